@@ -1,1 +1,37 @@
-//! x
+//! Programs of the Zellige dataflow unit, and the engines that run them.
+//!
+//! The crate is usable without the compiler: a [`program::Program`] is read from its binary form, verified, and run
+//! by an [`engine::Executable`]. Imports run one way:
+//!
+//! ```text
+//! scalar → program → { kernels, jit, io } → engine
+//! ```
+//!
+//! # The canonical order
+//!
+//! Arithmetic is part of each instruction's definition: every kernel and the JIT produce the same bits, whatever the
+//! tiling. All values are IEEE binary32 unless said otherwise, rounded to nearest even; denormals are kept.
+//!
+//! * **conv2d** — for output channel `o` of group `g`, pixel `(y, x)`:
+//!   `acc = bias[o]` (or `+0`), then `acc = fma(v, w, acc)` over the group's input channels in blocks of 16 and, within
+//!   a block, over kernel rows, kernel columns, and channels, all ascending. A tap outside the tensor has `v = +0`.
+//! * **conv_transpose2d** — the same order in gather form: taps whose position is not a multiple of the stride are
+//!   skipped; a tap outside the tensor has `v = +0`.
+//! * **max pool** — `acc = −∞`, then `acc = max_nan(acc, v)` in raster order over the taps inside the tensor.
+//! * **average pool** — `acc = +0`, then `acc = acc + v` in raster order over the taps inside the tensor, then
+//!   `acc / n` with `n` the number of taps that the definition counts.
+//! * **sums over space** — per grain of 8 × 8 pixels of the tensor's own grid an f64 sum in raster order; the sum over
+//!   grains is exact and rounded once to f64; a mean is that divided by the number of pixels, rounded to f64 and then to f32.
+//! * **elementwise** — an [`scalar::Expr`], evaluated as written.
+//! * **stores** replace every NaN by the canonical one (`7fc00000`).
+
+pub mod engine;
+pub mod exact;
+pub mod io;
+mod jit;
+mod kernels;
+pub mod machine;
+pub mod memory;
+pub mod program;
+pub mod scalar;
+pub mod weights;

@@ -1,0 +1,31 @@
+//! What an engine runs for one instruction on one tile: the interface that native kernels and compiled code share.
+
+use super::View;
+use crate::scalar::Expr;
+
+/// The operands of a section's instructions for one tile.
+#[derive(Clone, Copy)]
+pub(crate) struct Tile<'a> {
+    /// One view a buffer of the section, indexed by `BufferId`.
+    pub(crate) views: &'a [View],
+    /// Packed weights, indexed by `WeightId`; each 64-byte aligned.
+    pub(crate) weights: &'a [*const f32],
+    /// The program's expressions, indexed by `ExprId`.
+    pub(crate) expressions: &'a [Expr],
+}
+
+/// An instruction made ready to run, once, when a program is loaded.
+pub(crate) trait Kernel: Send + Sync {
+    /// f32s of scratch that `run` wants.
+    fn scratch(&self) -> usize {
+        0
+    }
+
+    /// Computes the valid part of the tile of the buffer that the instruction writes, and fills the rest with the buffer's
+    /// `outside`, if it has one. Allocates nothing.
+    ///
+    /// # Safety
+    ///
+    /// The program was verified, and `tile` holds the views of one of its tiles, over buffers that no other thread uses.
+    unsafe fn run(&self, tile: &Tile<'_>, scratch: &mut [f32]);
+}

@@ -1,0 +1,64 @@
+//! The compiled artefact: tile-level instructions over buffers with static offsets, and the step tables that say where
+//! each buffer lies in its tensor.
+//!
+//! A program is data. [`verify`] proves that running it reads and writes inside its buffers only; [`format`] is its
+//! binary form. As text it is printed by way of serde.
+
+pub mod format;
+mod ids;
+pub mod instr;
+mod region;
+mod section;
+mod steps;
+mod tensor;
+pub mod verify;
+
+use serde::{Deserialize, Serialize};
+
+use crate::machine::Machine;
+use crate::scalar::Expr;
+
+pub use ids::{AccumulatorId, BufferId, ExprId, TensorId, Token, WeightId};
+pub use instr::Instr;
+pub use region::{Interval, Region};
+pub use section::{Axis, Buffer, BufferSteps, Place, Queue, Scheduled, Section};
+pub use steps::Steps;
+pub use tensor::{Accumulator, Data, Dims, Packing, Role, Source, Tensor, Weight};
+
+/// Which arithmetic the instructions are defined by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Numerics {
+    /// Direct sums in the canonical order of the crate's documentation.
+    Strict,
+}
+
+/// A compiled network for one set of sizes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Program {
+    /// Name of the model.
+    pub name: String,
+    /// The arithmetic.
+    pub numerics: Numerics,
+    /// The machine that it was planned for.
+    pub machine: Machine,
+    /// The graph that it implements, as `.zir` text.
+    pub graph: String,
+    /// Bytes of SRAM a worker needs: tile buffers, and one block of weights.
+    pub sram_bytes: u64,
+    /// Bytes of device memory: composites, packed weights and accumulators; inputs and outputs are the caller's.
+    pub device_bytes: u64,
+    /// Tensors in device memory.
+    pub tensors: Vec<Tensor>,
+    /// Parameters and constants.
+    pub weights: Vec<Weight>,
+    /// Exact sums over space.
+    pub accumulators: Vec<Accumulator>,
+    /// Expressions of the elementwise instructions and epilogues.
+    pub expressions: Vec<Expr>,
+    /// Run one after the other.
+    pub sections: Vec<Section>,
+    /// The values of the weights; not part of the text.
+    #[serde(skip)]
+    pub data: Data,
+}

@@ -1,0 +1,146 @@
+//! Sections: what runs tile by tile without leaving the chip.
+
+use serde::{Deserialize, Serialize};
+
+use super::instr::Reduce;
+use super::{BufferId, Instr, Interval, Region, Steps, Token};
+
+/// A tile buffer: holds the same-size tile of one tensor in blocks of channels.
+///
+/// For tile `(i, j)` it covers the rows `y.buffers[b].computed.get(i)` and columns `x.buffers[b].computed.get(j)` of its
+/// tensor: `rows` × `cols` pixels. Whatever instruction writes it writes the tensor's values where that region lies within the
+/// extent (*valid*) and, where `outside` is given, that value everywhere else (*zero-out*); where it is not given, nobody reads there.
+///
+/// Channel `c` of pixel `(y, x)` lies at `((c / lanes · rows + y − y₀) · cols + x − x₀) · lanes + c mod lanes`. Lanes past the
+/// last channel hold anything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Buffer {
+    /// Name of its tensor in the model.
+    pub name: String,
+    /// Channels of the tensor.
+    pub channels: u64,
+    /// Channels stored side by side: 1, 2, 4, 8 or 16.
+    pub lanes: u32,
+    /// Rows of a tile.
+    pub rows: u64,
+    /// Columns of a tile.
+    pub cols: u64,
+    /// Rows and columns of the tensor.
+    pub extent: [u64; 2],
+    /// The value of pixels outside the extent, where somebody reads them.
+    pub outside: Option<f32>,
+    /// Offset in bytes in a worker's SRAM, a multiple of 64. Buffers whose lives do not overlap may share bytes.
+    pub offset: u64,
+}
+
+impl Buffer {
+    /// Bytes of the buffer, `None` if they overflow.
+    pub fn bytes(&self) -> Option<u64> {
+        let lanes = u64::from(self.lanes);
+        self.channels
+            .checked_next_multiple_of(lanes)?
+            .checked_mul(self.rows)?
+            .checked_mul(self.cols)?
+            .checked_mul(4)
+    }
+
+    /// The tensor's extent as a region.
+    pub fn extent(&self) -> Region {
+        let whole = |n: u64| Interval::new(0, i64::try_from(n).unwrap_or(i64::MAX));
+        Region { y: whole(self.extent[0]), x: whole(self.extent[1]) }
+    }
+}
+
+/// Along one axis: for every step, what a buffer covers and what of it this step owns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BufferSteps {
+    /// What the buffer covers: `rows` (or `cols`) long.
+    pub computed: Steps,
+    /// The part that this step stores or accumulates: disjoint over the steps, together the whole extent. Empty tables where
+    /// nothing of the tensor leaves the section.
+    pub owned: Steps,
+}
+
+/// The step table of one axis.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Axis {
+    /// Number of steps; a tile is a y-step and an x-step.
+    pub steps: u64,
+    /// One entry a buffer of the section.
+    pub buffers: Vec<BufferSteps>,
+}
+
+/// Where a buffer lies in its tensor for one tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Place {
+    /// What the buffer covers.
+    pub computed: Region,
+    /// The part of it inside the extent.
+    pub valid: Region,
+    /// The part of it that this tile owns.
+    pub owned: Region,
+}
+
+/// The unit's queues: each runs its instructions in order, ahead of the others as far as tokens allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Queue {
+    /// Device memory to SRAM.
+    Load,
+    /// SRAM to SRAM.
+    Compute,
+    /// SRAM to device memory.
+    Store,
+}
+
+/// An instruction with its synchronisation.
+///
+/// `wait` names tokens signalled in the same tile, `wait_previous` tokens signalled in the tile before (in the first tile
+/// they are there already). `signal` is given once the instruction is done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scheduled {
+    /// What to do.
+    pub instr: Instr,
+    /// Tokens of this tile to wait for.
+    #[serde(default)]
+    pub wait: Vec<Token>,
+    /// Tokens of the tile before to wait for.
+    #[serde(default)]
+    pub wait_previous: Vec<Token>,
+    /// Token to give when done.
+    #[serde(default)]
+    pub signal: Option<Token>,
+}
+
+/// A part of the network that runs tile by tile: for every image, for every y-step, for every x-step, the body.
+/// At its end, once all tiles are done, `end` rounds the accumulators that it filled and writes them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Section {
+    /// `s0`, `s1`, …
+    pub name: String,
+    /// Number of images.
+    pub images: u64,
+    /// Step table of the rows.
+    pub y: Axis,
+    /// Step table of the columns.
+    pub x: Axis,
+    /// Tile buffers.
+    pub buffers: Vec<Buffer>,
+    /// Instructions of one tile, in an order that is legal to run one by one.
+    pub body: Vec<Scheduled>,
+    /// Run once, after all tiles.
+    pub end: Vec<Reduce>,
+}
+
+impl Section {
+    /// Where buffer `b` lies in tile `(i, j)`.
+    pub fn place(&self, b: BufferId, i: u64, j: u64) -> Place {
+        let (y, x) = (&self.y.buffers[b.index()], &self.x.buffers[b.index()]);
+        let computed = Region { y: y.computed.get(i), x: x.computed.get(j) };
+        Place {
+            computed,
+            valid: computed.intersect(self.buffers[b.index()].extent()),
+            owned: Region { y: y.owned.get(i), x: x.owned.get(j) },
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What lies in device memory: tensors, weights and accumulators.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::WeightId;
+
+/// Logical NCHW shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Dims {
+    /// Images.
+    pub n: u64,
+    /// Channels.
+    pub c: u64,
+    /// Rows.
+    pub h: u64,
+    /// Columns.
+    pub w: u64,
+}
+
+/// What a device tensor is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Given by the caller, in the caller's memory.
+    Input,
+    /// Written for the caller, in the caller's memory.
+    Output,
+    /// A section boundary, in the device arena at this offset in bytes.
+    Composite(u64),
+    /// Values that come with the program (planar).
+    Constant(WeightId),
+}
+
+/// A tensor in device memory. Element `(n, c, y, x)` lies at
+/// `((n · ⌈C/lanes⌉ + c / lanes) · H · W + y · W + x) · lanes + c mod lanes` (in elements).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tensor {
+    /// Its name in the model.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// Its shape.
+    pub dims: Dims,
+    /// Channels stored side by side: 1 (planar: inputs, outputs, constants), 2, 4, 8 or 16.
+    pub lanes: u32,
+}
+
+/// How an instruction wants a parameter's values laid out; made once at load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Packing {
+    /// As stored, f32 (constants).
+    Plain,
+    /// One value a channel, zero-padded to whole blocks of 16 (bias, slopes).
+    Channels,
+    /// Bias of a grouped convolution: as `Channels`, but each group is padded to whole blocks by itself.
+    GroupedChannels {
+        /// Number of groups.
+        groups: u32,
+    },
+    /// Convolution weights `[out, in/groups, kh, kw]` as
+    /// `[group][out block][in block][ky][kx][in in block][16 out]`: 16 outputs side by side, zero-padded; the last input
+    /// block of a group holds just the channels that there are.
+    Conv {
+        /// Number of groups.
+        groups: u32,
+    },
+    /// Transposed-convolution weights `[in, out/groups, kh, kw]`, packed as `Conv` packs.
+    ConvTranspose {
+        /// Number of groups.
+        groups: u32,
+    },
+}
+
+/// Where a weight's values are in [`Data`], little-endian f32.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// At this offset in bytes.
+    Offset(u64),
+    /// Written in the program itself.
+    Inline(Vec<f32>),
+}
+
+/// A parameter or constant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Weight {
+    /// Path of the parameter.
+    pub name: String,
+    /// Its shape.
+    pub dims: Vec<u64>,
+    /// Layout wanted.
+    pub packing: Packing,
+    /// Offset in bytes of the packed values in the device arena.
+    pub offset: u64,
+    /// Its values.
+    pub source: Source,
+}
+
+/// An exact sum over the pixels of a tensor, one a channel and image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Accumulator {
+    /// The tensor that is summed, by its name in the model.
+    pub name: String,
+    /// Images.
+    pub images: u64,
+    /// Channels.
+    pub channels: u64,
+    /// Extent of the summed tensor, rows and columns.
+    pub extent: [u64; 2],
+    /// Offset in bytes in the device arena.
+    pub offset: u64,
+}
+
+/// The raw values of the weights: in memory, or a mapped file.
+#[derive(Clone, Default)]
+pub struct Data(Option<Arc<dyn AsRef<[u8]> + Send + Sync>>);
+
+impl Data {
+    /// Wraps bytes that somebody owns.
+    pub fn new(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(bytes)))
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], |b| (**b).as_ref())
+    }
+}
+
+impl std::fmt::Debug for Data {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Data({} bytes)", self.bytes().len())
+    }
+}
+
+impl PartialEq for Data {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
