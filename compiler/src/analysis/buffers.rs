@@ -1,5 +1,6 @@
 //! Tile buffers of a section: how long each lives, how large it is, and where it can lie in SRAM.
 
+use zellige_runtime::memory::scratch_bytes;
 use zellige_runtime::program::Packing;
 
 use super::flow::Flow;
@@ -7,9 +8,6 @@ use super::fusion::Group;
 use super::geometry::AxisGeometry;
 use crate::base::ValueId;
 use crate::ir::Graph;
-
-/// SRAM that kernels may use besides tile buffers, in bytes.
-pub const SCRATCH_BYTES: u64 = zellige_runtime::memory::SCRATCH_BYTES;
 
 /// Buffers start at multiples of a cache line.
 pub const ALIGNMENT: u64 = 64;
@@ -33,7 +31,8 @@ pub fn lanes(channels: u64) -> u32 {
 /// The buffers of a section, in the order of its tensors; tensors inside a group have none.
 pub fn buffers(graph: &Graph, flow: &Flow, groups: &[Group]) -> Vec<Buffer> {
     let reads: Vec<Vec<ValueId>> = groups.iter().map(|g| g.reads(graph)).collect();
-    let read_by = |value: ValueId| (0..groups.len()).filter(move |&g| reads_contain(&reads, g, value));
+    let reads = &reads;
+    let read_by = |value: ValueId| (0..groups.len()).filter(move |&g| reads[g].contains(&value));
     let mut buffers = Vec::new();
     for (t, tensor) in flow.tensors.iter().enumerate() {
         let made = groups.iter().position(|g| g.output == tensor.value);
@@ -45,10 +44,6 @@ pub fn buffers(graph: &Graph, flow: &Flow, groups: &[Group]) -> Vec<Buffer> {
         buffers.push(Buffer { tensor: t, lanes: lanes(tensor.sizes[1]), live: [first, last] });
     }
     buffers
-}
-
-fn reads_contain(reads: &[Vec<ValueId>], group: usize, value: ValueId) -> bool {
-    reads[group].contains(&value)
 }
 
 impl Buffer {
@@ -80,7 +75,8 @@ pub fn place(live: &[[usize; 2]], bytes: &[u64]) -> (Vec<u64>, u64) {
     let mut placed: Vec<usize> = Vec::new();
     for i in order {
         let together = |&j: &usize| live[i][0] <= live[j][1] && live[j][0] <= live[i][1];
-        let mut taken: Vec<_> = placed.iter().copied().filter(together).map(|j| (offsets[j], offsets[j] + bytes[j])).collect();
+        let mut taken: Vec<_> =
+            placed.iter().copied().filter(together).map(|j| (offsets[j], offsets[j] + bytes[j])).collect();
         taken.sort_unstable();
         let mut offset = 0u64;
         for (start, end) in taken {
@@ -99,11 +95,19 @@ pub fn place(live: &[[usize; 2]], bytes: &[u64]) -> (Vec<u64>, u64) {
 /// Bytes of SRAM besides tile buffers: scratch, and one block of weights (16 inputs × 16 outputs, all taps).
 pub fn fixed_bytes(graph: &Graph, groups: &[Group]) -> u64 {
     let nodes = groups.iter().flat_map(|g| &g.ops).map(|&op| &graph.ops[op]);
-    let block = nodes.flat_map(|n| n.op.params(&graph.shapes(&n.inputs)).unwrap_or_default()).map(|p| match p.packing {
-        Packing::Conv { .. } | Packing::ConvTranspose { .. } => 16 * 16 * 4 * p.dims.iter().skip(2).product::<u64>(),
-        Packing::Plain | Packing::Channels | Packing::GroupedChannels { .. } => 16 * 4,
-    });
-    SCRATCH_BYTES + block.max().unwrap_or(0).next_multiple_of(ALIGNMENT)
+    let block =
+        nodes.flat_map(|n| n.op.params(&graph.shapes(&n.inputs)).unwrap_or_default()).map(|p| {
+            match p.packing {
+                Packing::Conv { .. } | Packing::ConvTranspose { .. } => {
+                    16 * 16 * 4 * p.dims.iter().skip(2).product::<u64>()
+                }
+                Packing::Plain | Packing::Channels | Packing::GroupedChannels { .. } => 16 * 4,
+            }
+        });
+    let tails = groups.iter().filter_map(|g| g.tail.as_ref());
+    let scratch = tails.map(|t| scratch_bytes(t.expr.nodes().len(), t.operands.len())).max();
+    let scratch = scratch.unwrap_or(scratch_bytes(0, 0));
+    scratch + block.max().unwrap_or(0).next_multiple_of(ALIGNMENT)
 }
 
 #[cfg(test)]

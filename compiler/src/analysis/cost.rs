@@ -39,7 +39,13 @@ impl std::ops::Add for Cost {
 }
 
 /// Of the ops of a section with the given geometries.
-pub fn section_cost(graph: &Graph, machine: &Machine, threads: u32, flow: &Flow, axes: [&AxisGeometry; 2]) -> Cost {
+pub fn section_cost(
+    graph: &Graph,
+    machine: &Machine,
+    threads: u32,
+    flow: &Flow,
+    axes: [&AxisGeometry; 2],
+) -> Cost {
     let images = flow.tensors[flow.anchor].sizes[0] as f64;
     let tiles = axes[0].steps as f64 * axes[1].steps as f64 * images;
     let (mut flops, mut moved, mut overhead, mut traffic) = (0.0, 0.0, 0.0, 0.0);

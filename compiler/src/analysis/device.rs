@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use indexmap::IndexMap;
-use zellige_runtime::exact::BYTES_PER_SUM;
+use zellige_runtime::exact::superaccumulator::BYTES_PER_SUM;
 use zellige_runtime::program::{Packing, Source, Weight};
 use zellige_runtime::weights::packed_len;
 
@@ -80,8 +80,7 @@ fn weights(graph: &Graph, sections: &[&[OpId]]) -> Option<(Vec<PackedWeight>, u6
         if all.iter().any(same) {
             return Some(());
         }
-        let weight =
-            Weight { name: String::new(), dims, packing, offset, source: Source::Offset(0) };
+        let weight = Weight { name: String::new(), dims, packing, offset, source: Source::Offset(0) };
         let bytes = packed_len(&weight)?.checked_mul(4)?.checked_next_multiple_of(ALIGNMENT)?;
         all.push(PackedWeight { source, dims: weight.dims, packing, offset, bytes });
         offset = offset.checked_add(bytes)?;
@@ -103,7 +102,9 @@ fn wanted(graph: &Graph, group: &Group) -> Option<Vec<(WeightSource, Vec<u64>, P
     let first = &graph.ops[group.ops[0]];
     if !group.is_elementwise(graph) {
         let specs = first.op.params(&graph.shapes(&first.inputs)).ok()?;
-        list.extend(first.params.iter().zip(specs).map(|(&p, s)| (WeightSource::Param(p), s.dims, s.packing)));
+        list.extend(
+            first.params.iter().zip(specs).map(|(&p, s)| (WeightSource::Param(p), s.dims, s.packing)),
+        );
     }
     for operand in group.tail.iter().flat_map(|t| &t.operands) {
         match *operand {

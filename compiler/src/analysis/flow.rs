@@ -68,7 +68,8 @@ impl Flow {
         let made: HashMap<ValueId, OpId> = ops.iter().map(|&op| (graph.ops[op].output, op)).collect();
         for &op in ops {
             for &input in &graph.ops[op].inputs {
-                if !made.contains_key(&input) && !is_inlined(graph, input, op) && !index.contains_key(&input) {
+                if !made.contains_key(&input) && !is_inlined(graph, input, op) && !index.contains_key(&input)
+                {
                     index.insert(input, flow.push(graph, input, None, false)?);
                 }
             }

@@ -50,7 +50,8 @@ impl Group {
 
     /// Tensors that the instruction reads, each once.
     pub fn reads(&self, graph: &Graph) -> Vec<ValueId> {
-        let mut reads = if self.is_elementwise(graph) { Vec::new() } else { graph.ops[self.ops[0]].inputs.clone() };
+        let mut reads =
+            if self.is_elementwise(graph) { Vec::new() } else { graph.ops[self.ops[0]].inputs.clone() };
         reads.extend(self.tail.iter().flat_map(|t| &t.operands).filter_map(|o| match o {
             TailOperand::Value(value) => Some(*value),
             TailOperand::Param(_) | TailOperand::Constant(_) => None,
@@ -86,7 +87,8 @@ pub fn groups(graph: &Graph, ops: &[OpId]) -> Vec<Group> {
     let mut group_of: HashMap<ValueId, usize> = HashMap::new();
     for &op in ops {
         let node = &graph.ops[op];
-        let host = if node.op.expression().is_some() { host(graph, op, &groups, &group_of, private) } else { None };
+        let host =
+            if node.op.expression().is_some() { host(graph, op, &groups, &group_of, private) } else { None };
         let extended = host.and_then(|at| extend(graph, &groups[at], op).map(|group| (at, group)));
         if let Some((at, group)) = extended {
             // The group now runs where its last op stood: after everything that its tail reads.

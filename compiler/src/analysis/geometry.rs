@@ -5,7 +5,7 @@
 //! traversal goes on from the tile. A tensor that leaves the section (or is summed) is moreover partitioned: cuts lie in
 //! the middle of the overlap of neighbouring tiles, on grains where it is summed.
 
-use zellige_runtime::exact::GRAIN;
+use zellige_runtime::exact::grains::GRAIN;
 use zellige_runtime::program::Interval;
 use zellige_runtime::program::instr::AxisId;
 
@@ -126,7 +126,8 @@ impl Walk<'_> {
         if !before.is_empty() && !after.is_empty() {
             return (after.start + before.end).div_euclid(2);
         }
-        let (of, extent) = (self.flow.tensors[self.flow.anchor].extent(self.axis), self.flow.tensors[t].extent(self.axis));
+        let (of, extent) =
+            (self.flow.tensors[self.flow.anchor].extent(self.axis), self.flow.tensors[t].extent(self.axis));
         (i128::from(anchor) * i128::from(extent) / i128::from(of.max(1))) as i64
     }
 }

@@ -63,7 +63,12 @@ pub enum Objective {
 }
 
 /// Chooses sections and their target tiles.
-pub fn plan(graph: &Graph, target: &Target, wishes: &Wishes, objective: Objective) -> Result<Vec<Choice>, PlanError> {
+pub fn plan(
+    graph: &Graph,
+    target: &Target,
+    wishes: &Wishes,
+    objective: Objective,
+) -> Result<Vec<Choice>, PlanError> {
     let order: Vec<OpId> = graph.ops.ids().collect();
     let planner = Planner {
         graph,
@@ -132,7 +137,8 @@ impl Planner<'_> {
         match self.objective {
             Objective::Time => choice.cost.seconds,
             Objective::Memory => {
-                exported.map(|t| t.sizes.iter().product::<u64>() as f64).sum::<f64>() + choice.cost.seconds * 1e-9
+                exported.map(|t| t.sizes.iter().product::<u64>() as f64).sum::<f64>()
+                    + choice.cost.seconds * 1e-9
             }
         }
     }
@@ -185,7 +191,13 @@ impl Planner<'_> {
                 if segment.fixed.saturating_add(segment.peak(y, x)) > budget {
                     break;
                 }
-                let cost = section_cost(self.graph, &self.target.machine, self.target.threads, &segment.flow, [y, x]);
+                let cost = section_cost(
+                    self.graph,
+                    &self.target.machine,
+                    self.target.threads,
+                    &segment.flow,
+                    [y, x],
+                );
                 choices.push(Choice { ops: segment.ops.clone(), tile: [*rows, *cols], cost, sram: 0 });
             }
         }
@@ -214,7 +226,8 @@ impl Planner<'_> {
         for i in 0..self.groups.len() {
             let Some(segment) = self.segment(i, i + 1) else { continue };
             let anchor = &segment.flow.tensors[segment.flow.anchor];
-            let smallest = AxisId::BOTH.map(|axis| self.candidates(anchor.extent(axis) as u64, axis.index())[0]);
+            let smallest =
+                AxisId::BOTH.map(|axis| self.candidates(anchor.extent(axis) as u64, axis.index())[0]);
             let sram = segment.sram(smallest, u64::MAX);
             if sram > worst.1 {
                 worst = (self.groups[i].ops[0], sram);

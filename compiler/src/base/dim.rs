@@ -107,7 +107,11 @@ impl Dim {
         let mut rest = Self::default();
         for (atoms, &c) in &self.terms {
             // Constants leave a remainder below the divisor, so that ⌊(H + 5)/2⌋ and ⌊(H + 1)/2⌋ + 2 are the same.
-            let (q, r) = if atoms.is_empty() || c % divisor == 0 { (c.div_euclid(divisor), c.rem_euclid(divisor)) } else { (0, c) };
+            let (q, r) = if atoms.is_empty() || c % divisor == 0 {
+                (c.div_euclid(divisor), c.rem_euclid(divisor))
+            } else {
+                (0, c)
+            };
             if q != 0 {
                 whole.add_term(atoms.clone(), q);
             }
@@ -257,7 +261,10 @@ impl fmt::Display for Atom {
             Self::Floor(dim, divisor) => (dim, divisor),
         };
         let (open, close) = if f.alternate() { ("", "") } else { ("(", ")") };
-        if dim.terms.len() == 1 && dim.terms.keys().all(|atoms| atoms.len() == 1) && dim.terms.values().all(|c| *c == 1) {
+        if dim.terms.len() == 1
+            && dim.terms.keys().all(|atoms| atoms.len() == 1)
+            && dim.terms.values().all(|c| *c == 1)
+        {
             write!(f, "{open}{dim}/{divisor}{close}")
         } else {
             write!(f, "{open}({dim})/{divisor}{close}")
@@ -274,6 +281,15 @@ impl Serialize for Dim {
     }
 }
 
+/// From its text. The grammar of `.zir` knows sizes as part of types, so it is read as one.
+fn parse(text: &str) -> Option<Dim> {
+    let value = zellige_grammar::zir::parse_value(&format!("f32[{text}]")).ok()?;
+    match value.as_tensor()?.dims.as_slice() {
+        [dim] => Dim::from_expr(dim, &mut Vec::new()),
+        _ => None,
+    }
+}
+
 impl<'de> Deserialize<'de> for Dim {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
@@ -284,9 +300,9 @@ impl<'de> Deserialize<'de> for Dim {
         }
         match Form::deserialize(d)? {
             Form::Int(v) => Ok(v.into()),
-            Form::Text(text) => zellige_grammar::dim::parse_dim(&text)
-                .and_then(|e| Self::from_expr(&e, &mut Vec::new()))
-                .ok_or_else(|| D::Error::custom(format!("`{text}` is not a size"))),
+            Form::Text(text) => {
+                parse(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is not a size")))
+            }
         }
     }
 }

@@ -69,7 +69,10 @@ pub struct Node {
 /// Equality does not look at spans.
 impl PartialEq for Node {
     fn eq(&self, other: &Self) -> bool {
-        *self.op == *other.op && self.inputs == other.inputs && self.params == other.params && self.output == other.output
+        *self.op == *other.op
+            && self.inputs == other.inputs
+            && self.params == other.params
+            && self.output == other.output
     }
 }
 

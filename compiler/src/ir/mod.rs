@@ -2,8 +2,10 @@
 
 mod graph;
 mod sections;
+pub mod text;
 
 pub use graph::{Def, Exact, Graph, GraphError, Node, Output, Param, Value};
 pub use sections::{
-    BufferPlan, Composite, Device, Overlap, Reader, Role, Section, Sections, Storage, Target, TensorSteps, Tiling, ZeroOut,
+    BufferPlan, Composite, Device, Overlap, Reader, Role, Section, Sections, Storage, Target, TensorSteps,
+    Tiling, ZeroOut,
 };

@@ -149,7 +149,7 @@ fn value_f32(value: &Value) -> Option<f32> {
 }
 
 /// An op given by a row of the table.
-pub struct Elementwise {
+pub(super) struct Elementwise {
     row: &'static Activation,
     args: Vec<f32>,
 }

@@ -144,7 +144,12 @@ impl Args {
         ArgError::new(arg, format!("is {kind}{found}"))
     }
 
-    fn read<T>(&self, arg: &'static str, kind: ArgKind, read: impl Fn(&ArgValue) -> Option<T>) -> Result<Option<T>, ArgError> {
+    fn read<T>(
+        &self,
+        arg: &'static str,
+        kind: ArgKind,
+        read: impl Fn(&ArgValue) -> Option<T>,
+    ) -> Result<Option<T>, ArgError> {
         match self.values.get(arg) {
             None => Ok(None),
             Some(value) => read(value).map(Some).ok_or_else(|| self.mistyped(arg, kind)),
@@ -171,7 +176,11 @@ impl Args {
     }
 
     /// One of some words.
-    pub fn word(&self, arg: &'static str, words: &'static [&'static str]) -> Result<Option<&'static str>, ArgError> {
+    pub fn word(
+        &self,
+        arg: &'static str,
+        words: &'static [&'static str],
+    ) -> Result<Option<&'static str>, ArgError> {
         self.read(arg, ArgKind::Word(words), |v| match v {
             ArgValue::Text(text) => words.iter().copied().find(|w| w == text),
             _ => None,

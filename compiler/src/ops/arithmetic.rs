@@ -35,7 +35,7 @@ pub(super) fn defs() -> Vec<OpDef> {
 
 /// A primitive of two tensors.
 #[derive(Clone, Debug)]
-pub struct Arithmetic {
+pub(super) struct Arithmetic {
     /// Row of [`KINDS`].
     kind: usize,
 }

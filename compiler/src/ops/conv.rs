@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use zellige_runtime::program::instr::{self, AxisId, Instr, Window};
 use zellige_runtime::program::Packing;
+use zellige_runtime::program::instr::{self, AxisId, Instr, Window};
 
 use super::{
-    ArgError, ArgKind, ArgSpec, Args, FromAttrs, Init, Inputs, Lowering, Op, OpDef, Outside, ParamSpec, Requirements,
-    ShapeError, Sizes, attrs_of,
+    ArgError, ArgKind, ArgSpec, Args, FromAttrs, Init, Inputs, Lowering, Op, OpDef, Outside, ParamSpec,
+    Requirements, ShapeError, Sizes, attrs_of,
 };
 use crate::base::{AxisMap, Dim, Shape};
 
@@ -27,7 +27,8 @@ pub(super) fn defs() -> Vec<OpDef> {
             "conv_transpose2d",
             "Transposed convolution.",
             Inputs::Named(&["x"]),
-            [args().as_slice(), &[ArgSpec::new("output_pad", ArgKind::Pair).elsewhere(&["output_padding"])]].concat(),
+            [args().as_slice(), &[ArgSpec::new("output_pad", ArgKind::Pair).elsewhere(&["output_padding"])]]
+                .concat(),
             |args| {
                 let output_pad = args.pair("output_pad")?.unwrap_or([0; 2]);
                 Ok(ConvTranspose2d { geometry: Geometry::from_args(args)?, output_pad })
@@ -86,14 +87,20 @@ impl Geometry {
             return Err(ArgError::new("pad", format!("is between 0 and {LARGEST}, found {:?}", self.pad)));
         }
         if self.out % self.groups != 0 {
-            let message = format!("is a multiple of `groups`, found {} with {} groups", self.out, self.groups);
+            let message =
+                format!("is a multiple of `groups`, found {} with {} groups", self.out, self.groups);
             return Err(ArgError::new("out", message));
         }
         Ok(())
     }
 
     fn window(&self) -> Window {
-        Window { kernel: self.kernel, stride: self.stride, dilation: self.dilation, pad: [self.pad[0], self.pad[1]] }
+        Window {
+            kernel: self.kernel,
+            stride: self.stride,
+            dilation: self.dilation,
+            pad: [self.pad[0], self.pad[1]],
+        }
     }
 
     /// `dilation · (kernel − 1) + 1`: the rows or columns that a window spans.
@@ -144,9 +151,13 @@ pub(super) fn positive(arg: &'static str, values: &[u32]) -> Result<(), ArgError
 
 /// The channel count, which must not depend on symbols: parameters do.
 pub(super) fn static_channels(input: &Shape) -> Result<u64, ShapeError> {
-    let known = input.c.constant().and_then(|c| u64::try_from(c).ok()).filter(|c| (1..=LARGEST as u64).contains(c));
+    let known =
+        input.c.constant().and_then(|c| u64::try_from(c).ok()).filter(|c| (1..=LARGEST as u64).contains(c));
     known.ok_or_else(|| {
-        ShapeError::of_input(0, format!("the number of channels must be an integer from 1 to {LARGEST}, found {}", input.c))
+        ShapeError::of_input(
+            0,
+            format!("the number of channels must be an integer from 1 to {LARGEST}, found {}", input.c),
+        )
     })
 }
 
@@ -170,7 +181,7 @@ pub(super) const AXES: [&str; 2] = ["rows", "columns"];
 /// 2-D convolution.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Conv2d {
+pub(super) struct Conv2d {
     geometry: Geometry,
 }
 
@@ -192,7 +203,9 @@ impl Op for Conv2d {
     fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
         let (x, g) = (&inputs[0], &self.geometry);
         g.channels(x)?;
-        let mut size = |dim: &Dim, i: usize| window_size(dim, g.padding(i), g.span(i), g.stride[i], AXES[i], requirements);
+        let mut size = |dim: &Dim, i: usize| {
+            window_size(dim, g.padding(i), g.span(i), g.stride[i], AXES[i], requirements)
+        };
         Ok(Shape { n: x.n.clone(), c: i64::from(g.out).into(), h: size(&x.h, 0)?, w: size(&x.w, 1)? })
     }
 
@@ -241,7 +254,7 @@ impl Op for Conv2d {
 
 /// 2-D transposed convolution.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ConvTranspose2d {
+pub(super) struct ConvTranspose2d {
     #[serde(flatten)]
     geometry: Geometry,
     output_pad: [u32; 2],

@@ -20,7 +20,7 @@ pub(super) fn defs() -> Vec<OpDef> {
 /// Mean over space.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct GlobalAvgPool {}
+pub(super) struct GlobalAvgPool {}
 
 impl FromAttrs for GlobalAvgPool {
     fn check(&self) -> Result<(), ArgError> {

@@ -6,7 +6,8 @@ use zellige_runtime::program::instr::{self, AxisId, Instr, Nearest, Ratio};
 
 use super::conv::positive;
 use super::{
-    ArgError, ArgKind, ArgSpec, FromAttrs, Inputs, Lowering, Op, OpDef, Requirements, ShapeError, Sizes, attrs_of,
+    ArgError, ArgKind, ArgSpec, FromAttrs, Inputs, Lowering, Op, OpDef, Requirements, ShapeError, Sizes,
+    attrs_of,
 };
 use crate::base::{AxisMap, Shape};
 
@@ -32,7 +33,11 @@ pub(super) fn defs() -> Vec<OpDef> {
             "pixel_shuffle",
             "Channels to space: `factor`² channels become `factor` × `factor` pixels.",
             Inputs::Named(&["x"]),
-            vec![ArgSpec::new("factor", ArgKind::Int).required().elsewhere(&["upscale_factor", "blocksize", "scale"])],
+            vec![ArgSpec::new("factor", ArgKind::Int).required().elsewhere(&[
+                "upscale_factor",
+                "blocksize",
+                "scale",
+            ])],
             |args| {
                 let factor = args.int("factor")?.ok_or_else(|| ArgError::new("factor", "is missing"))?;
                 Ok(PixelShuffle { factor })
@@ -44,7 +49,7 @@ pub(super) fn defs() -> Vec<OpDef> {
 /// Nearest-neighbour upsampling by integers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Upsample {
+pub(super) struct Upsample {
     scale: [u32; 2],
 }
 
@@ -89,7 +94,7 @@ impl Op for Upsample {
 /// Channels to space.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PixelShuffle {
+pub(super) struct PixelShuffle {
     factor: u32,
 }
 

@@ -7,7 +7,8 @@ use serde_json::Value;
 use zellige_runtime::program::instr::{AxisId, Copy, Instr};
 
 use super::{
-    ArgError, ArgKind, ArgSpec, Args, FromAttrs, Inputs, Lowering, Op, OpDef, Requirements, ShapeError, Sizes, attrs_of,
+    ArgError, ArgKind, ArgSpec, Args, FromAttrs, Inputs, Lowering, Op, OpDef, Requirements, ShapeError,
+    Sizes, attrs_of,
 };
 use crate::base::{AxisMap, Bindings, Dim, Shape};
 
@@ -26,9 +27,13 @@ pub(super) fn defs() -> Vec<OpDef> {
                 axis => Err(ArgError::new("axis", format!("is 1 (channels), found {axis}"))),
             },
         ),
-        OpDef::new("crop", "Rows and columns taken off the borders.", Inputs::Named(&["x"]), sides(), |args| {
-            Ok(Crop { sides: Sides::from_args(args)? })
-        }),
+        OpDef::new(
+            "crop",
+            "Rows and columns taken off the borders.",
+            Inputs::Named(&["x"]),
+            sides(),
+            |args| Ok(Crop { sides: Sides::from_args(args)? }),
+        ),
         OpDef::new(
             "pad",
             "Rows and columns of zeros added at the borders.",
@@ -45,7 +50,7 @@ pub(super) fn defs() -> Vec<OpDef> {
 /// Concatenation over channels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Concat {}
+pub(super) struct Concat {}
 
 impl FromAttrs for Concat {
     fn check(&self) -> Result<(), ArgError> {
@@ -163,7 +168,7 @@ impl Sides {
 /// Cropping.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Crop {
+pub(super) struct Crop {
     sides: Sides,
 }
 
@@ -216,7 +221,7 @@ impl Op for Crop {
 /// Padding with zeros.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Pad {
+pub(super) struct Pad {
     sides: Sides,
 }
 

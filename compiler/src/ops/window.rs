@@ -6,15 +6,20 @@ use zellige_runtime::program::instr::{self, AxisId, Instr, PoolKind, Window};
 
 use super::conv::{AXES, positive, window_size};
 use super::{
-    ArgError, ArgKind, ArgSpec, Args, FromAttrs, Inputs, Lowering, Op, OpDef, Requirements, ShapeError, Sizes, attrs_of,
+    ArgError, ArgKind, ArgSpec, Args, FromAttrs, Inputs, Lowering, Op, OpDef, Requirements, ShapeError,
+    Sizes, attrs_of,
 };
 use crate::base::{AxisMap, Dim, Shape};
 
 pub(super) fn defs() -> Vec<OpDef> {
     vec![
-        OpDef::new("max_pool2d", "Largest value of each window.", Inputs::Named(&["x"]), args().into(), |args| {
-            Ok(MaxPool2d { geometry: Geometry::from_args(args)? })
-        }),
+        OpDef::new(
+            "max_pool2d",
+            "Largest value of each window.",
+            Inputs::Named(&["x"]),
+            args().into(),
+            |args| Ok(MaxPool2d { geometry: Geometry::from_args(args)? }),
+        ),
         OpDef::new(
             "avg_pool2d",
             "Mean of each window.",
@@ -77,7 +82,12 @@ impl Geometry {
 
     fn access(&self, axis: AxisId) -> AxisMap {
         let i = axis.index();
-        AxisMap::Window { kernel: self.kernel[i].into(), stride: self.stride[i].into(), dilation: 1, pad: self.pad[i] }
+        AxisMap::Window {
+            kernel: self.kernel[i].into(),
+            stride: self.stride[i].into(),
+            dilation: 1,
+            pad: self.pad[i],
+        }
     }
 
     fn flops(&self, output: Sizes) -> u64 {
@@ -98,7 +108,7 @@ impl Geometry {
 /// Maximum over windows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct MaxPool2d {
+pub(super) struct MaxPool2d {
     geometry: Geometry,
 }
 
@@ -136,7 +146,7 @@ impl Op for MaxPool2d {
 
 /// Mean over windows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AvgPool2d {
+pub(super) struct AvgPool2d {
     #[serde(flatten)]
     geometry: Geometry,
     count_include_pad: bool,

@@ -20,7 +20,8 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
     let mut ir = super::sections(module, "allocate")?;
     let consumers = ir.graph.consumers();
     for section in &mut ir.sections {
-        let flow = Flow::of(&ir.graph, &section.ops, &consumers).ok_or_else(|| super::missing(&section.name, "output", "section-cut"))?;
+        let flow = Flow::of(&ir.graph, &section.ops, &consumers)
+            .ok_or_else(|| super::missing(&section.name, "output", "section-cut"))?;
         place_buffers(&ir.graph, section, &flow)?;
         if section.sram_bytes.is_some_and(|bytes| bytes > ir.target.sram) && !options.untiled {
             return Err(vec![sram_exceeded(section, ir.target.sram)]);
@@ -36,7 +37,10 @@ fn place_buffers(graph: &Graph, section: &mut Section, flow: &Flow) -> Result<()
     let mut bytes = Vec::with_capacity(buffers.len());
     for buffer in &buffers {
         let tensor = &flow.tensors[buffer.tensor];
-        let tiling = section.tensors.get(&tensor.value).ok_or_else(|| super::missing(&section.name, "tilings", "tile"))?;
+        let tiling = section
+            .tensors
+            .get(&tensor.value)
+            .ok_or_else(|| super::missing(&section.name, "tilings", "tile"))?;
         let lanes = u64::from(buffer.lanes);
         let of = tensor.sizes[1].next_multiple_of(lanes).checked_mul(4).and_then(|b| {
             b.checked_mul(tiling.tile[0])?.checked_mul(tiling.tile[1])?.checked_next_multiple_of(ALIGNMENT)
@@ -63,13 +67,15 @@ fn sram_exceeded(section: &Section, budget: u64) -> Diagnostic {
         format_size(needed),
         format_size(budget)
     );
-    Diagnostic::error(Code::E0701, message).hint(format!("the smallest that would do is `--sram {needed}`, or a smaller tile"))
+    Diagnostic::error(Code::E0701, message)
+        .hint(format!("the smallest that would do is `--sram {needed}`, or a smaller tile"))
 }
 
 fn place_device(ir: &mut Sections) -> Result<(), Vec<Diagnostic>> {
     let ops: Vec<&[OpId]> = ir.sections.iter().map(|s| s.ops.as_slice()).collect();
-    let plan = device::plan(&ir.graph, &ops)
-        .ok_or_else(|| vec![Diagnostic::error(Code::E0702, "the tensors in device memory take more than 2^64 bytes")])?;
+    let plan = device::plan(&ir.graph, &ops).ok_or_else(|| {
+        vec![Diagnostic::error(Code::E0702, "the tensors in device memory take more than 2^64 bytes")]
+    })?;
     let total = plan.total();
     if total > ir.target.memory {
         let message = format!(

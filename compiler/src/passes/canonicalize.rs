@@ -12,10 +12,10 @@ use std::collections::{HashMap, HashSet};
 use zellige_grammar::Diagnostic;
 
 use super::{Module, Options};
-#[cfg(doc)]
-use crate::ops::Op;
 use crate::base::{OpId, ParamId, ValueId};
 use crate::ir::{Def, Graph, Node, Output};
+#[cfg(doc)]
+use crate::ops::Op;
 
 pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>> {
     let graph = super::graph(module, "canonicalize")?;
@@ -79,9 +79,9 @@ fn rebuild(graph: &Graph, canonical: &HashMap<ValueId, ValueId>) -> Graph {
             Def::Op(op) => {
                 let Node { op, inputs, params: old, span, .. } = &graph.ops[*op];
                 let inputs = inputs.iter().map(|v| values[&canonical[v]]).collect();
-                let own = old.iter().map(|p| {
-                    *params.entry(*p).or_insert_with(|| new.params.push(graph.params[*p].clone()))
-                });
+                let own = old
+                    .iter()
+                    .map(|p| *params.entry(*p).or_insert_with(|| new.params.push(graph.params[*p].clone())));
                 let own = own.collect();
                 new.push_op(&value.name, op.clone(), inputs, own, value.ty.clone(), *span)
             }

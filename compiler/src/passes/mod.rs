@@ -152,11 +152,11 @@ fn graph(module: Module, pass: &str) -> Result<Graph, Vec<Diagnostic>> {
 }
 
 fn wrong_level(pass: &str, wanted: Level, found: Level) -> Diagnostic {
-    Diagnostic::error(Code::E0710, format!("pass `{pass}` takes the {wanted} level, found the {found} level"))
+    Diagnostic::error(Code::E0612, format!("pass `{pass}` takes the {wanted} level, found the {found} level"))
 }
 
 /// For passes that look at what an earlier pass has decided.
 fn missing(section: &str, what: &str, pass: &str) -> Vec<Diagnostic> {
     let message = format!("section `{section}` has no {what}");
-    vec![Diagnostic::error(Code::E0711, message).hint(format!("run pass `{pass}` first"))]
+    vec![Diagnostic::error(Code::E0612, message).hint(format!("run pass `{pass}` first"))]
 }

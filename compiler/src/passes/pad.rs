@@ -23,12 +23,15 @@ pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>
     let mut ir = super::sections(module, "pad")?;
     let consumers = ir.graph.consumers();
     for section in &mut ir.sections {
-        let flow = Flow::of(&ir.graph, &section.ops, &consumers).ok_or_else(|| super::missing(&section.name, "output", "section-cut"))?;
+        let flow = Flow::of(&ir.graph, &section.ops, &consumers)
+            .ok_or_else(|| super::missing(&section.name, "output", "section-cut"))?;
         let anchor = &flow.tensors[flow.anchor];
         let whole = AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, anchor.extent(axis) as u64, u64::MAX));
         for (t, tensor) in flow.tensors.iter().enumerate() {
-            let tiling =
-                section.tensors.get_mut(&tensor.value).ok_or_else(|| super::missing(&section.name, "tilings", "tile"))?;
+            let tiling = section
+                .tensors
+                .get_mut(&tensor.value)
+                .ok_or_else(|| super::missing(&section.name, "tilings", "tile"))?;
             let [y, x] = AxisId::BOTH.map(|axis| {
                 let need = whole[axis.index()].tensors[t].computed.first().copied().unwrap_or_default();
                 beyond(need, tensor.extent(axis))

@@ -40,15 +40,19 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
 
 fn unbound(graph: &Graph) -> Diagnostic {
     let names = graph.symbols().join("`, `");
-    Diagnostic::error(Code::E0504, format!("sections are cut for known sizes, and `{names}` are not bound"))
+    Diagnostic::error(Code::E0505, format!("sections are cut for known sizes, and `{names}` are not bound"))
         .hint("give them with `--bind`, such as `--bind H=512,W=512`")
 }
 
 fn plan(graph: &Graph, options: &Options) -> Result<Vec<Choice>, Vec<Diagnostic>> {
-    let wishes =
-        Wishes { tile: options.tile, untiled: options.untiled, cut_after: cut_after(graph, &options.cut_after)? };
+    let wishes = Wishes {
+        tile: options.tile,
+        untiled: options.untiled,
+        cut_after: cut_after(graph, &options.cut_after)?,
+    };
     let choices = |objective| {
-        planner::plan(graph, &options.target, &wishes, objective).map_err(|e| vec![refuse_sram(graph, options, &e)])
+        planner::plan(graph, &options.target, &wishes, objective)
+            .map_err(|e| vec![refuse_sram(graph, options, &e)])
     };
     let fast = choices(Objective::Time)?;
     if device_plan(graph, &fast)?.total() <= options.target.memory {
@@ -73,8 +77,9 @@ fn plan(graph: &Graph, options: &Options) -> Result<Vec<Choice>, Vec<Diagnostic>
 
 fn device_plan(graph: &Graph, choices: &[Choice]) -> Result<DevicePlan, Vec<Diagnostic>> {
     let ops: Vec<&[OpId]> = choices.iter().map(|c| c.ops.as_slice()).collect();
-    device::plan(graph, &ops)
-        .ok_or_else(|| vec![Diagnostic::error(Code::E0702, "the tensors in device memory take more than 2^64 bytes")])
+    device::plan(graph, &ops).ok_or_else(|| {
+        vec![Diagnostic::error(Code::E0702, "the tensors in device memory take more than 2^64 bytes")]
+    })
 }
 
 fn refuse_sram(graph: &Graph, options: &Options, error: &PlanError) -> Diagnostic {
@@ -82,9 +87,12 @@ fn refuse_sram(graph: &Graph, options: &Options, error: &PlanError) -> Diagnosti
     let node = &graph.ops[op];
     let (name, given) = (&graph.values[node.output].name, format_size(options.target.sram));
     let what = if options.tile.is_some() { "a tile of the size asked for" } else { "the smallest tile" };
-    Diagnostic::error(Code::E0701, format!("{what} of `{name}` takes {}, and a worker's SRAM is {given}", format_size(needed)))
-        .label(node.span, "computed here")
-        .hint(format!("the smallest that would do is `--sram {needed}`"))
+    Diagnostic::error(
+        Code::E0701,
+        format!("{what} of `{name}` takes {}, and a worker's SRAM is {given}", format_size(needed)),
+    )
+    .label(node.span, "computed here")
+    .hint(format!("the smallest that would do is `--sram {needed}`"))
 }
 
 /// The ops that `--cut-after` names: by the name of their value, or the path of their parameters.
@@ -99,7 +107,7 @@ fn cut_after(graph: &Graph, names: &[String]) -> Result<Vec<OpId>, Vec<Diagnosti
         graph.ops.ids().find(|&op| is(op)).ok_or_else(|| {
             let known = graph.ops.iter().map(|(_, n)| graph.values[n.output].name.as_str());
             let closest = zellige_grammar::suggest::did_you_mean(name, known);
-            vec![Diagnostic::error(Code::E0704, format!("no op is called `{name}`")).maybe_hint(closest)]
+            vec![Diagnostic::error(Code::E0707, format!("no op is called `{name}`")).maybe_hint(closest)]
         })
     };
     names.iter().map(find).collect()

@@ -20,10 +20,12 @@ pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>
     let consumers = ir.graph.consumers();
     for section in &mut ir.sections {
         let Some(tile) = section.tile else { return Err(vec![no_target(section)]) };
-        let flow = Flow::of(&ir.graph, &section.ops, &consumers).ok_or_else(|| super::missing(&section.name, "output", "section-cut"))?;
+        let flow = Flow::of(&ir.graph, &section.ops, &consumers)
+            .ok_or_else(|| super::missing(&section.name, "output", "section-cut"))?;
         let axes = AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, tile[axis.index()], u64::MAX));
         section.grid = Some([axes[0].steps, axes[1].steps]);
-        let tilings = (0..flow.tensors.len()).map(|t| (flow.tensors[t].value, tiling(&ir.graph, &flow, t, &axes)));
+        let tilings =
+            (0..flow.tensors.len()).map(|t| (flow.tensors[t].value, tiling(&ir.graph, &flow, t, &axes)));
         section.tensors = tilings.collect();
     }
     Ok(Module::Sections(ir))
@@ -46,7 +48,10 @@ fn tiling(graph: &Graph, flow: &Flow, t: usize, axes: &[AxisGeometry; 2]) -> Til
         tile: tiles.map(|a| a.size as u64),
         origin: [first(0), first(1)],
         readers: tensor.readers.iter().map(|r| reader(graph, r)).collect(),
-        steps: tiles.map(|a| TensorSteps { computed: Steps::compress(&a.computed), owned: Steps::compress(&a.owned) }),
+        steps: tiles.map(|a| TensorSteps {
+            computed: Steps::compress(&a.computed),
+            owned: Steps::compress(&a.owned),
+        }),
         overlap: None,
         padding: None,
         padded: None,
@@ -67,7 +72,9 @@ fn role(tensor: &FlowTensor) -> Role {
 
 fn reader(graph: &Graph, reader: &FlowReader) -> Reader {
     let window = |map: AxisMap| match map {
-        AxisMap::Window { kernel, stride, .. } | AxisMap::Transposed { kernel, stride, .. } => (kernel, stride),
+        AxisMap::Window { kernel, stride, .. } | AxisMap::Transposed { kernel, stride, .. } => {
+            (kernel, stride)
+        }
         _ => (1, 1),
     };
     let [(ky, sy), (kx, sx)] = reader.maps.map(window);

@@ -14,8 +14,8 @@ use std::collections::HashMap;
 use zellige_grammar::Diagnostic;
 use zellige_runtime::program::instr::{Accumulate, Epilogue, Load, Map, Operand, Reduce, Store};
 use zellige_runtime::program::{
-    Accumulator, AccumulatorId, Axis, Buffer, BufferId, BufferSteps, Data, Dims, ExprId, Instr, Numerics, Packing, Program, Role,
-    Section as ProgramSection, Source, Tensor, TensorId, Weight, WeightId,
+    Accumulator, AccumulatorId, Axis, Buffer, BufferId, BufferSteps, Data, Dims, ExprId, Instr, Numerics,
+    Packing, Program, Role, Section as ProgramSection, Source, Tensor, TensorId, Weight, WeightId,
 };
 use zellige_runtime::scalar::Expr;
 
@@ -99,7 +99,11 @@ impl<'a> Lower<'a> {
         let mut end = 0u64;
         for (id, param) in graph.params.iter() {
             raw_offsets.insert(id, end);
-            end = param.dims.iter().try_fold(4u64, |b, d| b.checked_mul(*d)).and_then(|b| end.checked_add(b))?;
+            end = param
+                .dims
+                .iter()
+                .try_fold(4u64, |b, d| b.checked_mul(*d))
+                .and_then(|b| end.checked_add(b))?;
         }
         for weight in &self.plan.weights {
             let (name, source) = match weight.source {
@@ -178,8 +182,11 @@ impl<'a> Lower<'a> {
         let flow = Flow::of(graph, &section.ops, &self.consumers)?;
         let groups = groups(graph, &section.ops);
         let planned = buffers(graph, &flow, &groups);
-        let buffer_of: HashMap<ValueId, BufferId> =
-            planned.iter().enumerate().map(|(i, b)| (flow.tensors[b.tensor].value, BufferId(i as u32))).collect();
+        let buffer_of: HashMap<ValueId, BufferId> = planned
+            .iter()
+            .enumerate()
+            .map(|(i, b)| (flow.tensors[b.tensor].value, BufferId(i as u32)))
+            .collect();
 
         let mut body = Vec::new();
         for (g, group) in groups.iter().enumerate() {
@@ -195,7 +202,10 @@ impl<'a> Lower<'a> {
             }
         }
         let end = section.ops.iter().filter(|&&op| is_reduction(graph, op)).map(|&op| {
-            Some(Reduce { acc: *self.accumulator_of.get(&op)?, dst: *self.tensor_of.get(&graph.ops[op].output)? })
+            Some(Reduce {
+                acc: *self.accumulator_of.get(&op)?,
+                dst: *self.tensor_of.get(&graph.ops[op].output)?,
+            })
         });
         let end = end.collect::<Option<Vec<_>>>()?;
 
@@ -219,7 +229,12 @@ impl<'a> Lower<'a> {
         })
     }
 
-    fn buffer(&self, section: &Section, flow: &Flow, planned: &crate::analysis::buffers::Buffer) -> Option<Buffer> {
+    fn buffer(
+        &self,
+        section: &Section,
+        flow: &Flow,
+        planned: &crate::analysis::buffers::Buffer,
+    ) -> Option<Buffer> {
         let tensor = &flow.tensors[planned.tensor];
         let tiling = section.tensors.get(&tensor.value)?;
         Some(Buffer {
@@ -235,7 +250,12 @@ impl<'a> Lower<'a> {
     }
 
     /// The instructions of a group.
-    fn group(&mut self, group: &Group, buffer_of: &HashMap<ValueId, BufferId>, body: &mut Vec<Instr>) -> Option<()> {
+    fn group(
+        &mut self,
+        group: &Group,
+        buffer_of: &HashMap<ValueId, BufferId>,
+        body: &mut Vec<Instr>,
+    ) -> Option<()> {
         let graph = &self.ir.graph;
         let first = &graph.ops[group.ops[0]];
         if is_reduction(graph, group.ops[0]) {
@@ -257,10 +277,17 @@ impl<'a> Lower<'a> {
             return Some(());
         }
         let inputs: Vec<Sizes> = first.inputs.iter().map(|&v| graph.sizes(v)).collect::<Option<_>>()?;
-        let srcs: Vec<BufferId> = first.inputs.iter().map(|v| buffer_of.get(v).copied()).collect::<Option<_>>()?;
+        let srcs: Vec<BufferId> =
+            first.inputs.iter().map(|v| buffer_of.get(v).copied()).collect::<Option<_>>()?;
         let weights = self.parameters(graph, &first.params, group)?;
         let epilogue = tail.map(|(operands, expr)| Epilogue { operands, expr });
-        body.extend(first.op.lower(&Lowering { dst, srcs: &srcs, inputs: &inputs, weights: &weights, epilogue }));
+        body.extend(first.op.lower(&Lowering {
+            dst,
+            srcs: &srcs,
+            inputs: &inputs,
+            weights: &weights,
+            epilogue,
+        }));
         Some(())
     }
 

@@ -45,7 +45,8 @@ fn latest(accesses: &[Access], i: usize, range: std::ops::Range<usize>) -> Vec<u
 }
 
 fn conflict(a: &Access, b: &Access) -> bool {
-    let meet = |x: &[(u64, u64)], y: &[(u64, u64)]| x.iter().any(|p| y.iter().any(|q| p.0 < q.1 && q.0 < p.1));
+    let meet =
+        |x: &[(u64, u64)], y: &[(u64, u64)]| x.iter().any(|p| y.iter().any(|q| p.0 < q.1 && q.0 < p.1));
     meet(&a.writes, &b.writes) || meet(&a.writes, &b.reads) || meet(&a.reads, &b.writes)
 }
 
