@@ -55,7 +55,11 @@ impl TileBuffer {
     /// The width at which just these channels (and lanes past the last one) can be written.
     pub(super) fn width_of(&self, channels: &Range<i64>) -> Width {
         let whole = |c: i64| c % 4 == 0 || c == self.channels;
-        if self.is_wide() && channels.start % 4 == 0 && whole(channels.end) { Width::Four } else { Width::One }
+        if self.is_wide() && channels.start % 4 == 0 && whole(channels.end) {
+            Width::Four
+        } else {
+            Width::One
+        }
     }
 
     /// The address of channel `c` of pixel `(y, x)`:

@@ -116,7 +116,8 @@ impl<'p> Convolution<'p> {
     fn for_each_output_block(&self, e: &mut Emitter<'_>, body: impl FnOnce(&mut Emitter<'_>, OutputBlock)) {
         let blocks = blocks(self.outputs, BLOCK);
         let [rows, cols] = self.taps;
-        let weights_of_block = self.inputs.wrapping_mul(rows.count.wrapping_mul(cols.count)).wrapping_mul(BLOCK);
+        let weights_of_block =
+            self.inputs.wrapping_mul(rows.count.wrapping_mul(cols.count)).wrapping_mul(BLOCK);
         e.repeat(self.groups, |e, group| {
             e.repeat(blocks, |e, block| {
                 let packed = e.scale(group, blocks);

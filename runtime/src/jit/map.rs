@@ -27,8 +27,7 @@ impl<'p> Map<'p> {
     pub(super) fn emit(&self, e: &mut Emitter<'_>) {
         let wide = self.dst.is_wide() && self.value.is_wide();
         let width = if wide { Width::Four } else { Width::One };
-        self.dst.write(e, width, 0..self.dst.channels, |e, c, y, x| {
-            self.value.emit(e, width, &[], [c, y, x])
-        });
+        self.dst
+            .write(e, width, 0..self.dst.channels, |e, c, y, x| self.value.emit(e, width, &[], [c, y, x]));
     }
 }

@@ -24,7 +24,8 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::mem::ManuallyDrop;
+use std::sync::{Arc, Mutex};
 
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{AbiParam, Signature};
@@ -77,7 +78,7 @@ type Entry = unsafe extern "C" fn(views: *const View, weights: *const *const f32
 
 /// Compiles instructions, one after the other; [`Jit::finish`] makes them callable.
 pub(crate) struct Jit {
-    module: JITModule,
+    code: Code,
     context: Context,
     builder: FunctionBuilderContext,
     functions: Vec<FuncId>,
@@ -101,49 +102,54 @@ impl Jit {
         builder.symbol("fmaf", fused_multiply_add as *const u8);
         builder.symbol("floorf", floor as *const u8);
         builder.symbol("nearbyintf", round_ties_even as *const u8);
-        let module = JITModule::new(builder);
-        let context = module.make_context();
-        Ok(Self { module, context, builder: FunctionBuilderContext::new(), functions: Vec::new() })
+        let code = Code(ManuallyDrop::new(JITModule::new(builder)));
+        let context = code.0.make_context();
+        Ok(Self { code, context, builder: FunctionBuilderContext::new(), functions: Vec::new() })
     }
 
     /// Compiles an instruction of `section`.
     ///
     /// The code relies on what the verifier proves about the program; what the emitter itself needs to stand on is refused
     /// where it is missing.
-    pub(crate) fn add(&mut self, program: &Program, section: &Section, instr: &Instr) -> Result<(), JitError> {
+    pub(crate) fn add(
+        &mut self,
+        program: &Program,
+        section: &Section,
+        instr: &Instr,
+    ) -> Result<(), JitError> {
         let nest = LoopNest::new(&Scope::new(program, section), instr)?;
-        self.context.func.signature = self.signature();
-        let frontend = self.module.isa().frontend_config();
+        let module = &mut *self.code.0;
+        module.clear_context(&mut self.context);
+        self.context.func.signature = signature(module);
         let mut emitter = Emitter::new(&mut self.context.func, &mut self.builder);
         nest.emit(&mut emitter);
-        emitter.finish(frontend);
-        let function = self.module.declare_anonymous_function(&self.context.func.signature)?;
-        self.module.define_function(function, &mut self.context)?;
-        self.module.clear_context(&mut self.context);
+        emitter.finish(module.isa().frontend_config());
+        let function = module.declare_anonymous_function(&self.context.func.signature)?;
+        module.define_function(function, &mut self.context)?;
         self.functions.push(function);
         Ok(())
     }
 
     /// The compiled instructions, in the order in which they were added.
-    pub(crate) fn finish(mut self) -> Result<Vec<Box<dyn Kernel>>, JitError> {
-        self.module.finalize_definitions()?;
-        let entries: Vec<*const u8> =
-            self.functions.iter().map(|&f| self.module.get_finalized_function(f)).collect();
-        let code = Arc::new(Code(Mutex::new(Some(self.module))));
+    pub(crate) fn finish(self) -> Result<Vec<Box<dyn Kernel>>, JitError> {
+        let Self { mut code, functions, .. } = self;
+        code.0.finalize_definitions()?;
+        let entries: Vec<_> = functions.into_iter().map(|f| code.0.get_finalized_function(f)).collect();
+        let code = Arc::new(Mutex::new(code));
         let kernel = |entry: *const u8| -> Box<dyn Kernel> {
-            // SAFETY: the function was compiled with `signature`, which is `Entry`'s, and `code` keeps it in memory.
+            // SAFETY: the function was compiled with the signature of `Entry`, and `code` keeps it in memory.
             let entry = unsafe { std::mem::transmute::<*const u8, Entry>(entry) };
             Box::new(JitKernel { entry, _code: Arc::clone(&code) })
         };
         Ok(entries.into_iter().map(kernel).collect())
     }
+}
 
-    /// That of [`Entry`].
-    fn signature(&self) -> Signature {
-        let mut signature = self.module.make_signature();
-        signature.params = vec![AbiParam::new(I64); 2];
-        signature
-    }
+/// That of [`Entry`].
+fn signature(module: &JITModule) -> Signature {
+    let mut signature = module.make_signature();
+    signature.params = vec![AbiParam::new(I64); 2];
+    signature
 }
 
 extern "C" fn fused_multiply_add(a: f32, b: f32, c: f32) -> f32 {
@@ -158,23 +164,22 @@ extern "C" fn round_ties_even(a: f32) -> f32 {
     a.round_ties_even()
 }
 
-/// The memory that compiled functions lie in; freed with the last of their kernels. The lock is never taken: it makes the
-/// module, which one thread at a time may own, shareable.
-struct Code(Mutex<Option<JITModule>>);
+/// A module whose code is freed when it is dropped.
+struct Code(ManuallyDrop<JITModule>);
 
 impl Drop for Code {
     fn drop(&mut self) {
-        if let Some(module) = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            // SAFETY: pointers to the code are held by `JitKernel`s alone, each with a reference to this.
-            unsafe { module.free_memory() }
-        }
+        // SAFETY: the module is not used after this. Pointers to its code are held by `JitKernel`s alone, each of which
+        // keeps it from being dropped.
+        unsafe { ManuallyDrop::take(&mut self.0).free_memory() }
     }
 }
 
 /// A compiled instruction.
 struct JitKernel {
     entry: Entry,
-    _code: Arc<Code>,
+    /// Keeps the code in memory. The lock is never taken: a module may be owned by any thread, but used by one.
+    _code: Arc<Mutex<Code>>,
 }
 
 impl Kernel for JitKernel {

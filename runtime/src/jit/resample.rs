@@ -66,7 +66,13 @@ impl Gather {
             .filter(|channels| channels.end <= dst.channels)
             .ok_or(JitError::Malformed("a copy goes past the last channel"))?;
         let width = if src.is_wide() { dst.width_of(&channels) } else { Width::One };
-        Ok(Self { dst, src, channels, width, source: Source::Copy { shift: copy.shift, outside: copy.outside } })
+        Ok(Self {
+            dst,
+            src,
+            channels,
+            width,
+            source: Source::Copy { shift: copy.shift, outside: copy.outside },
+        })
     }
 
     pub(super) fn emit(&self, e: &mut Emitter<'_>) {

@@ -31,3 +31,14 @@ families! {
     copy_is_the_reference Copy;
     map_is_the_reference Map;
 }
+
+/// Without FMA and SSE4.1, code calls functions of the host.
+#[test]
+fn processors_without_fma_give_the_same_bits() {
+    for family in Family::ALL {
+        check(family, 40, |case| {
+            let baseline = cranelift_native::builder_with_options(false).unwrap();
+            compile_with(Jit::for_isa(baseline).unwrap(), case)
+        });
+    }
+}
