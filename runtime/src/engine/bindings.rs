@@ -123,7 +123,12 @@ impl Tensors {
             return Err(EngineError::Unknown { side, name: name.to_owned(), known });
         };
         if tensor.dims != dims {
-            return Err(EngineError::Size { side, name: name.to_owned(), expected: tensor.dims, found: dims });
+            return Err(EngineError::Size {
+                side,
+                name: name.to_owned(),
+                expected: tensor.dims,
+                found: dims,
+            });
         }
         if placed.bytes() != len as u64 * 4 {
             return Err(EngineError::Length { side, name: name.to_owned(), dims, found: len });

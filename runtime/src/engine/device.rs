@@ -1,11 +1,12 @@
 //! Device memory: composites, packed weights and accumulators, allocated and filled once.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::slice;
+use std::sync::atomic::AtomicI64;
 
 use super::EngineError;
 use super::allocation::Allocation;
 use super::bindings::{DeviceTensor, Tensors};
-use crate::exact;
+use crate::exact::superaccumulator::{BYTES_PER_SUM, LIMBS};
 use crate::program::{Accumulator, AccumulatorId, Program, Role, Weight};
 use crate::weights;
 
@@ -17,11 +18,11 @@ pub(super) struct Device {
     /// Indexed by `TensorId`; inputs and outputs are not bound yet.
     tensors: Tensors,
     /// Indexed by `AccumulatorId`.
-    accumulators: Vec<Mutex<Sums>>,
+    accumulators: Vec<Sums>,
 }
 
-// SAFETY: the pointers lead into `memory`, which does not move; weights are only read once the device is made, sums are behind
-// locks, and tensors are written under the promises of `transfer`.
+// SAFETY: the pointers lead into `memory`, which does not move; weights are only read once the device is made, sums are atomic,
+// and tensors are written under the promises of `transfer`.
 unsafe impl Send for Device {}
 // SAFETY: as above.
 unsafe impl Sync for Device {}
@@ -32,12 +33,13 @@ impl Device {
         let failed = |bytes: u64| {
             move |source| EngineError::Memory { what: "composites, weights and accumulators", bytes, source }
         };
-        let mut memory = Allocation::new(program.device_bytes, checked).map_err(failed(program.device_bytes))?;
+        let mut memory =
+            Allocation::new(program.device_bytes, checked).map_err(failed(program.device_bytes))?;
         let mut part = |offset: u64, bytes: u64| memory.part(offset, bytes).map_err(failed(bytes));
 
         let mut packed = Vec::with_capacity(program.weights.len());
         for weight in &program.weights {
-            let len = weights::packed_len(weight);
+            let len = weights::packed_len(weight).unwrap_or(0);
             let ptr = part(weight.offset, len.saturating_mul(4))?.cast::<f32>();
             pack(weight, program, ptr, len)?;
             packed.push(ptr.cast_const());
@@ -54,9 +56,9 @@ impl Device {
         }
         let mut accumulators = Vec::with_capacity(program.accumulators.len());
         for accumulator in &program.accumulators {
-            let limbs = limbs(accumulator);
-            let first = part(accumulator.offset, limbs.saturating_mul(8))?.cast::<u64>();
-            accumulators.push(Mutex::new(Sums { first, limbs: limbs as usize }));
+            let sums = accumulator.images.saturating_mul(accumulator.channels);
+            let first = part(accumulator.offset, sums.saturating_mul(BYTES_PER_SUM))?;
+            accumulators.push(Sums::new(first, accumulator));
         }
         Ok(Self { memory, weights: packed, tensors, accumulators })
     }
@@ -71,9 +73,18 @@ impl Device {
         &self.tensors
     }
 
-    /// The sums of an accumulator, for as long as the guard lives nobody else's.
-    pub(super) fn sums(&self, id: AccumulatorId) -> MutexGuard<'_, Sums> {
-        self.accumulators[id.index()].lock().unwrap_or_else(PoisonError::into_inner)
+    /// The sums of an accumulator: for every image and channel `LIMBS` words.
+    pub(super) fn sums(&self, id: AccumulatorId) -> &[AtomicI64] {
+        let Sums { first, all, .. } = self.accumulators[id.index()];
+        // SAFETY: so many words of `memory` are the accumulator's alone, and initialised; the system gives zeros. They lie at a
+        // multiple of 8 bytes, since verified offsets are multiples of 64.
+        unsafe { slice::from_raw_parts(first, all) }
+    }
+
+    /// The sums of one image: for every channel `LIMBS` words.
+    pub(super) fn image_sums(&self, id: AccumulatorId, image: u64) -> &[AtomicI64] {
+        let size = self.accumulators[id.index()].per_image;
+        &self.sums(id)[image as usize * size..][..size]
     }
 
     /// Bytes allocated.
@@ -82,37 +93,24 @@ impl Device {
     }
 }
 
-/// The superaccumulators of one accumulator: for every image and channel `exact::LIMBS` limbs.
-pub(super) struct Sums {
-    first: *mut u64,
-    limbs: usize,
+/// Where the sums of one accumulator lie: for every image and channel `LIMBS` words.
+#[derive(Clone, Copy)]
+struct Sums {
+    first: *const AtomicI64,
+    per_image: usize,
+    all: usize,
 }
-
-// SAFETY: the limbs are in device memory, which belongs to no thread, and a `Sums` is the only way to reach them.
-unsafe impl Send for Sums {}
 
 impl Sums {
-    /// All limbs.
-    pub(super) fn limbs(&mut self) -> &mut [u64] {
-        // SAFETY: `first` has this many limbs to itself, zeroed or written before, at a multiple of 8 bytes since verified
-        // offsets are multiples of 64.
-        unsafe { std::slice::from_raw_parts_mut(self.first, self.limbs) }
+    fn new(first: *mut u8, accumulator: &Accumulator) -> Self {
+        let per_image = accumulator.channels as usize * LIMBS;
+        Self { first: first.cast(), per_image, all: accumulator.images as usize * per_image }
     }
-
-    /// The limbs of one image, `channels` sums.
-    pub(super) fn image(&mut self, image: u64, channels: u64) -> &mut [u64] {
-        let size = channels as usize * exact::LIMBS;
-        &mut self.limbs()[image as usize * size..][..size]
-    }
-}
-
-fn limbs(accumulator: &Accumulator) -> u64 {
-    accumulator.images.saturating_mul(accumulator.channels).saturating_mul(exact::LIMBS as u64)
 }
 
 fn pack(weight: &Weight, program: &Program, ptr: *mut f32, len: u64) -> Result<(), EngineError> {
     // SAFETY: `ptr` leads to `len` f32s of device memory that nobody else refers to.
-    let packed = unsafe { std::slice::from_raw_parts_mut(ptr, len as usize) };
-    weights::pack(weight, &program.data, packed)?;
+    let packed = unsafe { slice::from_raw_parts_mut(ptr, len as usize) };
+    weights::pack(weight, program.data.bytes(), packed)?;
     Ok(())
 }

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::io;
 
+use crate::jit::JitError;
+use crate::kernels::Isa;
 use crate::program::Dims;
 use crate::program::verify::VerifyError;
+use crate::weights::PackError;
 
 /// Why a program cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +15,15 @@ pub enum EngineError {
     /// The program is not safe to run.
     #[error("the program is malformed: {0}")]
     Verify(#[from] VerifyError),
+    /// Instructions that the processor does not have.
+    #[error("this processor does not run {0} code")]
+    Isa(Isa),
+    /// An instruction could not be compiled.
+    #[error("{0}")]
+    Compile(String),
+    /// A parameter does not fit its layout.
+    #[error(transparent)]
+    Weights(#[from] PackError),
     /// The system gives no such memory.
     #[error("no memory for {what} ({bytes} bytes)")]
     Memory {
@@ -83,6 +95,12 @@ pub enum EngineError {
         /// What the panic says.
         message: String,
     },
+}
+
+impl From<JitError> for EngineError {
+    fn from(error: JitError) -> Self {
+        Self::Compile(error.to_string())
+    }
 }
 
 /// Which side of a program a tensor is on.

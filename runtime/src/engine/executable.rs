@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::device::Device;
-use super::load::Kernels;
+use super::kernels;
 use super::run::{self, Control};
 use super::section::PreparedSection;
 use super::stats::ProcessMemory;
@@ -40,9 +40,11 @@ pub struct Options {
     pub checked: bool,
     /// Whether to measure the time of each instruction.
     pub profile: bool,
-    /// What a program may ask for.
-    pub limits: Limits,
+    /// What a program may ask for; anything if not given.
+    pub limits: Option<Limits>,
 }
+
+const UNLIMITED: Limits = Limits { sram_bytes: u64::MAX, device_bytes: u64::MAX, work: None };
 
 /// A verified program with all the memory that running it takes.
 pub struct Executable {
@@ -61,14 +63,15 @@ impl Executable {
     pub fn load(program: impl Into<Arc<Program>>, options: &Options) -> Result<Self, EngineError> {
         let program = program.into();
         let before = ProcessMemory::now();
-        verify(&program, &options.limits)?;
+        verify(&program, &options.limits.unwrap_or(UNLIMITED))?;
 
-        let mut kernels = Kernels::new(&program, options.engine, options.isa)?;
-        let sections: Vec<_> = program
-            .sections
-            .iter()
-            .map(|section| PreparedSection::new(section, &mut kernels))
-            .collect::<Result<_, _>>()?;
+        let isa = options.isa.unwrap_or_else(Isa::detect);
+        if !isa.is_available() {
+            return Err(EngineError::Isa(isa));
+        }
+        let mut kernels = kernels::prepare(&program, options.engine, isa)?.into_iter();
+        let sections: Vec<_> =
+            program.sections.iter().map(|s| PreparedSection::new(s, &mut kernels)).collect();
         let device = Device::new(&program, options.checked)?;
         let scratch = sections.iter().map(PreparedSection::scratch).max().unwrap_or(0);
         let worker = || Worker::new(&program, scratch, options.checked, options.profile);
@@ -76,7 +79,15 @@ impl Executable {
 
         let anonymous_bytes = ProcessMemory::now().anonymous.saturating_sub(before.anonymous);
         let scratch_bytes = scratch as u64 * 4;
-        Ok(Self { program, sections, device, workers, checked: options.checked, scratch_bytes, anonymous_bytes })
+        Ok(Self {
+            program,
+            sections,
+            device,
+            workers,
+            checked: options.checked,
+            scratch_bytes,
+            anonymous_bytes,
+        })
     }
 
     /// The program.

@@ -13,14 +13,17 @@ mod bindings;
 mod device;
 mod error;
 mod executable;
-mod load;
+mod kernels;
 mod reduce;
 mod run;
 mod section;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod transfer;
 mod worker;
 
+pub use crate::kernels::Isa;
 pub use array::{ArrayView, ArrayViewMut};
 pub use error::{EngineError, Side};
 pub use executable::{EngineKind, Executable, Options};

@@ -1,7 +1,5 @@
 //! Sections made ready to run.
 
-use super::load::Kernels;
-use super::EngineError;
 use crate::memory::{Kernel, View};
 use crate::program::{AccumulatorId, Axis, BufferId, Instr, Section, TensorId};
 
@@ -28,24 +26,22 @@ pub(super) struct PreparedSection {
 }
 
 impl PreparedSection {
-    /// Prepares every instruction of a verified section.
-    pub(super) fn new(section: &Section, kernels: &mut Kernels<'_>) -> Result<Self, EngineError> {
-        let action = |instr: &Instr| {
-            Ok(match instr {
-                Instr::Load(i) => Action::Load { dst: i.dst, src: i.src },
-                Instr::Store(i) => Action::Store { dst: i.dst, src: i.src },
-                Instr::Accumulate(i) => Action::Accumulate { acc: i.acc, src: i.src },
-                compute => Action::Compute(kernels.prepare(section, compute)?),
-            })
+    /// A verified section; `kernels` gives those of its compute instructions, in their order.
+    pub(super) fn new(section: &Section, kernels: &mut impl Iterator<Item = Box<dyn Kernel>>) -> Self {
+        let mut action = |instr: &Instr| match instr {
+            Instr::Load(i) => Some(Action::Load { dst: i.dst, src: i.src }),
+            Instr::Store(i) => Some(Action::Store { dst: i.dst, src: i.src }),
+            Instr::Accumulate(i) => Some(Action::Accumulate { acc: i.acc, src: i.src }),
+            _ => kernels.next().map(Action::Compute),
         };
-        let actions: Vec<_> = section.body.iter().map(|s| &s.instr).map(action).collect::<Result<_, EngineError>>()?;
+        let actions: Vec<_> = section.body.iter().filter_map(|s| action(&s.instr)).collect();
         let accumulators = actions.iter().filter_map(|a| match a {
             Action::Accumulate { acc, .. } => Some(*acc),
             _ => None,
         });
         let accumulators = accumulators.collect();
         let tiles = section.images.saturating_mul(section.y.steps).saturating_mul(section.x.steps);
-        Ok(Self { actions, tiles, accumulators })
+        Self { actions, tiles, accumulators }
     }
 
     /// f32s of scratch that the hungriest kernel wants.

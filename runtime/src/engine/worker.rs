@@ -126,7 +126,8 @@ impl SectionState {
     fn forget(&mut self, section: &Section) {
         for (view, buffer) in self.views.iter().zip(&section.buffers) {
             // SAFETY: the view's memory is as large as the buffer, and the worker's own.
-            unsafe { std::slice::from_raw_parts_mut(view.ptr, buffer_bytes(buffer) as usize / 4) }.fill(f32::NAN);
+            unsafe { std::slice::from_raw_parts_mut(view.ptr, buffer_bytes(buffer) as usize / 4) }
+                .fill(f32::NAN);
         }
     }
 }
@@ -150,10 +151,9 @@ unsafe fn run_action(shared: Shared<'_>, action: &Action, image: u64, views: &[V
             unsafe { transfer::store(&shared.tensors.image(*dst, image), &views[src.index()]) }
         }
         Action::Accumulate { acc, src } => {
-            let channels = shared.program.accumulators[acc.index()].channels;
-            let mut sums = shared.device.sums(*acc);
-            // SAFETY: the verifier has found the owned part of `src` to be inside the buffer.
-            unsafe { exact::accumulate(&views[src.index()], sums.image(image, channels)) }
+            let sums = shared.device.image_sums(*acc, image);
+            // SAFETY: the verifier has found the owned part of `src` to be inside the buffer, and written by the body.
+            unsafe { exact::accumulate(&views[src.index()], sums) }
         }
         Action::Compute(kernel) => {
             let (weights, expressions) = (shared.device.weights(), &shared.program.expressions);
