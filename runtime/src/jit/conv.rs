@@ -7,7 +7,8 @@ use super::JitError;
 use super::buffer::TileBuffer;
 use super::emit::{Emitter, Span, Width};
 use super::operand::Elementwise;
-use super::scope::{Packed, Scope, Taps};
+use super::scope::{Packed, Scope};
+use super::window::Taps;
 use crate::program::instr::{Conv2d, ConvTranspose2d};
 
 /// Channels in a block of packed weights, inputs and outputs alike.
@@ -260,7 +261,7 @@ impl<'p> Convolution<'p> {
     fn output_width(&self) -> Width {
         let within_group = self.groups == 1 || self.outputs % 4 == 0;
         let wide = self.dst.is_wide() && self.epilogue.as_ref().is_none_or(Elementwise::is_wide);
-        if within_group && wide { Width::Four } else { Width::One }
+        Width::four_if(within_group && wide)
     }
 }
 

@@ -19,6 +19,11 @@ pub(super) enum Width {
 }
 
 impl Width {
+    /// Four if the layout of all operands allows it.
+    pub(super) fn four_if(wide: bool) -> Self {
+        if wide { Self::Four } else { Self::One }
+    }
+
     pub(super) fn channels(self) -> i64 {
         match self {
             Self::One => 1,
@@ -216,8 +221,9 @@ impl<'f> Emitter<'f> {
 
         self.builder.switch_to_block(head);
         let i = self.get(counter);
-        let more = self.builder.ins().icmp(IntCC::SignedLessThan, i, span.end);
-        self.builder.ins().brif(more, inner, &[], exit, &[]);
+        // In this order the code generator meets the body before the exit, and moves out of the body what does not vary.
+        let done = self.builder.ins().icmp(IntCC::SignedGreaterThanOrEqual, i, span.end);
+        self.builder.ins().brif(done, exit, &[], inner, &[]);
 
         self.builder.switch_to_block(inner);
         self.builder.seal_block(inner);

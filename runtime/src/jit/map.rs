@@ -25,8 +25,7 @@ impl<'p> Map<'p> {
     }
 
     pub(super) fn emit(&self, e: &mut Emitter<'_>) {
-        let wide = self.dst.is_wide() && self.value.is_wide();
-        let width = if wide { Width::Four } else { Width::One };
+        let width = Width::four_if(self.dst.is_wide() && self.value.is_wide());
         self.dst
             .write(e, width, 0..self.dst.channels, |e, c, y, x| self.value.emit(e, width, &[], [c, y, x]));
     }

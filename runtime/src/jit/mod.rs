@@ -16,13 +16,14 @@ mod buffer;
 mod conv;
 mod emit;
 mod expr;
+mod gather;
 mod map;
 mod operand;
 mod pool;
-mod resample;
 mod scope;
 #[cfg(test)]
 mod tests;
+mod window;
 
 use std::mem::ManuallyDrop;
 use std::sync::{Arc, Mutex};
@@ -194,7 +195,7 @@ impl Kernel for JitKernel {
 enum LoopNest<'p> {
     Convolution(conv::Convolution<'p>),
     Pool(pool::Pool),
-    Gather(resample::Gather),
+    Gather(gather::Gather),
     Map(map::Map<'p>),
 }
 
@@ -204,9 +205,9 @@ impl<'p> LoopNest<'p> {
             Instr::Conv2d(i) => Self::Convolution(conv::Convolution::direct(scope, i)?),
             Instr::ConvTranspose2d(i) => Self::Convolution(conv::Convolution::transposed(scope, i)?),
             Instr::Pool(i) => Self::Pool(pool::Pool::new(scope, i)?),
-            Instr::Nearest(i) => Self::Gather(resample::Gather::nearest(scope, i)?),
-            Instr::PixelShuffle(i) => Self::Gather(resample::Gather::pixel_shuffle(scope, i)?),
-            Instr::Copy(i) => Self::Gather(resample::Gather::copy(scope, i)?),
+            Instr::Nearest(i) => Self::Gather(gather::Gather::nearest(scope, i)?),
+            Instr::PixelShuffle(i) => Self::Gather(gather::Gather::pixel_shuffle(scope, i)?),
+            Instr::Copy(i) => Self::Gather(gather::Gather::copy(scope, i)?),
             Instr::Map(i) => Self::Map(map::Map::new(scope, i)?),
             Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) => return Err(JitError::NotCompute),
         })

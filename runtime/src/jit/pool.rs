@@ -7,7 +7,8 @@ use super::JitError;
 use super::buffer::TileBuffer;
 use super::emit::{Emitter, Width};
 use super::expr::max_nan;
-use super::scope::{Scope, Taps};
+use super::scope::Scope;
+use super::window::Taps;
 use crate::program::instr::{self, PoolKind};
 
 /// ```text
@@ -35,8 +36,7 @@ impl Pool {
     }
 
     pub(super) fn emit(&self, e: &mut Emitter<'_>) {
-        let wide = self.dst.is_wide() && self.src.is_wide();
-        let width = if wide { Width::Four } else { Width::One };
+        let width = Width::four_if(self.dst.is_wide() && self.src.is_wide());
         self.dst.write(e, width, 0..self.dst.channels, |e, c, y, x| match self.kind {
             PoolKind::Max => self.max(e, width, [c, y, x]),
             PoolKind::Average { margin } => self.average(e, width, margin, [c, y, x]),

@@ -44,7 +44,7 @@ impl Gather {
                 return Err(JitError::Malformed("a resampling ratio is out of range"));
             }
         }
-        let width = if dst.is_wide() && src.is_wide() { Width::Four } else { Width::One };
+        let width = Width::four_if(dst.is_wide() && src.is_wide());
         Ok(Self { dst, src, channels: 0..dst.channels, width, source: Source::Nearest(nearest.ratio) })
     }
 
