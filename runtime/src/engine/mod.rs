@@ -23,7 +23,7 @@ mod tests;
 mod transfer;
 mod worker;
 
-pub use crate::kernels::Isa;
+pub use crate::kernels::{Isa, UnknownIsa};
 pub use array::{ArrayView, ArrayViewMut};
 pub use error::{EngineError, Side};
 pub use executable::{EngineKind, Executable, Options};
