@@ -141,8 +141,7 @@ struct Dict<'a> {
 
 impl<'a> Dict<'a> {
     fn parse(text: &'a str) -> Result<Self, IoError> {
-        let malformed =
-            || IoError::malformed(format!("`{}` is not an NPY header", text.trim_end().escape_debug()));
+        let malformed = || IoError::malformed(format!("{:?} is not an NPY header", text.trim_end()));
         let mut dict = Self::default();
         let mut scanner = Scanner { rest: text };
         scanner.token("{").ok_or_else(malformed)?;

@@ -81,8 +81,8 @@ pub(super) fn gather(image: &Array, y: usize, row: &mut [u8]) {
 
 /// Clamped to 0..1, scaled to 0..255 and rounded half to even; NaN is 0.
 fn to_byte(value: f32) -> u8 {
-    // `max` gives the operand that is not NaN.
-    (value.max(0.0).min(1.0) * 255.0).round_ties_even() as u8
+    // NaN passes the clamp, and the cast makes it 0.
+    (value.clamp(0.0, 1.0) * 255.0).round_ties_even() as u8
 }
 
 #[cfg(test)]

@@ -67,6 +67,11 @@ fn open<R: BufRead + Seek>(file: R, len: u64) -> Result<Reader<R>, IoError> {
     decoder.set_transformations(Transformations::EXPAND);
     let reader = decoder.read_info()?;
     let info = reader.info();
+    // The decoder takes it for granted that a palette is made of whole colours, 256 at most.
+    let palette = info.palette.as_deref().unwrap_or_default();
+    if info.color_type == ColorType::Indexed && !(palette.len().is_multiple_of(3) && palette.len() <= 768) {
+        return Err(IoError::malformed(format!("a palette of {} bytes", palette.len())));
+    }
     let bits = u64::from(info.width) * info.bits_per_pixel() as u64;
     let wanted = bits.div_ceil(8).saturating_mul(u64::from(info.height));
     if wanted > len.saturating_mul(MAX_INFLATION) {

@@ -310,9 +310,16 @@ fn errors_say_what_is_wrong() {
     let mut tall = BASELINE.to_vec();
     let frame = tall.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
     tall[frame + 5..frame + 9].fill(0xff);
+    let mut odd_palette =
+        Image { width: 4, height: 4, depth: 1, color: 3, samples: 1, interlaced: false }.png(|_, _, _| 0);
+    let palette = odd_palette.windows(4).position(|w| w == b"PLTE").unwrap();
+    odd_palette[palette - 1] = 4;
+    odd_palette.drain(palette + 8..palette + 10);
+    mend_checksums(&mut odd_palette);
     let half = vec![0; 8];
     let fortran = npy_dict("<f4", "(2, 2)").replace("False", "True");
-    let cases: [(&str, &[u8], &str); 16] = [
+    let cases: [(&str, &[u8], &str); 17] = [
+        ("a.png", &odd_palette, "malformed file: a palette of 4 bytes"),
         ("a.png", BASELINE, "this is not a PNG file, but a JPEG file"),
         ("a.npy", b"hello", "this is not a NPY file"),
         ("a.npy", b"\x93NUM", "the file is truncated"),
@@ -328,7 +335,7 @@ fn errors_say_what_is_wrong() {
         ("a.npy", &npy(1, &npy_dict("<f4", "(2,)"), &half), "NPY: an array of 1 dimensions is not supported"),
         ("a.npy", &npy(1, &npy_dict("<f4", "(0, 2)"), &half), "NPY: an empty array is not supported"),
         ("a.npy", &npy(9, "", &half), "NPY: version 9 is not supported"),
-        ("a.npy", &npy(1, "{'descr': }", &half), "malformed file: `{'descr': }` is not an NPY header"),
+        ("a.npy", &npy(1, "{'descr': }", &half), "malformed file: \"{'descr': }\" is not an NPY header"),
     ];
     for (name, bytes, message) in cases {
         assert_eq!(folder.error(name, bytes, &ReadOptions::default()), format!("{name}: {message}"));
