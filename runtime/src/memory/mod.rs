@@ -5,6 +5,7 @@ mod kernel;
 mod view;
 
 pub use arena::Arena;
+pub(crate) use arena::GuardedArena;
 pub(crate) use kernel::{Kernel, Tile};
 pub(crate) use view::View;
 
