@@ -26,6 +26,7 @@
 
 pub mod analysis;
 pub mod base;
+pub mod driver;
 pub mod ir;
 pub mod ops;
 pub mod passes;

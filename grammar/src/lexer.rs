@@ -275,7 +275,10 @@ impl Structured for Token<'_> {
             Self::Ident(_)
                 if after == Some(Self::Equals)
                     && before.is_some_and(|token| {
-                        matches!(token.role(), Role::Operand | Role::Close(Delimiter::Paren | Delimiter::Bracket))
+                        matches!(
+                            token.role(),
+                            Role::Operand | Role::Close(Delimiter::Paren | Delimiter::Bracket)
+                        )
                     }) =>
             {
                 Some(Start::Assignment)
@@ -291,7 +294,14 @@ impl Structured for Token<'_> {
     fn is_keyword(self) -> bool {
         matches!(
             self,
-            Self::Let | Self::For | Self::In | Self::If | Self::Else | Self::Return | Self::True | Self::False
+            Self::Let
+                | Self::For
+                | Self::In
+                | Self::If
+                | Self::Else
+                | Self::Return
+                | Self::True
+                | Self::False
         )
     }
 
@@ -333,26 +343,20 @@ mod tests {
 
     #[test]
     fn strings_keep_their_escapes() {
-        assert_eq!(tokens(r#""conv{i}" "a\"b" """#), [
-            Token::Str("conv{i}"),
-            Token::Str(r#"a\"b"#),
-            Token::Str("")
-        ]);
+        assert_eq!(
+            tokens(r#""conv{i}" "a\"b" """#),
+            [Token::Str("conv{i}"), Token::Str(r#"a\"b"#), Token::Str("")]
+        );
     }
 
     #[test]
     fn some_keywords_are_names_elsewhere() {
         use Token::{Comma, Ident, LeftBrace, LeftParen, RightBrace, RightParen};
         let found = tokens(r#"block f(model, loss) { weights "w"; } train() {} "#);
-        assert_eq!(found[..7], [
-            Token::Block,
-            Ident("f"),
-            LeftParen,
-            Ident("model"),
-            Comma,
-            Ident("loss"),
-            RightParen
-        ]);
+        assert_eq!(
+            found[..7],
+            [Token::Block, Ident("f"), LeftParen, Ident("model"), Comma, Ident("loss"), RightParen]
+        );
         assert_eq!(found[7..9], [LeftBrace, Token::Weights]);
         assert_eq!(found[11..13], [RightBrace, Token::Train]);
         assert_eq!(tokens("{ loss = x; }")[1], Ident("loss"));

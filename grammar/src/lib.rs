@@ -23,6 +23,8 @@ pub mod ast;
 pub mod codes;
 pub mod diagnostic;
 pub mod dim;
+#[cfg(test)]
+mod fuzz;
 mod lexer;
 mod literal;
 mod model;

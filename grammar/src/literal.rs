@@ -51,7 +51,9 @@ pub(crate) fn string_pieces(
                 Err(message) => problems.push(
                     Diagnostic::error(Code::E0112, message)
                         .label(Span::new(at, reader.offset), "not an escape")
-                        .hint(r#"the escapes are `\\`, `\"`, `\n`, `\t`, `\r`, `\0`, `\{`, `\}` and `\u{…}`"#),
+                        .hint(
+                            r#"the escapes are `\\`, `\"`, `\n`, `\t`, `\r`, `\0`, `\{`, `\}` and `\u{…}`"#,
+                        ),
                 ),
             },
             '{' if interpolate => {
@@ -173,11 +175,14 @@ mod tests {
     fn escapes_and_interpolations() {
         let (pieces, problems) = read(r"a\tb{i}c\{d\}\u{e9}", true);
         assert_eq!(problems, 0);
-        assert_eq!(pieces, [
-            RawPiece::Text("a\tb".to_owned()),
-            RawPiece::Braces(Span::new(5, 6)),
-            RawPiece::Text("c{d}é".to_owned()),
-        ]);
+        assert_eq!(
+            pieces,
+            [
+                RawPiece::Text("a\tb".to_owned()),
+                RawPiece::Braces(Span::new(5, 6)),
+                RawPiece::Text("c{d}é".to_owned()),
+            ]
+        );
         assert_eq!(read("conv{i}", false).0, [RawPiece::Text("conv{i}".to_owned())]);
     }
 

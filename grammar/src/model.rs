@@ -211,4 +211,4 @@ pub(crate) fn dim(kind: DimKind, start: u32, end: u32) -> DimExpr {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

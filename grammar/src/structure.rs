@@ -282,16 +282,27 @@ impl<T: Structured> Pass<'_, T> {
     }
 
     fn close(&mut self, delimiter: Delimiter, token: T, span: Span, after: Option<T>) {
+        let (opener, innermost) = match self.open.last() {
+            Some(open) => (open.span, Some(open.delimiter)),
+            None => (span, None),
+        };
         if delimiter == Delimiter::Brace {
             self.end_statement(span);
-        } else {
+        } else if let Some(meant) = innermost.filter(|&open| open != delimiter && open != Delimiter::Brace) {
+            let wrong = syntax_error::unmatched(delimiter, span, Some((meant, opener)));
+            if after.is_some_and(|token| token.role() == Role::Close(meant)) {
+                // `[1)]`: the right one follows.
+                return self.problems.push(wrong);
+            }
             let mut inner = self.open.iter().rev().take_while(|open| open.delimiter != Delimiter::Brace);
             match inner.position(|open| open.delimiter == delimiter) {
                 Some(unclosed) => (0..unclosed).for_each(|_| self.close_unclosed(span)),
                 None => {
-                    if let Some(open) = self.open.last().filter(|open| open.delimiter != Delimiter::Brace) {
-                        return self.close_wrongly(open.delimiter, open.span, delimiter, span, after);
-                    }
+                    // `(1]`: the wrong one stands for the right one.
+                    self.problems.push(wrong);
+                    self.pop();
+                    self.out.push((span.start, T::closer(meant), span.end));
+                    return;
                 }
             }
         }
@@ -301,23 +312,5 @@ impl<T: Structured> Pass<'_, T> {
         } else {
             self.problems.push(syntax_error::unmatched(delimiter, span, None));
         }
-    }
-
-    /// `(a]`: takes the wrong closing bracket for the right one, unless that follows.
-    fn close_wrongly(
-        &mut self,
-        meant: Delimiter,
-        opener: Span,
-        delimiter: Delimiter,
-        span: Span,
-        after: Option<T>,
-    ) {
-        if after.is_some_and(|token| token.role() == Role::Close(meant)) {
-            self.problems.push(syntax_error::unmatched(delimiter, span, None));
-            return;
-        }
-        self.problems.push(syntax_error::unmatched(delimiter, span, Some((meant, opener))));
-        self.pop();
-        self.out.push((span.start, T::closer(meant), span.end));
     }
 }

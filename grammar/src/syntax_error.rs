@@ -21,8 +21,8 @@ pub(crate) fn single_quotes(span: Span) -> Diagnostic {
 }
 
 pub(crate) fn malformed_number(slice: &str, span: Span) -> Diagnostic {
-    let problem =
-        Diagnostic::error(Code::E0111, format!("`{}` is not a number", shorten(slice))).label(span, "malformed");
+    let problem = Diagnostic::error(Code::E0111, format!("`{}` is not a number", shorten(slice)))
+        .label(span, "malformed");
     let digits = slice.trim_end_matches(|c: char| c.is_ascii_alphanumeric() && !c.is_ascii_digit());
     if slice.starts_with('.') {
         problem.hint(format!("write `0{}`", shorten(slice)))
@@ -194,15 +194,31 @@ impl Expected {
     /// for a class of tokens.
     fn new(terminals: &[String]) -> Self {
         let has = |terminal: &str| terminals.iter().any(|other| other.trim_matches('"') == terminal);
-        let expression = has("integer") && has("(") && has("[");
+        // Classes of what may begin, each recognised by what no other has.
+        let class = if has("reference") && has("integer") {
+            Some((
+                "a value",
+                ["word", "integer", "float", "string", "reference", "tensor", "-", "(", "["].as_slice(),
+            ))
+        } else if has("integer") && has("[") {
+            let starts =
+                ["name", "integer", "float", "string", "true", "false", "(", "[", "-", "!"].as_slice();
+            Some(("an expression", starts))
+        } else if has("integer") && has("-") {
+            Some(("a dimension", ["name", "word", "integer", "(", "-"].as_slice()))
+        } else {
+            None
+        };
         let operator = has("*");
-        let value = !expression && has("integer") && has("string");
         let mut list = Vec::new();
         for terminal in terminals {
             let terminal = terminal.trim_matches('"');
-            let name = match terminal {
+            if class.is_some_and(|(_, starts)| starts.contains(&terminal)) {
+                continue;
+            }
+            list.push(match terminal {
                 // What a name may be followed by says nothing.
-                "(" if has("|>") => continue,
+                "(" if operator || has("|>") => continue,
                 // Taken only to say that it should be a colon.
                 "=" if has(":") => continue,
                 "+" | "-" | "*" | "/" | "%" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "&&" | "||" | "|>"
@@ -210,32 +226,20 @@ impl Expected {
                 {
                     continue;
                 }
-                "name" | "integer" | "float" | "string" | "true" | "false" | "(" | "[" | "-" | "!"
-                    if expression =>
-                {
-                    continue;
-                }
-                "word" | "integer" | "float" | "string" | "reference" | "-" | "tensor" | "(" | "[" if value => continue,
+                "<file>" | "<expression>" | "<value>" | "<error>" => continue,
                 "name" | "word" => "a name".to_owned(),
                 "integer" => "a whole number".to_owned(),
                 "float" => "a number".to_owned(),
                 "string" => "a string".to_owned(),
                 "reference" => "a reference".to_owned(),
                 "tensor" => "a type".to_owned(),
-                "<file>" | "<expression>" | "<value>" | "<error>" => continue,
                 other => format!("`{other}`"),
-            };
-            list.push(name);
+            });
         }
         if operator {
             list.push("an operator".to_owned());
         }
-        if expression {
-            list.push("an expression".to_owned());
-        }
-        if value {
-            list.push("a value".to_owned());
-        }
+        list.extend(class.map(|(name, _)| name.to_owned()));
         Self {
             only_name: list.len() == 1 && (has("name") || has("word")),
             semicolon: has(";"),

@@ -398,8 +398,9 @@ impl From<String> for Value {
 pub(crate) fn is_word(text: &str) -> bool {
     let mut parts = text.split('.');
     let starts_well = |part: &str| part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    let made_well =
-        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let made_well = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
     parts.next().is_some_and(|first| starts_well(first) && made_well(first)) && parts.all(made_well)
 }
 
@@ -411,3 +412,6 @@ pub(crate) fn is_plain_name(name: &str) -> bool {
             && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
     })
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

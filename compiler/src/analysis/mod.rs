@@ -8,3 +8,4 @@ pub mod footprint;
 pub mod fusion;
 pub mod geometry;
 pub mod planner;
+pub mod receptive;

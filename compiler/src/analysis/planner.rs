@@ -69,16 +69,13 @@ pub fn plan(
     wishes: &Wishes,
     objective: Objective,
 ) -> Result<Vec<Choice>, PlanError> {
-    let order: Vec<OpId> = graph.ops.ids().collect();
-    let planner = Planner {
-        graph,
-        target,
-        wishes,
-        objective,
-        consumers: graph.consumers(),
-        groups: fusion::groups(graph, &order),
-    };
-    planner.search()
+    Planner::new(graph, target, wishes, objective).search()
+}
+
+/// The SRAM that suffices for some plan: the most that any op takes by itself with its smallest tile.
+pub fn smallest_sram(graph: &Graph, target: &Target, wishes: &Wishes) -> u64 {
+    let PlanError::Sram { needed, .. } = Planner::new(graph, target, wishes, Objective::Time).too_small();
+    needed
 }
 
 struct Planner<'a> {
@@ -98,7 +95,13 @@ struct Segment {
     fixed: u64,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
+    fn new(graph: &'a Graph, target: &'a Target, wishes: &'a Wishes, objective: Objective) -> Self {
+        let order: Vec<OpId> = graph.ops.ids().collect();
+        let groups = fusion::groups(graph, &order);
+        Self { graph, target, wishes, objective, consumers: graph.consumers(), groups }
+    }
+
     /// `best[j]`: the least cost of the groups before `j`, and where the last section begins.
     fn search(&self) -> Result<Vec<Choice>, PlanError> {
         let n = self.groups.len();

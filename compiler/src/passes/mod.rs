@@ -160,3 +160,10 @@ fn missing(section: &str, what: &str, pass: &str) -> Vec<Diagnostic> {
     let message = format!("section `{section}` has no {what}");
     vec![Diagnostic::error(Code::E0612, message).hint(format!("run pass `{pass}` first"))]
 }
+
+impl Options {
+    /// The smallest SRAM and device memory that a plan for a bound graph can do with; `None` if there is no plan at all.
+    pub fn smallest_budgets(&self, graph: &Graph) -> Option<[u64; 2]> {
+        section_cut::smallest_budgets(graph, self)
+    }
+}

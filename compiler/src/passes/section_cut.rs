@@ -112,3 +112,12 @@ fn cut_after(graph: &Graph, names: &[String]) -> Result<Vec<OpId>, Vec<Diagnosti
     };
     names.iter().map(find).collect()
 }
+
+/// The smallest SRAM a worker (as found with the smallest tiles, op by op), and the device memory of the plan with the
+/// smallest boundary tensors.
+pub(super) fn smallest_budgets(graph: &Graph, options: &Options) -> Option<[u64; 2]> {
+    let wishes = Wishes { tile: options.tile, untiled: options.untiled, ..Wishes::default() };
+    let sram = planner::smallest_sram(graph, &options.target, &wishes);
+    let small = planner::plan(graph, &options.target, &wishes, Objective::Memory).ok()?;
+    Some([sram, device_plan(graph, &small).ok()?.total()])
+}

@@ -94,7 +94,8 @@ fn translate(diagnostic: &Diagnostic, text: &str) -> codespan::Diagnostic<()> {
         Severity::Error => codespan::Severity::Error,
     };
     let labels = diagnostic.labels.iter().map(|label| {
-        let style = if label.primary { codespan::LabelStyle::Primary } else { codespan::LabelStyle::Secondary };
+        let style =
+            if label.primary { codespan::LabelStyle::Primary } else { codespan::LabelStyle::Secondary };
         codespan::Label::new(style, (), clamp(label.span, text)).with_message(&label.message)
     });
     let hints = diagnostic.hints.iter().map(|hint| format!("help: {hint}"));

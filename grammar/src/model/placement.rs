@@ -41,7 +41,11 @@ fn check_stmts(stmts: &[Stmt], section: Section, outermost: bool, problems: &mut
                 problems.push(misplaced(stmt, "loss", "directly in a training section, `train(…) { … }`"));
             }
             StmtKind::Optimizer(_) if section != Section::Train || !outermost => {
-                problems.push(misplaced(stmt, "optimizer", "directly in a training section, `train(…) { … }`"));
+                problems.push(misplaced(
+                    stmt,
+                    "optimizer",
+                    "directly in a training section, `train(…) { … }`",
+                ));
             }
             StmtKind::Return(_) if section == Section::Train => {
                 problems.push(misplaced(stmt, "return", "in models and blocks"));

@@ -149,7 +149,9 @@ impl Structured for Token<'_> {
             Self::RightBrace => Role::Close(Delimiter::Brace),
             Self::Semi => Role::Semicolon,
             Self::Comma => Role::Comma,
-            Self::Word(_) | Self::Reference(_) | Self::Int(_) | Self::Float(_) | Self::Str(_) => Role::Operand,
+            Self::Word(_) | Self::Reference(_) | Self::Int(_) | Self::Float(_) | Self::Str(_) => {
+                Role::Operand
+            }
             Self::Plus | Self::Minus | Self::Star | Self::Slash => Role::Operator,
             _ => Role::Other,
         }
@@ -161,7 +163,7 @@ impl Structured for Token<'_> {
         let apart = before.is_some_and(|token| {
             matches!(token.role(), Role::Operand | Role::Close(Delimiter::Paren | Delimiter::Bracket))
         });
-        (assigned && apart).then_some(Start::Assignment)
+        (assigned && apart).then_some(Start::Statement)
     }
 
     fn is_error(self) -> bool {
@@ -191,12 +193,10 @@ mod tests {
     #[test]
     fn references() {
         use Token::{Reference, Semi, Word};
-        assert_eq!(tokens("%0 @conv0.weight %/model/0/Conv_output-0;"), [
-            Reference("%0"),
-            Reference("@conv0.weight"),
-            Reference("%/model/0/Conv_output-0"),
-            Semi,
-        ]);
+        assert_eq!(
+            tokens("%0 @conv0.weight %/model/0/Conv_output-0;"),
+            [Reference("%0"), Reference("@conv0.weight"), Reference("%/model/0/Conv_output-0"), Semi,]
+        );
         assert_eq!(tokens(r#"%"a b" @"\"""#), [Reference(r#"%"a b""#), Reference(r#"@"\"""#)]);
         assert_eq!(tokens("%a// not a name\nx"), [Reference("%a"), Word("x")]);
     }
@@ -204,19 +204,25 @@ mod tests {
     #[test]
     fn words_types_and_numbers() {
         use Token::{DotDot, Float, Int, LeftBracket, Minus, RightBracket, TypeOpen, Word};
-        assert_eq!(tokens("E1.x conv2d.dw f32[1] f32 [1]"), [
-            Word("E1.x"),
-            Word("conv2d.dw"),
-            TypeOpen("f32"),
-            Int(1),
-            RightBracket,
-            Word("f32"),
-            LeftBracket,
-            Int(1),
-            RightBracket,
-        ]);
+        assert_eq!(
+            tokens("E1.x conv2d.dw f32[1] f32 [1]"),
+            [
+                Word("E1.x"),
+                Word("conv2d.dw"),
+                TypeOpen("f32"),
+                Int(1),
+                RightBracket,
+                Word("f32"),
+                LeftBracket,
+                Int(1),
+                RightBracket,
+            ]
+        );
         assert_eq!(tokens("-1..5 18446744073709551615"), [Minus, Int(1), DotDot, Int(5), Int(u64::MAX)]);
-        assert_eq!(tokens("0.1 0.1f 1e-3 1e3f"), [Float(0.1), Float(f64::from(0.1f32)), Float(1e-3), Float(1e3)]);
+        assert_eq!(
+            tokens("0.1 0.1f 1e-3 1e3f"),
+            [Float(0.1), Float(f64::from(0.1f32)), Float(1e-3), Float(1e3)]
+        );
     }
 
     #[test]
