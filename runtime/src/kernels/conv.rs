@@ -1,7 +1,8 @@
 //! Convolution.
 
 use super::Body;
-use super::direct::{Direct, Operands, Span, Spans, Tap};
+use super::direct::{Direct, Operands, Span, Spans};
+use super::register_tile::Tap;
 use super::simd::Simd;
 use crate::memory::Tile;
 use crate::program::instr::{Conv2d, Window};

@@ -4,7 +4,8 @@
 //! `(o + pad) mod stride` alone, so the outputs of one phase are a convolution of stride 1 with those taps.
 
 use super::Body;
-use super::direct::{Direct, Operands, Span, Spans, Tap};
+use super::direct::{Direct, Operands, Span, Spans};
+use super::register_tile::Tap;
 use super::simd::Simd;
 use crate::memory::Tile;
 use crate::program::instr::{ConvTranspose2d, Window};

@@ -103,14 +103,14 @@ impl Depthwise {
                     weight = weight.add(LANES);
                     let w = simd.load(weight);
                     let from = from.wrapping_offset((ky * dy + kx * dx) as isize);
-                    for px in 0..PX {
-                        acc[px] = simd.fma(simd.load(from.wrapping_offset(px as isize * step)), w, acc[px]);
+                    for (px, acc) in acc.iter_mut().enumerate() {
+                        *acc = simd.fma(simd.load(from.wrapping_offset(px as isize * step)), w, *acc);
                     }
                 }
             }
             let to = pixel(dst, block, y, x);
-            for px in 0..PX {
-                simd.store(to.add(px * LANES), acc[px]);
+            for (px, &acc) in acc.iter().enumerate() {
+                simd.store(to.add(px * LANES), acc);
             }
         }
     }

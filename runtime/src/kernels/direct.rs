@@ -1,24 +1,15 @@
 //! Direct convolution: what [`super::conv`] and [`super::conv_transpose`] share.
 //!
-//! A register tile is some pixels × one or two blocks of 16 output channels; an input value is broadcast and multiplied with
-//! the weights of the blocks, which lie side by side. Pixels of a *span* read their inputs at a constant distance through
-//! the same taps: for a convolution those are the pixels of a row, for a transposed one those of a row and phase.
+//! The pixels of a *span* read their inputs at a constant distance through the same taps: for a convolution those are the
+//! pixels of a row, for a transposed one those of a row and phase.
 
 use super::elementwise::Elementwise;
-use super::geometry::{each, fill_outside, pixel};
-use super::simd::{LANES, Simd, Vectorize};
-use crate::memory::{Tile, View};
+use super::geometry::{blocks, each, fill_outside, pixel};
+use super::register_tile::{self, Job, Outputs, Tap};
+use super::simd::{LANES, Simd};
+use crate::memory::Tile;
 use crate::program::instr::Epilogue;
 use crate::program::{BufferId, Interval, Program, Region, Section, WeightId};
-
-/// A tap of the kernel that takes part.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Tap {
-    /// Rows and columns from the pixel's first input to the tap's.
-    pub(super) offset: [i64; 2],
-    /// Position in the kernel, in raster order.
-    pub(super) index: usize,
-}
 
 /// Pixels of one row of the result.
 #[derive(Clone, Copy, Debug)]
@@ -109,25 +100,23 @@ impl Direct {
         spans: &impl Spans,
     ) {
         let dst = &tile.views[self.dst.index()];
-        let blocks = self.outputs.div_ceil(LANES);
-        // Whether blocks of 16 outputs of the groups are blocks of 16 channels of the result.
-        let aligned = self.groups == 1 || self.outputs.is_multiple_of(LANES);
         for group in 0..self.groups {
-            let mut block = 0;
+            let (mut block, blocks) = (0, self.outputs.div_ceil(LANES));
             // Blocks of outputs outside, rows inside: a pass over the tile finds its weights in the L2 cache.
             while block < blocks {
-                let wide = S::BLOCKS == 2 && blocks - block >= 2;
-                let outputs = Outputs::new(self, tile, group, block, if wide { 2 } else { 1 });
+                let count = S::BLOCKS.min(blocks - block);
+                let outputs = outputs(self, tile, group, block, count);
                 for y in each(dst.valid.y) {
-                    // SAFETY: the caller's promise.
-                    spans.for_each_span(y, dst.valid.x, |span| unsafe {
-                        if wide {
-                            self.span::<S, 2>(simd, tile, &outputs, y, span);
-                        } else {
-                            self.span::<S, 1>(simd, tile, &outputs, y, span);
+                    spans.for_each_span(y, dst.valid.x, |span| {
+                        // SAFETY: the caller's promise.
+                        unsafe {
+                            match count {
+                                2 => self.span::<S, 2>(simd, tile, group, &outputs, y, span),
+                                _ => self.span::<S, 1>(simd, tile, group, &outputs, y, span),
+                            }
                         }
                     });
-                    if let (true, Some(epilogue)) = (aligned, &self.epilogue) {
+                    if let (true, Some(epilogue)) = (self.aligned(), &self.epilogue) {
                         let row = Region { y: Interval::new(y, y + 1), x: dst.valid.x };
                         let end = outputs.first + outputs.count as i64;
                         let blocks = outputs.first / dst.lanes..(end + dst.lanes - 1) / dst.lanes;
@@ -135,16 +124,21 @@ impl Direct {
                         unsafe { epilogue.run(simd, tile, scratch, blocks, row) };
                     }
                 }
-                block += if wide { 2 } else { 1 };
+                block += count;
             }
         }
         // SAFETY: the caller's promise; all channels are complete.
         unsafe {
-            if let (false, Some(epilogue)) = (aligned, &self.epilogue) {
-                epilogue.run(simd, tile, scratch, 0..super::geometry::blocks(dst), dst.valid);
+            if let (false, Some(epilogue)) = (self.aligned(), &self.epilogue) {
+                epilogue.run(simd, tile, scratch, 0..blocks(dst), dst.valid);
             }
             fill_outside(dst);
         }
+    }
+
+    /// Whether blocks of 16 outputs of the groups are blocks of 16 channels of the result.
+    fn aligned(&self) -> bool {
+        self.groups == 1 || self.outputs.is_multiple_of(LANES)
     }
 
     /// # Safety
@@ -155,6 +149,7 @@ impl Direct {
         &self,
         simd: S,
         tile: &Tile<'_>,
+        group: usize,
         outputs: &Outputs,
         y: i64,
         span: Span<'_>,
@@ -164,7 +159,7 @@ impl Direct {
             taps: span.taps,
             all_taps: self.taps,
             inputs: self.inputs,
-            first_input: outputs.group as i64 * self.inputs as i64,
+            first_input: (group * self.inputs) as i64,
             src,
             src_step: (span.from_step * src.lanes) as isize,
             outputs,
@@ -173,227 +168,21 @@ impl Direct {
         };
         let from = pixel(src, 0, span.from[0], span.from[1]);
         let to = pixel(dst, 0, y, span.to);
-        let dense = src.lanes == LANES as i64 && job.first_input % LANES as i64 == 0;
         // SAFETY: the caller's promise.
-        unsafe {
-            match job.src_step {
-                16 if dense => pixels::<S, OB, 16>(simd, &job, from, to, span.count),
-                32 if dense => pixels::<S, OB, 32>(simd, &job, from, to, span.count),
-                _ => pixels::<S, OB, 0>(simd, &job, from, to, span.count),
-            }
-        }
+        unsafe { register_tile::pixels::<S, OB>(simd, &job, from, to, span.count) };
     }
 }
 
-/// One or two blocks of 16 output channels of a group.
-struct Outputs {
-    group: usize,
-    /// First channel.
-    first: i64,
-    /// Number of channels.
-    count: usize,
-    /// Whether they are whole blocks of the result, in its own lanes.
-    whole: bool,
-    weights: *const f32,
-    /// f32s from the weights of a block to those of the next.
-    weights_stride: usize,
-    bias: Option<*const f32>,
-}
-
-impl Outputs {
-    fn new(direct: &Direct, tile: &Tile<'_>, group: usize, block: usize, blocks: usize) -> Self {
-        let weights_stride = direct.inputs * direct.taps * LANES;
-        let at = group * direct.outputs.div_ceil(LANES) + block;
-        let first = (group * direct.outputs + block * LANES) as i64;
-        let lanes = LANES as i64;
-        Self {
-            group,
-            first,
-            count: (direct.outputs - block * LANES).min(blocks * LANES),
-            whole: first % lanes == 0
-                && (direct.groups == 1 || direct.outputs.is_multiple_of(LANES))
-                && tile.views[direct.dst.index()].lanes == lanes,
-            weights: tile.weights[direct.weight.index()].wrapping_add(at * weights_stride),
-            weights_stride,
-            bias: direct.bias.map(|b| tile.weights[b.index()].wrapping_add(at * LANES)),
-        }
+/// `count` blocks of the outputs of a group, from `block` on.
+fn outputs(direct: &Direct, tile: &Tile<'_>, group: usize, block: usize, count: usize) -> Outputs {
+    let weights_stride = direct.inputs * direct.taps * LANES;
+    let at = group * direct.outputs.div_ceil(LANES) + block;
+    Outputs {
+        first: (group * direct.outputs + block * LANES) as i64,
+        count: (direct.outputs - block * LANES).min(count * LANES),
+        whole: direct.aligned() && tile.views[direct.dst.index()].lanes == LANES as i64,
+        weights: tile.weights[direct.weight.index()].wrapping_add(at * weights_stride),
+        weights_stride,
+        bias: direct.bias.map(|b| tile.weights[b.index()].wrapping_add(at * LANES)),
     }
-}
-
-/// What all pixels of a span share.
-struct Job<'a> {
-    taps: &'a [Tap],
-    all_taps: usize,
-    inputs: usize,
-    first_input: i64,
-    src: &'a View,
-    src_step: isize,
-    outputs: &'a Outputs,
-    dst: &'a View,
-    dst_step: isize,
-}
-
-/// Cuts a span into register tiles.
-///
-/// # Safety
-///
-/// As for [`Direct::run`]; `from` and `to` are the first pixel's place in the first block.
-#[inline(always)]
-unsafe fn pixels<S: Simd, const OB: usize, const STEP: usize>(
-    simd: S,
-    job: &Job<'_>,
-    mut from: *const f32,
-    mut to: *mut f32,
-    mut count: i64,
-) {
-    macro_rules! tiles {
-        ($px:literal) => {
-            while count >= $px {
-                simd.vectorize(RegisterTile::<$px, OB, STEP> { job, from, to });
-                from = from.wrapping_offset($px * job.src_step);
-                to = to.wrapping_offset($px * job.dst_step);
-                count -= $px;
-            }
-        };
-    }
-    if S::PIXELS == 14 {
-        tiles!(14);
-        tiles!(8);
-    }
-    if S::PIXELS == 6 {
-        tiles!(6);
-    }
-    tiles!(4);
-    tiles!(2);
-    tiles!(1);
-}
-
-/// `PX` pixels × `OB` blocks of 16 outputs. `STEP` is the distance of the pixels in the source where it is known and the
-/// blocks of 16 inputs are blocks of the source, and 0 otherwise. Only [`pixels`] makes one.
-struct RegisterTile<'a, const PX: usize, const OB: usize, const STEP: usize> {
-    job: &'a Job<'a>,
-    from: *const f32,
-    to: *mut f32,
-}
-
-impl<const PX: usize, const OB: usize, const STEP: usize> Vectorize for RegisterTile<'_, PX, OB, STEP> {
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        // SAFETY: the promise to `pixels`.
-        unsafe {
-            let acc = self.accumulate(simd);
-            if self.job.outputs.whole {
-                self.store(simd, &acc);
-            } else {
-                self.scatter(simd, &acc);
-            }
-        }
-    }
-}
-
-impl<const PX: usize, const OB: usize, const STEP: usize> RegisterTile<'_, PX, OB, STEP> {
-    /// The sums, in canonical order.
-    ///
-    /// # Safety
-    ///
-    /// As for [`pixels`].
-    #[inline(always)]
-    unsafe fn accumulate<S: Simd>(&self, simd: S) -> [[S::V; OB]; PX] {
-        let job = self.job;
-        let mut acc = [[simd.splat(0.0); OB]; PX];
-        if let Some(bias) = job.outputs.bias {
-            for ob in 0..OB {
-                // SAFETY: the bias holds whole blocks of 16.
-                let bias = unsafe { simd.load(bias.add(ob * LANES)) };
-                for acc in &mut acc {
-                    acc[ob] = bias;
-                }
-            }
-        }
-        let step = if STEP == 0 { job.src_step } else { STEP as isize };
-        let mut first = 0;
-        while first < job.inputs {
-            let inputs = LANES.min(job.inputs - first);
-            let weights = job.outputs.weights.wrapping_add(first * job.all_taps * LANES);
-            for tap in job.taps {
-                let offset = tap.offset[0] * job.src.row_stride + tap.offset[1] * job.src.lanes;
-                let from = self.from.wrapping_offset(offset as isize);
-                let dense = from.wrapping_offset(
-                    (job.first_input as isize + first as isize) / 16 * job.src.block_stride as isize,
-                );
-                let mut weights = weights.wrapping_add(tap.index * inputs * LANES);
-                for i in 0..inputs {
-                    let from = if STEP == 0 {
-                        channel(job.src, from, job.first_input + (first + i) as i64)
-                    } else {
-                        dense.wrapping_add(i)
-                    };
-                    let mut w = [simd.splat(0.0); OB];
-                    for ob in 0..OB {
-                        // SAFETY: the weights hold, for each block of outputs, 16 values a channel and tap.
-                        w[ob] = unsafe { simd.load(weights.add(ob * job.outputs.weights_stride)) };
-                    }
-                    for px in 0..PX {
-                        // SAFETY: verified geometry: the source has the inputs of all taps of all pixels.
-                        let v = simd.splat(unsafe { *from.offset(px as isize * step) });
-                        for ob in 0..OB {
-                            acc[px][ob] = simd.fma(v, w[ob], acc[px][ob]);
-                        }
-                    }
-                    weights = weights.wrapping_add(LANES);
-                }
-            }
-            first += LANES;
-        }
-        acc
-    }
-
-    /// To whole blocks of the result.
-    ///
-    /// # Safety
-    ///
-    /// As for [`pixels`]; the outputs are whole blocks of the result.
-    #[inline(always)]
-    unsafe fn store<S: Simd>(&self, simd: S, acc: &[[S::V; OB]; PX]) {
-        let to = channel(self.job.dst, self.to, self.job.outputs.first).cast_mut();
-        for px in 0..PX {
-            for ob in 0..OB {
-                let offset =
-                    px as isize * self.job.dst_step + ob as isize * self.job.dst.block_stride as isize;
-                // SAFETY: verified geometry: the result has the pixels, and all lanes of its blocks.
-                unsafe { simd.store(to.offset(offset), acc[px][ob]) };
-            }
-        }
-    }
-
-    /// Channel by channel.
-    ///
-    /// # Safety
-    ///
-    /// As for [`pixels`].
-    #[inline(always)]
-    unsafe fn scatter<S: Simd>(&self, simd: S, acc: &[[S::V; OB]; PX]) {
-        let Job { dst, outputs, .. } = *self.job;
-        for ob in 0..OB {
-            let mut values = [[0.0f32; LANES]; PX];
-            for px in 0..PX {
-                // SAFETY: a vector is 16 f32s.
-                unsafe { simd.store(values[px].as_mut_ptr(), acc[px][ob]) };
-            }
-            for lane in 0..LANES.min(outputs.count - ob * LANES) {
-                let to = channel(dst, self.to, outputs.first + (ob * LANES + lane) as i64).cast_mut();
-                for px in 0..PX {
-                    // SAFETY: verified geometry: the result has the pixels and the channel.
-                    unsafe { *to.offset(px as isize * self.job.dst_step) = values[px][lane] };
-                }
-            }
-        }
-    }
-}
-
-/// Where channel `c` lies, given where channel 0 of the same pixel does.
-#[inline(always)]
-fn channel(view: &View, zero: *const f32, c: i64) -> *const f32 {
-    let shift = view.lanes.trailing_zeros();
-    zero.wrapping_offset(((c >> shift) * view.block_stride + (c & (view.lanes - 1))) as isize)
 }

@@ -14,14 +14,18 @@ mod geometry;
 mod isa;
 mod map;
 mod nearest;
+#[cfg(test)]
+mod peak;
 mod pixel_shuffle;
 mod pool;
+mod register_tile;
 mod simd;
 
 use crate::memory::{Kernel, Tile};
 use crate::program::{Instr, Program, Section};
 use simd::{Avx2, Avx512, Portable, Simd, Vectorize};
 
+#[allow(unused_imports, unreachable_pub, reason = "the engine exports them")]
 pub use isa::{Isa, UnknownIsa};
 
 /// Makes a compute instruction ready to run; `None` where there is no native kernel for it.

@@ -51,6 +51,32 @@ pub(crate) fn case(family: Family, seed: u64) -> Case {
     random::case(family, seed)
 }
 
+/// A 3×3 or 1×1 convolution of one tile, to be measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layer {
+    pub(crate) inputs: u64,
+    pub(crate) outputs: u64,
+    pub(crate) kernel: u32,
+    pub(crate) rows: u64,
+    pub(crate) cols: u64,
+    pub(crate) src_lanes: u32,
+    pub(crate) dst_lanes: u32,
+    pub(crate) relu: bool,
+}
+
+impl Layer {
+    /// The layer's instruction and operands.
+    pub(crate) fn case(self) -> Case {
+        random::layer(self)
+    }
+
+    /// Two for each multiply-add.
+    pub(crate) fn flops(self) -> f64 {
+        let taps = u64::from(self.kernel * self.kernel);
+        (2 * self.rows * self.cols * self.outputs * self.inputs * taps) as f64
+    }
+}
+
 /// Runs what `prepare` makes of the family's first `count` cases, and compares with the reference, bit for bit.
 pub(crate) fn check(family: Family, count: u64, prepare: impl Fn(&Case) -> Option<Box<dyn Kernel>>) {
     for seed in 0..count {
@@ -87,15 +113,12 @@ impl Case {
 
     /// The same by a kernel. Panics if the kernel writes anywhere else.
     pub(crate) fn run(&self, kernel: &dyn Kernel) -> Vec<f32> {
-        let mut buffers: Vec<Aligned> = self.values.iter().map(|v| Aligned::new(v)).collect();
-        let weights: Vec<Aligned> = (0..self.program.weights.len()).map(|w| self.packed(w)).collect();
-        let views: Vec<View> = (0..buffers.len()).map(|b| self.view(b, buffers[b].as_mut_ptr())).collect();
-        let pointers: Vec<*const f32> = weights.iter().map(Aligned::as_ptr).collect();
-        let tile = Tile { views: &views, weights: &pointers, expressions: &self.program.expressions };
         // Odd alignment, and values that show if they are used.
         let mut scratch = vec![f32::NAN; kernel.scratch() + 1];
-        // SAFETY: views and weights describe the vectors above, which this thread owns; cases are made to be consistent.
-        unsafe { kernel.run(&tile, &mut scratch[1..]) };
+        let mut buffers = self.with_tile(|tile| {
+            // SAFETY: the tile's views describe memory that this thread owns; cases are made to be consistent.
+            unsafe { kernel.run(tile, &mut scratch[1..]) };
+        });
         let dst = self.dst();
         for (b, buffer) in buffers.iter().enumerate() {
             assert!(buffer.guards_intact(), "{}: wrote outside buffer %b{b}", self.name);
@@ -105,6 +128,31 @@ impl Case {
         }
         let result = buffers.swap_remove(dst.index());
         self.collect(|c, y, x| result.values()[self.index(dst, c, y, x)])
+    }
+
+    /// Seconds of the fastest of some runs of a kernel.
+    pub(crate) fn seconds(&self, kernel: &dyn Kernel, runs: usize) -> f64 {
+        let mut scratch = vec![0.0; kernel.scratch()];
+        let mut best = f64::INFINITY;
+        self.with_tile(|tile| {
+            for _ in 0..runs {
+                let start = std::time::Instant::now();
+                // SAFETY: as in `run`.
+                unsafe { kernel.run(tile, &mut scratch) };
+                best = best.min(start.elapsed().as_secs_f64());
+            }
+        });
+        best
+    }
+
+    /// Calls `f` with a tile over fresh buffers, and gives what they hold afterwards.
+    fn with_tile(&self, f: impl FnOnce(&Tile<'_>)) -> Vec<Aligned> {
+        let mut buffers: Vec<Aligned> = self.values.iter().map(|v| Aligned::new(v)).collect();
+        let weights: Vec<Aligned> = (0..self.program.weights.len()).map(|w| self.packed(w)).collect();
+        let views: Vec<View> = (0..buffers.len()).map(|b| self.view(b, buffers[b].as_mut_ptr())).collect();
+        let pointers: Vec<*const f32> = weights.iter().map(Aligned::as_ptr).collect();
+        f(&Tile { views: &views, weights: &pointers, expressions: &self.program.expressions });
+        buffers
     }
 
     /// Panics with the first difference.

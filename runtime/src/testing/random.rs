@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use super::{Case, Family};
+use super::{Case, Family, Layer};
 use crate::machine::Machine;
 use crate::program::instr::{
     AxisId, Conv2d, ConvTranspose2d, Copy, Epilogue, Map, Nearest, Operand, PixelShuffle, Pool, PoolKind,
@@ -31,6 +31,31 @@ pub(super) fn case(family: Family, seed: u64) -> Case {
         Family::Map => draft.map(),
     };
     draft.finish(format!("case({family:?}, {seed})"), instr)
+}
+
+/// The instruction of a layer, padded to keep its extent.
+pub(super) fn layer(layer: Layer) -> Case {
+    let mut draft = Draft::new(Family::Conv2d, 0);
+    draft.special = false;
+    let k = layer.kernel;
+    let window = Window { kernel: [k; 2], stride: [1; 2], dilation: [1; 2], pad: [i64::from(k / 2); 2] };
+    let extent = [layer.rows, layer.cols];
+    let computed = whole(extent);
+    let needed = Region { y: window.need(AxisId::Y, computed.y), x: window.need(AxisId::X, computed.x) };
+    let src = draft.buffer(layer.inputs, layer.src_lanes, extent, needed, Some(0.0));
+    let dst = draft.buffer(layer.outputs, layer.dst_lanes, extent, computed, None);
+    let dims = vec![layer.outputs, layer.inputs, k.into(), k.into()];
+    let weight = draft.weight(dims, Packing::Conv { groups: 1 });
+    let bias = Some(draft.weight(vec![layer.outputs], Packing::GroupedChannels { groups: 1 }));
+    let epilogue = layer.relu.then(|| {
+        let mut b = Builder::new();
+        let (zero, x) = (b.constant(0.0), b.input(0));
+        let result = b.binary(Binary::Max, zero, x);
+        draft.expressions.push(b.finish(result).unwrap());
+        Epilogue { operands: vec![], expr: ExprId(0) }
+    });
+    let instr = Instr::Conv2d(Conv2d { dst, src, weight, bias, window, groups: 1, epilogue });
+    draft.finish(format!("{layer:?}"), instr)
 }
 
 /// Geometry of the buffer that an instruction writes.
