@@ -91,7 +91,7 @@ impl Case {
         let weights: Vec<Aligned> = (0..self.program.weights.len()).map(|w| self.packed(w)).collect();
         let views: Vec<View> = (0..buffers.len()).map(|b| self.view(b, buffers[b].as_mut_ptr())).collect();
         let pointers: Vec<*const f32> = weights.iter().map(Aligned::as_ptr).collect();
-        let tile = Tile { views: &views, weights: &pointers, expressions: &self.program.expressions };
+        let tile = Tile { views: &views, weights: &pointers };
         // Odd alignment, and values that show if they are used.
         let mut scratch = vec![f32::NAN; kernel.scratch() + 1];
         // SAFETY: views and weights describe the vectors above, which this thread owns; cases are made to be consistent.
