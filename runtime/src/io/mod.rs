@@ -83,6 +83,10 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Array, IoError> {
 /// A PNG has 8 bits a sample and takes one image of one or three channels: clamped to 0..1, scaled by 255, rounded half to even,
 /// NaN black. NPY keeps f32 and all four dimensions.
 pub fn write(path: &Path, array: &Array) -> Result<(), IoError> {
+    if array::elements(array.dims) != Some(array.data.len() as u64) {
+        let what = format!("an array of shape {:?} has {} elements", array.dims, array.data.len());
+        return Err(IoError::malformed(what).in_file(path));
+    }
     let write = || match Format::of(path)? {
         Format::Png => write_atomically(path, |file| png::write(file, array)),
         Format::Npy => write_atomically(path, |file| npy::write(file, array)),

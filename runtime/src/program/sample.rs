@@ -10,12 +10,12 @@ use super::{
     WeightId,
 };
 use crate::machine::Machine;
-use crate::scalar::{Binary, Builder, Expr};
+use crate::scalar::{Binary, Builder};
 
 /// A 3 × 3 convolution with bias and ReLU from 3 to 20 channels on 20 × 24 pixels, then a 2 × 2 max pool: two sections, cut
 /// into tiles of 8 × 8 and 4 × 8 that the extents do not divide.
 pub fn two_sections() -> Program {
-    let mut program = empty("two_sections");
+    let mut program = Draft::new("two_sections");
     let image = program.tensor("image", Role::Input, [1, 3, 20, 24]);
     let features = program.tensor("features", Role::Composite(0), [1, 20, 20, 24]);
     let pooled = program.tensor("pooled", Role::Output, [1, 20, 10, 12]);
@@ -40,7 +40,7 @@ pub fn two_sections() -> Program {
         epilogue: Some(Epilogue { operands: vec![], expr: relu }),
     }));
     s0.push(Instr::Store(Store { dst: features, src: y }));
-    program.sections.push(s0.finish());
+    program.0.sections.push(s0.finish());
 
     let mut s1 = Cut::new("s1", 1, [tiles(10, 4), tiles(12, 8)]);
     let x = s1.buffer("features", [20, 20, 24], None, |t| scale(t, 2), false);
@@ -48,14 +48,14 @@ pub fn two_sections() -> Program {
     s1.push(Instr::Load(Load { dst: x, src: features }));
     s1.push(Instr::Pool(Pool { dst: y, src: x, kind: PoolKind::Max, window: window(2, 2, 0) }));
     s1.push(Instr::Store(Store { dst: pooled, src: y }));
-    program.sections.push(s1.finish());
-    program.place()
+    program.0.sections.push(s1.finish());
+    program.finish()
 }
 
 /// One of each instruction, on two images: a grouped convolution and a transposed one, resampling, concatenation, pixel
 /// shuffle, average pooling, and the mean of the result, which a second section subtracts.
 pub fn every_instruction() -> Program {
-    let mut program = empty("every_instruction");
+    let mut program = Draft::new("every_instruction");
     let image = program.tensor("image", Role::Input, [2, 4, 16, 24]);
     let pooled = program.tensor("pooled", Role::Composite(0), [2, 2, 32, 48]);
     let mean = program.tensor("mean", Role::Composite(0), [2, 2, 1, 1]);
@@ -80,7 +80,7 @@ pub fn every_instruction() -> Program {
         b.binary(Binary::Sub, x, y)
     });
     let accumulator = AccumulatorId(0);
-    program.accumulators.push(Accumulator {
+    program.0.accumulators.push(Accumulator {
         name: "pooled".into(),
         images: 2,
         channels: 2,
@@ -131,7 +131,7 @@ pub fn every_instruction() -> Program {
     s0.push(Instr::Store(Store { dst: pooled, src: small }));
     let mut s0 = s0.finish();
     s0.end.push(Reduce { acc: accumulator, dst: mean });
-    program.sections.push(s0);
+    program.0.sections.push(s0);
 
     let mut s1 = Cut::new("s1", 2, [tiles(32, 12), tiles(48, 48)]);
     let x = s1.buffer("pooled", [2, 32, 48], None, |t| t, false);
@@ -142,8 +142,8 @@ pub fn every_instruction() -> Program {
     let operands = vec![Operand::Buffer(x), Operand::Buffer(m)];
     s1.push(Instr::Map(Map { dst: y, operands, expr: difference }));
     s1.push(Instr::Store(Store { dst: centred, src: y }));
-    program.sections.push(s1.finish());
-    program.place()
+    program.0.sections.push(s1.finish());
+    program.finish()
 }
 
 /// `kernel × kernel` taps.
@@ -165,87 +165,90 @@ fn scale(t: Interval, by: i64) -> Interval {
     Interval::new(t.start * by, t.end * by)
 }
 
-fn empty(name: &str) -> Program {
-    let machine = Machine {
-        name: "tiny".into(),
-        sram: 64 << 10,
-        memory: 1 << 20,
-        bandwidth: 8e9,
-        units: 1,
-        lanes: 16,
-        clock: 1e9,
-    };
-    Program {
-        name: name.into(),
-        numerics: Numerics::Strict,
-        machine,
-        graph: String::new(),
-        sram_bytes: 0,
-        device_bytes: 0,
-        tensors: vec![],
-        weights: vec![],
-        accumulators: vec![],
-        expressions: vec![],
-        sections: vec![],
-        data: Data::default(),
-    }
-}
+/// A program in the making.
+struct Draft(Program);
 
-impl Program {
+impl Draft {
+    fn new(name: &str) -> Self {
+        let machine = Machine {
+            name: "tiny".into(),
+            sram: 64 << 10,
+            memory: 1 << 20,
+            bandwidth: 8e9,
+            units: 1,
+            lanes: 16,
+            clock: 1e9,
+        };
+        Self(Program {
+            name: name.into(),
+            numerics: Numerics::Strict,
+            machine,
+            graph: String::new(),
+            sram_bytes: 0,
+            device_bytes: 0,
+            tensors: vec![],
+            weights: vec![],
+            accumulators: vec![],
+            expressions: vec![],
+            sections: vec![],
+            data: Data::default(),
+        })
+    }
+
     fn tensor(&mut self, name: &str, role: Role, [n, c, h, w]: [u64; 4]) -> TensorId {
         let lanes = if matches!(role, Role::Composite(_)) { 16 } else { 1 };
-        self.tensors.push(Tensor { name: name.into(), role, dims: Dims { n, c, h, w }, lanes });
-        TensorId(self.tensors.len() as u32 - 1)
+        self.0.tensors.push(Tensor { name: name.into(), role, dims: Dims { n, c, h, w }, lanes });
+        TensorId(self.0.tensors.len() as u32 - 1)
     }
 
-    /// Values are small, exact and not all alike. The first half of each parameter's kind is in the data, constants inline.
+    /// Values are small, exact and not all alike; those of constants stand in the program, the others in its data.
     fn weight(&mut self, name: &str, dims: &[u64], packing: Packing) -> WeightId {
         let count = dims.iter().product::<u64>();
         let values = (0..count).map(|i| ((i * 7 + 3) % 11) as f32 * 0.25 - 1.25);
         let source = if packing == Packing::Plain {
             Source::Inline(values.collect())
         } else {
-            let mut bytes = self.data.bytes().to_vec();
+            let mut bytes = self.0.data.bytes().to_vec();
             let offset = bytes.len() as u64;
             bytes.extend(values.flat_map(f32::to_le_bytes));
-            self.data = Data::new(bytes);
+            self.0.data = Data::new(bytes);
             Source::Offset(offset)
         };
-        self.weights.push(Weight { name: name.into(), dims: dims.to_vec(), packing, offset: 0, source });
-        WeightId(self.weights.len() as u32 - 1)
+        self.0.weights.push(Weight { name: name.into(), dims: dims.to_vec(), packing, offset: 0, source });
+        WeightId(self.0.weights.len() as u32 - 1)
     }
 
     fn expression(&mut self, build: impl FnOnce(&mut Builder) -> u32) -> ExprId {
         let mut builder = Builder::new();
         let value = build(&mut builder);
-        let identity = || Expr::new(vec![crate::scalar::Node::Input(0)]);
-        self.expressions.extend(builder.finish(value).or_else(|_| identity()));
-        ExprId(self.expressions.len() as u32 - 1)
+        self.0.expressions.push(builder.finish(value).expect("a builder refers to earlier nodes only"));
+        ExprId(self.0.expressions.len() as u32 - 1)
     }
 
     /// Gives everything a place of its own.
-    fn place(mut self) -> Self {
+    fn finish(self) -> Program {
+        let mut program = self.0;
         let mut end = 0;
         let mut place = |bytes: Option<u64>| {
             let offset = end;
             end += bytes.unwrap_or(0).next_multiple_of(64);
             offset
         };
-        for weight in &mut self.weights {
+        for weight in &mut program.weights {
             weight.offset = place(weight.packed_bytes());
         }
-        for accumulator in &mut self.accumulators {
+        for accumulator in &mut program.accumulators {
             accumulator.offset = place(accumulator.bytes());
         }
-        for tensor in &mut self.tensors {
+        for tensor in &mut program.tensors {
             if matches!(tensor.role, Role::Composite(_)) {
                 tensor.role = Role::Composite(place(tensor.bytes()));
             }
         }
-        self.device_bytes = end;
+        program.device_bytes = end;
         let sram = |s: &Section| s.buffers.iter().map(|b| b.offset + b.bytes().unwrap_or(0)).max();
-        self.sram_bytes = self.sections.iter().filter_map(sram).max().unwrap_or(0).next_multiple_of(64);
-        self
+        program.sram_bytes = program.sections.iter().filter_map(sram).max().unwrap_or(0).next_multiple_of(64);
+        program
     }
 }
 
