@@ -45,11 +45,6 @@ impl DeviceTensor {
         self.view.ptr = first;
     }
 
-    /// Bytes of all images.
-    pub(super) fn bytes(&self) -> u64 {
-        self.images * self.image_stride as u64 * 4
-    }
-
     /// The view of one image; a tensor of one image serves all of them.
     pub(super) fn image(&self, image: u64) -> View {
         let image = if self.images == 1 { 0 } else { image };
@@ -130,7 +125,7 @@ impl Tensors {
                 found: dims,
             });
         }
-        if placed.bytes() != len as u64 * 4 {
+        if dims.elements() != Some(len as u64) {
             return Err(EngineError::Length { side, name: name.to_owned(), dims, found: len });
         }
         if !placed.view.ptr.is_null() {

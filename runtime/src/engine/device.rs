@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicI64;
 use super::EngineError;
 use super::allocation::Allocation;
 use super::bindings::{DeviceTensor, Tensors};
-use crate::exact::superaccumulator::{BYTES_PER_SUM, LIMBS};
+use crate::exact::superaccumulator::LIMBS;
 use crate::program::{Accumulator, AccumulatorId, Program, Role, Weight};
 use crate::weights;
 
@@ -39,16 +39,16 @@ impl Device {
 
         let mut packed = Vec::with_capacity(program.weights.len());
         for weight in &program.weights {
-            let len = weights::packed_len(weight).unwrap_or(0);
-            let ptr = part(weight.offset, len.saturating_mul(4))?.cast::<f32>();
-            pack(weight, program, ptr, len)?;
+            let bytes = weight.packed_bytes().unwrap_or(0);
+            let ptr = part(weight.offset, bytes)?.cast::<f32>();
+            pack(weight, program, ptr, bytes)?;
             packed.push(ptr.cast_const());
         }
         let mut tensors = Tensors::with_capacity(program.tensors.len());
         for tensor in &program.tensors {
             let mut placed = DeviceTensor::unbound(tensor);
             match tensor.role {
-                Role::Composite(offset) => placed.bind(part(offset, placed.bytes())?.cast()),
+                Role::Composite(offset) => placed.bind(part(offset, tensor.bytes().unwrap_or(0))?.cast()),
                 Role::Constant(weight) => placed.bind(packed[weight.index()].cast_mut()),
                 Role::Input | Role::Output => {}
             }
@@ -56,8 +56,7 @@ impl Device {
         }
         let mut accumulators = Vec::with_capacity(program.accumulators.len());
         for accumulator in &program.accumulators {
-            let sums = accumulator.images.saturating_mul(accumulator.channels);
-            let first = part(accumulator.offset, sums.saturating_mul(BYTES_PER_SUM))?;
+            let first = part(accumulator.offset, accumulator.bytes().unwrap_or(0))?;
             accumulators.push(Sums::new(first, accumulator));
         }
         Ok(Self { memory, weights: packed, tensors, accumulators })
@@ -108,9 +107,9 @@ impl Sums {
     }
 }
 
-fn pack(weight: &Weight, program: &Program, ptr: *mut f32, len: u64) -> Result<(), EngineError> {
-    // SAFETY: `ptr` leads to `len` f32s of device memory that nobody else refers to.
-    let packed = unsafe { slice::from_raw_parts_mut(ptr, len as usize) };
+fn pack(weight: &Weight, program: &Program, ptr: *mut f32, bytes: u64) -> Result<(), EngineError> {
+    // SAFETY: `ptr` leads to as many bytes of device memory that nobody else refers to.
+    let packed = unsafe { slice::from_raw_parts_mut(ptr, bytes as usize / 4) };
     weights::pack(weight, program.data.bytes(), packed)?;
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::weights::PackError;
 pub enum EngineError {
     /// The program is not safe to run.
     #[error("the program is malformed: {0}")]
-    Verify(#[from] VerifyError),
+    Verify(Box<VerifyError>),
     /// Instructions that the processor does not have.
     #[error("this processor does not run {0} code")]
     Isa(Isa),
@@ -95,6 +95,12 @@ pub enum EngineError {
         /// What the panic says.
         message: String,
     },
+}
+
+impl From<VerifyError> for EngineError {
+    fn from(error: VerifyError) -> Self {
+        Self::Verify(Box::new(error))
+    }
 }
 
 impl From<JitError> for EngineError {

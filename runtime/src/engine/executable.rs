@@ -132,7 +132,7 @@ impl Executable {
             nanoseconds,
             threads,
             planned_sram_bytes: self.program.sram_bytes,
-            peak_sram_bytes: sections.iter().map(|s| s.sram_bytes).max().unwrap_or(0),
+            peak_sram_bytes: sections.iter().map(|s| s.sram_bytes).max().unwrap_or(0) + self.scratch_bytes,
             scratch_bytes: self.scratch_bytes,
             planned_device_bytes: self.program.device_bytes,
             peak_device_bytes: self.device.bytes(),

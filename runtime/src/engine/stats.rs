@@ -28,11 +28,11 @@ pub struct RunStats {
     pub threads: usize,
     /// The sections in order.
     pub sections: Vec<SectionStats>,
-    /// SRAM of a worker as planned: tile buffers and one block of weights.
+    /// SRAM of a worker as planned: tile buffers, scratch and one block of weights.
     pub planned_sram_bytes: u64,
-    /// Tile buffers of a worker as allocated.
+    /// SRAM of a worker as allocated: tile buffers and scratch.
     pub peak_sram_bytes: u64,
-    /// Scratch memory that the kernels of a worker asked for.
+    /// Scratch alone, as the kernels asked for it.
     pub scratch_bytes: u64,
     /// Device memory as planned: composites, packed weights and accumulators.
     pub planned_device_bytes: u64,

@@ -156,9 +156,9 @@ unsafe fn run_action(shared: Shared<'_>, action: &Action, image: u64, views: &[V
             unsafe { exact::accumulate(&views[src.index()], sums) }
         }
         Action::Compute(kernel) => {
-            let (weights, expressions) = (shared.device.weights(), &shared.program.expressions);
+            let tile = Tile { views, weights: shared.device.weights() };
             // SAFETY: the program was verified and the views are one tile's, as the caller promises.
-            unsafe { kernel.run(&Tile { views, weights, expressions }, scratch) }
+            unsafe { kernel.run(&tile, scratch) }
         }
     }
 }

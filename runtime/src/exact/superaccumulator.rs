@@ -10,12 +10,15 @@
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
+use crate::program::EXACT_SUM_BYTES;
+
 /// Digits of a sum.
 const DIGITS: usize = 66;
 /// Words of a sum: its digits, and the flags.
 pub const LIMBS: usize = DIGITS + 1;
 /// Bytes of a sum.
 pub const BYTES_PER_SUM: u64 = (LIMBS * size_of::<AtomicI64>()) as u64;
+const _: () = assert!(BYTES_PER_SUM == EXACT_SUM_BYTES);
 /// Values that may be added to one sum.
 pub const MAX_VALUES: u64 = (1 << 31) - 1;
 

@@ -134,7 +134,7 @@ fn run_map(jit: Jit, expr: &Expr, lanes: u32) -> Vec<(f32, [f32; 3])> {
         outside: None,
     };
     let views: Vec<View> = memory.iter_mut().map(view).collect();
-    let tile = Tile { views: &views, weights: &[], expressions: &program.expressions };
+    let tile = Tile { views: &views, weights: &[] };
     // SAFETY: the views are those of the vectors above, laid out as the buffers say.
     unsafe { kernel.run(&tile, &mut []) };
     elements().map(|[c, y, x]| (memory[3][place(c, y, x)], [c, y, x].map(|i| VALUES[i]))).collect()

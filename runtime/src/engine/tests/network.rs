@@ -88,7 +88,7 @@ pub(super) fn program(sizes: Sizes) -> Program {
         tensor("means", Role::Composite(device.take(len(means) * 4)), means, 1),
         tensor("pooled", Role::Output, sizes.pooled(), 1),
     ];
-    let sums = sizes.images * sizes.channels * crate::exact::superaccumulator::BYTES_PER_SUM;
+    let sums = sizes.images * sizes.channels * crate::program::EXACT_SUM_BYTES;
     let accumulator = Accumulator {
         name: "features".to_owned(),
         images: sizes.images,
