@@ -37,7 +37,7 @@ fn draw(problems: &[Diagnostic], text: &str) {
         assert!(text.is_char_boundary(span.start as usize) && text.is_char_boundary(span.end as usize));
     }
     let drawn = render_text(problems, &file);
-    assert_eq!(drawn.matches("error[E").count() >= problems.len(), true, "{drawn}");
+    assert!(drawn.matches("error[E").count() >= problems.len(), "{drawn}");
     assert!(render_ansi(problems, &file).len() >= drawn.len() || problems.is_empty());
     assert_eq!(render_json(problems, &file).lines().count(), problems.len());
 }
@@ -168,10 +168,29 @@ fn soup_does_not_panic() {
 #[test]
 fn length_is_no_matter() {
     for piece in ["a", "0", " ", "\n", "/", "\u{1F600}", "\"", "% ", "x, ", "-", "'", "_.", "|"] {
-        for around in [("", ""), ("\"", "\""), ("// ", "\n"), ("f(", ");"), ("%", ";"), ("/*", ""), ("x [", "];")] {
+        for around in
+            [("", ""), ("\"", "\""), ("// ", "\n"), ("f(", ");"), ("%", ";"), ("/*", ""), ("x [", "];")]
+        {
             let text = format!("{}{}{}", around.0, piece.repeat(100_000), around.1);
             model(&text);
             ir(&text);
+        }
+    }
+}
+#[test]
+fn zzz_times() {
+    for piece in ["a", "0", " ", "\n", "/", "\u{1F600}", "\"", "% ", "x, ", "-", "'", "_.", "|"] {
+        for around in [("", ""), ("\"", "\""), ("// ", "\n"), ("f(", ");"), ("%", ";"), ("/*", ""), ("x [", "];")] {
+            let text = format!("{}{}{}", around.0, piece.repeat(100_000), around.1);
+            let t0 = std::time::Instant::now();
+            let (_, p) = parse_model(&text);
+            let t1 = std::time::Instant::now();
+            let (_, q) = zir::parse(&text);
+            let t2 = std::time::Instant::now();
+            let f = SourceFile::new("x", text.clone());
+            render_text(&p, &f); render_text(&q, &f);
+            let t3 = std::time::Instant::now();
+            if (t3-t0).as_millis() > 50 { eprintln!("{piece:?} {around:?} {:?} {:?} {:?}  {} {}", t1-t0, t2-t1, t3-t2, p.len(), q.len()); }
         }
     }
 }
