@@ -17,7 +17,8 @@
 //!   a block, over kernel rows, kernel columns, and channels, all ascending. A tap outside the tensor has `v = +0`.
 //! * **conv_transpose2d** — the same order in gather form: taps whose position is not a multiple of the stride are
 //!   skipped; a tap outside the tensor has `v = +0`.
-//! * **max pool** — `acc = −∞`, then `acc = max_nan(acc, v)` in raster order over the taps inside the tensor.
+//! * **max pool** — `acc = −∞`, then `acc = if v > acc or v is NaN { v } else { acc }` in raster order over the taps inside
+//!   the tensor.
 //! * **average pool** — `acc = +0`, then `acc = acc + v` in raster order over the taps inside the tensor, then
 //!   `acc / n` with `n` the number of taps that the definition counts.
 //! * **sums over space** — per grain of 8 × 8 pixels of the tensor's own grid an f64 sum in raster order; the sum over
@@ -34,4 +35,6 @@ pub mod machine;
 pub mod memory;
 pub mod program;
 pub mod scalar;
+#[cfg(test)]
+mod testing;
 pub mod weights;

@@ -5,9 +5,9 @@ use super::{Accumulator, Dims, Packing, Tensor, Weight};
 /// Channels side by side in packed weights.
 const BLOCK: u64 = 16;
 
-/// Bytes of device memory for one exact sum: a binary64's range (2,098 bits) and room for carries in 64-bit words, and a line
-/// for what is not finite.
-pub const EXACT_SUM_BYTES: u64 = 576;
+/// Bytes of device memory for one exact sum: the range of binary64, 66 digits of 32 bits in 64-bit words with room for carries,
+/// and a word for what is not finite.
+pub const EXACT_SUM_BYTES: u64 = 67 * 8;
 
 impl Dims {
     /// Number of elements.

@@ -1,0 +1,522 @@
+//! Random instructions: every geometry that a program may hold, in small.
+
+use fastrand::Rng;
+
+use super::{Case, Family, Layer};
+use crate::machine::Machine;
+use crate::program::instr::{
+    AxisId, Conv2d, ConvTranspose2d, Copy, Epilogue, Map, Nearest, Operand, PixelShuffle, Pool, PoolKind,
+    Ratio, Window,
+};
+use crate::program::{
+    Axis, Buffer, BufferId, BufferSteps, Data, ExprId, Instr, Interval, Numerics, Packing, Program, Region,
+    Scheduled, Section, Source, Steps, Weight, WeightId,
+};
+use crate::scalar::{Binary, Builder, Compare, Expr, Ref, Unary};
+
+const LANES: [u32; 8] = [16, 16, 16, 16, 1, 2, 4, 8];
+
+/// Multiply-adds of the largest convolution.
+const WORK: u64 = 400_000;
+
+pub(super) fn case(family: Family, seed: u64) -> Case {
+    let mut draft = Draft::new(family, seed);
+    let instr = match family {
+        Family::Conv2d => draft.conv2d(),
+        Family::ConvTranspose2d => draft.conv_transpose2d(),
+        Family::Pool => draft.pool(),
+        Family::Nearest => draft.nearest(),
+        Family::PixelShuffle => draft.pixel_shuffle(),
+        Family::Copy => draft.copy(),
+        Family::Map => draft.map(),
+    };
+    draft.finish(format!("case({family:?}, {seed})"), instr)
+}
+
+/// The instruction of a layer, padded to keep its extent.
+pub(super) fn layer(layer: Layer) -> Case {
+    let mut draft = Draft::new(Family::Conv2d, 0);
+    draft.special = false;
+    let k = layer.kernel;
+    let window = Window { kernel: [k; 2], stride: [1; 2], dilation: [1; 2], pad: [i64::from(k / 2); 2] };
+    let extent = [layer.rows, layer.cols];
+    let computed = whole(extent);
+    let needed = Region { y: window.need(AxisId::Y, computed.y), x: window.need(AxisId::X, computed.x) };
+    let src = draft.buffer(layer.inputs, layer.src_lanes, extent, needed, Some(0.0));
+    let dst = draft.buffer(layer.outputs, layer.dst_lanes, extent, computed, None);
+    let dims = vec![layer.outputs, layer.inputs, k.into(), k.into()];
+    let weight = draft.weight(dims, Packing::Conv { groups: 1 });
+    let bias = Some(draft.weight(vec![layer.outputs], Packing::GroupedChannels { groups: 1 }));
+    let epilogue = layer.relu.then(|| {
+        let mut b = Builder::new();
+        let (zero, x) = (b.constant(0.0), b.input(0));
+        let result = b.binary(Binary::Max, zero, x);
+        draft.expressions.push(b.finish(result).unwrap());
+        Epilogue { operands: vec![], expr: ExprId(0) }
+    });
+    let instr = Instr::Conv2d(Conv2d { dst, src, weight, bias, window, groups: 1, epilogue });
+    draft.finish(format!("{layer:?}"), instr)
+}
+
+/// Geometry of the buffer that an instruction writes.
+#[derive(Clone, Copy)]
+struct Output {
+    channels: u64,
+    extent: [u64; 2],
+    computed: Region,
+}
+
+impl Output {
+    fn valid(&self) -> Region {
+        self.computed.intersect(whole(self.extent))
+    }
+
+    /// What an instruction reads for the valid part, given what it reads along one axis for an interval; `None` if there
+    /// is no valid part.
+    fn need(&self, need: impl Fn(AxisId, Interval) -> Interval) -> Option<Region> {
+        let valid = self.valid();
+        (!valid.is_empty()).then(|| Region { y: need(AxisId::Y, valid.y), x: need(AxisId::X, valid.x) })
+    }
+}
+
+struct Draft {
+    rng: Rng,
+    /// Whether values that are not ordinary numbers occur.
+    special: bool,
+    weights: Vec<Weight>,
+    expressions: Vec<Expr>,
+    buffers: Vec<Buffer>,
+    computed: Vec<Region>,
+    values: Vec<Vec<f32>>,
+}
+
+impl Draft {
+    fn new(family: Family, seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed ^ ((family as u64) << 32) ^ 0x5eed);
+        Self {
+            special: rng.u8(0..4) == 0,
+            rng,
+            weights: Vec::new(),
+            expressions: Vec::new(),
+            buffers: Vec::new(),
+            computed: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+
+    fn finish(self, name: String, instr: Instr) -> Case {
+        let axis = |interval: fn(&Region) -> Interval| Axis {
+            steps: 1,
+            buffers: std::iter::zip(&self.computed, &self.buffers)
+                .map(|(computed, buffer)| {
+                    let once = |i: Interval| Steps { prologue: vec![i], ..Steps::default() };
+                    let owned = computed.intersect(buffer.extent());
+                    BufferSteps { computed: once(interval(computed)), owned: once(interval(&owned)) }
+                })
+                .collect(),
+        };
+        let section = Section {
+            name: "s0".into(),
+            images: 1,
+            y: axis(|r| r.y),
+            x: axis(|r| r.x),
+            buffers: self.buffers,
+            body: vec![Scheduled { instr: instr.clone(), wait: vec![], wait_previous: vec![], signal: None }],
+            end: vec![],
+        };
+        let machine = Machine {
+            name: "test".into(),
+            sram: 1 << 24,
+            memory: 1 << 30,
+            bandwidth: 1e9,
+            units: 1,
+            lanes: 16,
+            clock: 1e9,
+        };
+        let program = Program {
+            name: name.clone(),
+            numerics: Numerics::Strict,
+            machine,
+            graph: String::new(),
+            sram_bytes: 1 << 24,
+            device_bytes: 1 << 24,
+            tensors: vec![],
+            weights: self.weights,
+            accumulators: vec![],
+            expressions: self.expressions,
+            sections: vec![section.clone()],
+            data: Data::default(),
+        };
+        Case { name, program, section, instr, values: self.values }
+    }
+
+    // Instructions.
+
+    fn conv2d(&mut self) -> Instr {
+        let (window, src_extent, out_extent) = loop {
+            let window = self.window();
+            let extent = self.extent(24);
+            if let Some(out) = self.outputs(&window, extent) {
+                break (window, extent, out);
+            }
+        };
+        let (groups, inputs, channels) = self.channels();
+        let out = self.output(groups * channels, out_extent);
+        let out = bounded(out, inputs * u64::from(window.kernel[0] * window.kernel[1]));
+        let src = self.padded_source(groups * inputs, src_extent, out.need(|a, o| window.need(a, o)));
+        let dims = vec![groups * channels, inputs, window.kernel[0].into(), window.kernel[1].into()];
+        let weight = self.weight(dims, Packing::Conv { groups: groups as u32 });
+        let bias = self.bias(groups, channels);
+        let dst = self.destination(out);
+        let epilogue = self.epilogue(out);
+        Instr::Conv2d(Conv2d { dst, src, weight, bias, window, groups: groups as u32, epilogue })
+    }
+
+    fn conv_transpose2d(&mut self) -> Instr {
+        let (window, src_extent, out_extent) = loop {
+            let window = self.window();
+            let extent = self.extent(14);
+            let out = [0, 1].map(|i| {
+                let (k, s, d) = (window.kernel[i] as i64, window.stride[i] as i64, window.dilation[i] as i64);
+                let more = self.rng.i64(0..s.max(d)) - self.rng.i64(0..=window.pad[i].max(0));
+                (extent[i] as i64 - 1) * s - window.pad[i] + (k - 1) * d + 1 + more
+            });
+            if out.iter().all(|&n| n > 0) {
+                break (window, extent, out.map(|n| n as u64));
+            }
+        };
+        let (groups, inputs, channels) = self.channels();
+        let out = self.output(groups * channels, out_extent);
+        let out = bounded(out, inputs * u64::from(window.kernel[0] * window.kernel[1]));
+        let need = out.need(|a, o| window.transposed_need(a, o));
+        let src = self.padded_source(groups * inputs, src_extent, need);
+        let dims = vec![groups * inputs, channels, window.kernel[0].into(), window.kernel[1].into()];
+        let weight = self.weight(dims, Packing::ConvTranspose { groups: groups as u32 });
+        let bias = self.bias(groups, channels);
+        let dst = self.destination(out);
+        let epilogue = self.epilogue(out);
+        Instr::ConvTranspose2d(ConvTranspose2d {
+            dst,
+            src,
+            weight,
+            bias,
+            window,
+            groups: groups as u32,
+            epilogue,
+        })
+    }
+
+    fn pool(&mut self) -> Instr {
+        let (window, src_extent, out_extent) = loop {
+            let window = self.window();
+            let extent = self.extent(24);
+            if let Some(out) = self.outputs(&window, extent) {
+                break (window, extent, out);
+            }
+        };
+        let channels = self.rng.u64(1..40);
+        let out = self.output(channels, out_extent);
+        let src = self.masked_source(channels, src_extent, out.need(|a, o| window.need(a, o)));
+        let kind = match self.rng.u8(0..3) {
+            0 => PoolKind::Average { margin: [0; 4] },
+            1 => PoolKind::Average { margin: [0; 4].map(|_| self.rng.i64(0..4)) },
+            _ => PoolKind::Max,
+        };
+        let dst = self.destination(out);
+        Instr::Pool(Pool { dst, src, kind, window })
+    }
+
+    fn nearest(&mut self) -> Instr {
+        let ratio = [0; 2].map(|_| {
+            let whole = self.rng.bool();
+            Ratio { num: if whole { 1 } else { self.rng.u32(1..5) }, den: self.rng.u32(1..5) }
+        });
+        let channels = self.rng.u64(1..40);
+        let extent = self.extent(40);
+        let out = self.output(channels, extent);
+        let src_extent = [0, 1].map(|i| ratio[i].floor(extent[i] as i64 - 1) as u64 + 1 + self.rng.u64(0..3));
+        let need = out.need(|a, o| {
+            let r = ratio[a.index()];
+            Interval::new(r.floor(o.start), r.floor(o.end - 1) + 1)
+        });
+        let src = self.source(channels, src_extent, need, None);
+        let dst = self.destination(out);
+        Instr::Nearest(Nearest { dst, src, ratio })
+    }
+
+    fn pixel_shuffle(&mut self) -> Instr {
+        let r = self.rng.u64(1..5);
+        let channels = self.rng.u64(1..20);
+        let src_extent = self.extent(12);
+        let out = self.output(channels, src_extent.map(|n| n * r));
+        let need = out
+            .need(|_, o| Interval::new(o.start.div_euclid(r as i64), (o.end - 1).div_euclid(r as i64) + 1));
+        let src = self.source(channels * r * r, src_extent, need, None);
+        let dst = self.destination(out);
+        Instr::PixelShuffle(PixelShuffle { dst, src, factor: r as u32 })
+    }
+
+    fn copy(&mut self) -> Instr {
+        let channels = self.rng.u64(1..40);
+        let channel = if self.rng.bool() { 16 * self.rng.u64(0..3) } else { self.rng.u64(0..40) };
+        let (extent, src_extent) = (self.extent(24), self.extent(24));
+        let more = self.rng.u64(0..20);
+        let out = self.output(channel + channels + more, extent);
+        let shift = [0, 1].map(|_| if self.rng.bool() { 0 } else { self.rng.i64(-8..9) });
+        let src = self.masked_source(channels, src_extent, out.need(|a, o| o.shift(shift[a.index()])));
+        let outside = self.value();
+        let dst = self.destination(out);
+        Instr::Copy(Copy { dst, src, channel, shift, outside })
+    }
+
+    fn map(&mut self) -> Instr {
+        let (channels, extent) = (self.rng.u64(1..40), self.extent(24));
+        let out = self.output(channels, extent);
+        let dst = self.destination(out);
+        let mut operands: Vec<Operand> = (0..self.rng.usize(1..4)).map(|_| self.operand(out)).collect();
+        if self.rng.u8(0..3) == 0 {
+            operands[0] = Operand::Buffer(dst);
+        }
+        let expr = self.expression(operands.len() as u32);
+        Instr::Map(Map { dst, operands, expr })
+    }
+
+    // Geometry.
+
+    fn window(&mut self) -> Window {
+        let rng = &mut self.rng;
+        let (usual, mut draw) = (rng.bool(), |n: u32| [rng.u32(1..n), rng.u32(1..n)]);
+        let (kernel, stride, dilation) =
+            if usual { ([3, 3], [1, 1], [1, 1]) } else { (draw(5), draw(4), draw(4)) };
+        let pad = [0, 1].map(|i| self.rng.i64(-1..=i64::from((kernel[i] - 1) * dilation[i])));
+        Window { kernel, stride, dilation, pad }
+    }
+
+    /// Extent of a window's outputs over an input with any trailing padding; `None` if there are none.
+    fn outputs(&mut self, window: &Window, extent: [u64; 2]) -> Option<[u64; 2]> {
+        let out = [0, 1].map(|i| {
+            let reach = (i64::from(window.kernel[i]) - 1) * i64::from(window.dilation[i]) + 1;
+            let padded = extent[i] as i64 + window.pad[i] + self.rng.i64(0..4);
+            (padded - reach).div_euclid(i64::from(window.stride[i])) + 1
+        });
+        out.iter().all(|&n| n > 0).then(|| out.map(|n| n as u64))
+    }
+
+    /// Groups, and inputs and outputs of one group.
+    fn channels(&mut self) -> (u64, u64, u64) {
+        match self.rng.u8(0..8) {
+            0 => (self.rng.u64(1..40), 1, 1),
+            1 => (self.rng.u64(1..40), 1, self.rng.u64(1..4)),
+            2 => (self.rng.u64(2..4), self.rng.u64(1..20), self.rng.u64(1..20)),
+            3 => (2, 16, 32),
+            4 => (1, 16 * self.rng.u64(1..4), 16 * self.rng.u64(1..6)),
+            _ => (1, self.rng.u64(1..40), self.rng.u64(1..70)),
+        }
+    }
+
+    fn extent(&mut self, most: u64) -> [u64; 2] {
+        [self.rng.u64(1..most), self.rng.u64(1..most)]
+    }
+
+    /// An output tile anywhere over the extent, sometimes beside it.
+    fn output(&mut self, channels: u64, extent: [u64; 2]) -> Output {
+        let mut interval = |extent: u64, most: i64| {
+            let start = self.rng.i64(-3..extent as i64 + 1);
+            let start = if self.rng.bool() { start.min(0) } else { start };
+            Interval::new(start, start + self.rng.i64(1..most))
+        };
+        let computed = Region { y: interval(extent[0], 10), x: interval(extent[1], 40) };
+        Output { channels, extent, computed }
+    }
+
+    // Operands.
+
+    /// An operand whose taps outside the extent read zeros.
+    fn padded_source(&mut self, channels: u64, extent: [u64; 2], need: Option<Region>) -> BufferId {
+        let inside = need.is_none_or(|n| whole(extent).y.contains(n.y) && whole(extent).x.contains(n.x));
+        let outside = (!inside || self.rng.bool()).then_some(0.0);
+        self.source(channels, extent, need, outside)
+    }
+
+    /// An operand that is not read outside its extent.
+    fn masked_source(&mut self, channels: u64, extent: [u64; 2], need: Option<Region>) -> BufferId {
+        let need = need.map(|n| n.intersect(whole(extent))).filter(|n| !n.is_empty());
+        let outside = self.rng.bool().then(|| self.value());
+        self.source(channels, extent, need, outside)
+    }
+
+    /// A buffer that covers `need` and sometimes more. Nothing but NaNs lies where no instruction may read.
+    fn source(
+        &mut self,
+        channels: u64,
+        extent: [u64; 2],
+        need: Option<Region>,
+        outside: Option<f32>,
+    ) -> BufferId {
+        let need = need.unwrap_or(Region { y: Interval::new(-1, 0), x: Interval::new(0, 1) });
+        let mut widen = |i: Interval| match self.rng.bool() {
+            true => i,
+            false => Interval::new(i.start - self.rng.i64(0..3), i.end + self.rng.i64(0..3)),
+        };
+        let computed = Region { y: widen(need.y), x: widen(need.x) };
+        let lanes = *self.rng.choice(&LANES).unwrap_or(&16);
+        let id = self.buffer(channels, lanes, extent, computed, outside);
+        let (valid, cols) = (computed.intersect(whole(extent)), computed.x.len() as usize);
+        let (rows, lanes) = (computed.y.len() as usize, lanes as usize);
+        for i in 0..self.values[id.index()].len() {
+            let pixel = i / lanes % (rows * cols);
+            let c = i / lanes / (rows * cols) * lanes + i % lanes;
+            let (y, x) = ((pixel / cols) as i64 + computed.y.start, (pixel % cols) as i64 + computed.x.start);
+            if c as u64 >= channels || !super::contains(valid, y, x) {
+                let padding = c as u64 >= channels;
+                self.values[id.index()][i] = if padding { f32::NAN } else { outside.unwrap_or(f32::NAN) };
+            }
+        }
+        id
+    }
+
+    fn destination(&mut self, out: Output) -> BufferId {
+        let lanes = *self.rng.choice(&LANES).unwrap_or(&16);
+        let outside = self.rng.bool().then(|| if self.rng.bool() { 0.0 } else { self.value() });
+        self.buffer(out.channels, lanes, out.extent, out.computed, outside)
+    }
+
+    fn buffer(
+        &mut self,
+        channels: u64,
+        lanes: u32,
+        extent: [u64; 2],
+        computed: Region,
+        outside: Option<f32>,
+    ) -> BufferId {
+        let (rows, cols) = (computed.y.len() as u64, computed.x.len() as u64);
+        let id = BufferId(self.buffers.len() as u32);
+        let name = format!("b{}", id.0);
+        let n = channels.next_multiple_of(lanes.into()) * rows * cols;
+        let values = (0..n).map(|_| self.value()).collect();
+        self.buffers.push(Buffer { name, channels, lanes, rows, cols, extent, outside, offset: 0 });
+        self.computed.push(computed);
+        self.values.push(values);
+        id
+    }
+
+    fn weight(&mut self, dims: Vec<u64>, packing: Packing) -> WeightId {
+        let values = (0..dims.iter().product()).map(|_| self.value()).collect();
+        let id = WeightId(self.weights.len() as u32);
+        let name = format!("w{}", id.0);
+        self.weights.push(Weight { name, dims, packing, offset: 0, source: Source::Inline(values) });
+        id
+    }
+
+    fn bias(&mut self, groups: u64, channels: u64) -> Option<WeightId> {
+        let packing = Packing::GroupedChannels { groups: groups as u32 };
+        self.rng.bool().then(|| self.weight(vec![groups * channels], packing))
+    }
+
+    /// An operand of an expression over `out`.
+    fn operand(&mut self, out: Output) -> Operand {
+        let mode = self.rng.u8(0..8);
+        if mode == 0 {
+            return Operand::Channels(self.weight(vec![out.channels], Packing::Channels));
+        }
+        let mut once = |n: u64| if mode < 5 && self.rng.bool() { 1 } else { n };
+        let (channels, extent) = (once(out.channels), out.extent.map(once));
+        let need = out.need(|a, o| if extent[a.index()] == 1 { Interval::new(0, 1) } else { o });
+        Operand::Buffer(self.source(channels, extent, need, None))
+    }
+
+    fn epilogue(&mut self, out: Output) -> Option<Epilogue> {
+        let operands: Vec<Operand> = match self.rng.u8(0..4) {
+            0 => return None,
+            1 => vec![],
+            _ => (0..self.rng.usize(1..3)).map(|_| self.operand(out)).collect(),
+        };
+        let expr = self.expression(operands.len() as u32 + 1);
+        Some(Epilogue { operands, expr })
+    }
+
+    // Expressions and values.
+
+    /// An expression of some of the operands `0..inputs`: one that networks have, or any.
+    fn expression(&mut self, inputs: u32) -> ExprId {
+        let mut b = Builder::new();
+        let x = b.input(0);
+        let y = b.input(inputs - 1);
+        let zero = b.constant(0.0);
+        let result = match self.rng.u8(0..8) {
+            0 => b.binary(Binary::Max, zero, x),
+            1 => b.binary(Binary::Add, x, y),
+            2 => {
+                let scaled = b.binary(Binary::Mul, y, x);
+                b.select(Compare::Lt, x, zero, scaled, x)
+            }
+            3 => {
+                let sum = b.binary(Binary::Add, y, x);
+                b.binary(Binary::Max, zero, sum)
+            }
+            _ => self.any_expression(&mut b, inputs),
+        };
+        self.expressions.push(b.finish(result).unwrap());
+        ExprId(self.expressions.len() as u32 - 1)
+    }
+
+    fn any_expression(&mut self, b: &mut Builder, inputs: u32) -> Ref {
+        let mut nodes: Vec<Ref> = (0..inputs).map(|i| b.input(i)).collect();
+        let value = self.value();
+        nodes.push(b.constant(value));
+        for _ in 0..self.rng.usize(1..14) {
+            let [p, q, r, s] = [0; 4].map(|_| nodes[self.rng.usize(0..nodes.len())]);
+            nodes.push(match self.rng.u8(0..12) {
+                0..3 => b.unary(*self.rng.choice(&UNARY).unwrap(), p),
+                3..8 => b.binary(*self.rng.choice(&BINARY).unwrap(), p, q),
+                8..10 => b.fma(p, q, r),
+                _ => b.select(*self.rng.choice(&COMPARE).unwrap(), p, q, r, s),
+            });
+        }
+        nodes[nodes.len() - 1]
+    }
+
+    fn value(&mut self) -> f32 {
+        if self.special && self.rng.u8(0..16) == 0 {
+            *self.rng.choice(&SPECIAL).unwrap()
+        } else {
+            self.rng.f32() * 4.0 - 2.0
+        }
+    }
+}
+
+const UNARY: [Unary; 6] = [Unary::Neg, Unary::Abs, Unary::Sqrt, Unary::Floor, Unary::Round, Unary::Exp2i];
+const BINARY: [Binary; 6] = [Binary::Add, Binary::Sub, Binary::Mul, Binary::Div, Binary::Min, Binary::Max];
+const COMPARE: [Compare; 3] = [Compare::Lt, Compare::Le, Compare::Eq];
+const SPECIAL: [f32; 14] = [
+    0.0,
+    -0.0,
+    f32::INFINITY,
+    f32::NEG_INFINITY,
+    f32::NAN,
+    1e-40,
+    -3e-42,
+    3e38,
+    -3e38,
+    2.5,
+    -0.5,
+    2147483648.0,
+    -126.0,
+    127.0,
+];
+
+fn whole(extent: [u64; 2]) -> Region {
+    Region { y: Interval::new(0, extent[0] as i64), x: Interval::new(0, extent[1] as i64) }
+}
+
+/// The output with rows left off until its multiply-adds are few.
+fn bounded(mut out: Output, per_output: u64) -> Output {
+    let work = |o: &Output| o.computed.y.len() as u64 * o.computed.x.len() as u64 * o.channels * per_output;
+    while work(&out) > WORK && out.computed.y.len() > 1 {
+        out.computed.y.end -= 1;
+    }
+    while work(&out) > WORK && out.computed.x.len() > 1 {
+        out.computed.x.end -= 1;
+    }
+    out
+}

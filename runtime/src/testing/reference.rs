@@ -1,0 +1,139 @@
+//! One element of an instruction's result, from the formulas.
+
+use super::{Case, contains};
+use crate::program::instr::{Conv2d, ConvTranspose2d, Copy, Epilogue, Operand, Pool, PoolKind, Window};
+use crate::program::{BufferId, ExprId, Instr, WeightId};
+
+/// What channel `c` of pixel `(y, x)` of the written buffer holds afterwards.
+pub(super) fn value(case: &Case, c: u64, y: i64, x: i64) -> f32 {
+    let dst = case.dst();
+    if !case.writes_channel(c) {
+        return case.at(dst, c, y, x);
+    }
+    if !contains(case.place(dst).valid, y, x) {
+        return case.section.buffers[dst.index()].outside.unwrap();
+    }
+    match &case.instr {
+        Instr::Conv2d(i) => conv2d(case, i, c, y, x),
+        Instr::ConvTranspose2d(i) => conv_transpose2d(case, i, c, y, x),
+        Instr::Pool(i) => pool(case, i, c, y, x),
+        Instr::Nearest(i) => case.at(i.src, c, i.ratio[0].floor(y), i.ratio[1].floor(x)),
+        Instr::PixelShuffle(i) => {
+            let r = i64::from(i.factor);
+            let phase = y.rem_euclid(r) * r + x.rem_euclid(r);
+            case.at(i.src, c * (r * r) as u64 + phase as u64, y.div_euclid(r), x.div_euclid(r))
+        }
+        Instr::Copy(i) => copy(case, i, c, y, x),
+        Instr::Map(i) => {
+            let inputs: Vec<f32> = i.operands.iter().map(|&o| operand(case, o, c, y, x)).collect();
+            eval(case, i.expr, &inputs)
+        }
+        Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) => panic!("not a compute instruction"),
+    }
+}
+
+/// The value at a place of a tensor, `None` outside its extent.
+fn tap(case: &Case, b: BufferId, c: u64, y: i64, x: i64) -> Option<f32> {
+    contains(case.section.buffers[b.index()].extent(), y, x).then(|| case.at(b, c, y, x))
+}
+
+/// The channels and taps of one output in canonical order: blocks of 16 input channels, kernel rows, kernel columns,
+/// channels in the block.
+fn canonical(inputs: u64, [kh, kw]: [u32; 2]) -> impl Iterator<Item = (u64, u32, u32)> {
+    (0..inputs).step_by(16).flat_map(move |block| {
+        (0..kh).flat_map(move |ky| {
+            (0..kw).flat_map(move |kx| (block..inputs.min(block + 16)).map(move |i| (i, ky, kx)))
+        })
+    })
+}
+
+fn conv2d(case: &Case, conv: &Conv2d, c: u64, y: i64, x: i64) -> f32 {
+    let Window { kernel, stride, dilation, pad } = conv.window;
+    let weights = case.weight(conv.weight);
+    let [_, inputs, kh, kw] = case.program.weights[conv.weight.index()].dims[..] else { panic!() };
+    let out = case.section.buffers[conv.dst.index()].channels;
+    let group = c / (out / u64::from(conv.groups));
+    let mut acc = bias(case, conv.bias, c);
+    for (i, ky, kx) in canonical(inputs, kernel) {
+        let at = |o: i64, k: u32, axis: usize| {
+            o * i64::from(stride[axis]) - pad[axis] + i64::from(k) * i64::from(dilation[axis])
+        };
+        let v = tap(case, conv.src, group * inputs + i, at(y, ky, 0), at(x, kx, 1)).unwrap_or(0.0);
+        let w = weights[(((c * inputs + i) * kh + u64::from(ky)) * kw + u64::from(kx)) as usize];
+        acc = v.mul_add(w, acc);
+    }
+    epilogue(case, conv.epilogue.as_ref(), acc, c, y, x)
+}
+
+fn conv_transpose2d(case: &Case, conv: &ConvTranspose2d, c: u64, y: i64, x: i64) -> f32 {
+    let Window { kernel, stride, dilation, pad } = conv.window;
+    let weights = case.weight(conv.weight);
+    let [inputs, out, kh, kw] = case.program.weights[conv.weight.index()].dims[..] else { panic!() };
+    let (group, inputs) = (c / out, inputs / u64::from(conv.groups));
+    let mut acc = bias(case, conv.bias, c);
+    for (i, ky, kx) in canonical(inputs, kernel) {
+        let at = |o: i64, k: u32, axis: usize| {
+            let (s, t) = (i64::from(stride[axis]), o + pad[axis] - i64::from(k) * i64::from(dilation[axis]));
+            (t.rem_euclid(s) == 0).then(|| t.div_euclid(s))
+        };
+        let (Some(iy), Some(ix)) = (at(y, ky, 0), at(x, kx, 1)) else { continue };
+        let v = tap(case, conv.src, group * inputs + i, iy, ix).unwrap_or(0.0);
+        let w = (((group * inputs + i) * out + c % out) * kh + u64::from(ky)) * kw + u64::from(kx);
+        acc = v.mul_add(weights[w as usize], acc);
+    }
+    epilogue(case, conv.epilogue.as_ref(), acc, c, y, x)
+}
+
+fn bias(case: &Case, bias: Option<WeightId>, c: u64) -> f32 {
+    bias.map_or(0.0, |b| case.weight(b)[c as usize])
+}
+
+fn pool(case: &Case, pool: &Pool, c: u64, y: i64, x: i64) -> f32 {
+    let Window { kernel, stride, dilation, pad } = pool.window;
+    let [height, width] = case.section.buffers[pool.src.index()].extent.map(|n| n as i64);
+    let at = |o: i64, k: u32, axis: usize| {
+        o * i64::from(stride[axis]) - pad[axis] + i64::from(k) * i64::from(dilation[axis])
+    };
+    let taps = || {
+        let taps = (0..kernel[0]).flat_map(|ky| (0..kernel[1]).map(move |kx| (ky, kx)));
+        taps.map(|(ky, kx)| (at(y, ky, 0), at(x, kx, 1)))
+    };
+    let values = taps().filter_map(|(y, x)| tap(case, pool.src, c, y, x));
+    match pool.kind {
+        PoolKind::Max => values.fold(f32::NEG_INFINITY, |acc, v| if v > acc || v.is_nan() { v } else { acc }),
+        PoolKind::Average { margin: [top, left, bottom, right] } => {
+            let counts = |&(y, x): &(i64, i64)| {
+                (-top..height + bottom).contains(&y) && (-left..width + right).contains(&x)
+            };
+            values.fold(0.0, |acc, v| acc + v) / taps().filter(counts).count() as f32
+        }
+    }
+}
+
+fn copy(case: &Case, copy: &Copy, c: u64, y: i64, x: i64) -> f32 {
+    tap(case, copy.src, c - copy.channel, y + copy.shift[0], x + copy.shift[1]).unwrap_or(copy.outside)
+}
+
+fn epilogue(case: &Case, epilogue: Option<&Epilogue>, value: f32, c: u64, y: i64, x: i64) -> f32 {
+    let Some(Epilogue { operands, expr }) = epilogue else { return value };
+    let mut inputs = vec![value];
+    inputs.extend(operands.iter().map(|&o| operand(case, o, c, y, x)));
+    eval(case, *expr, &inputs)
+}
+
+fn eval(case: &Case, expr: ExprId, inputs: &[f32]) -> f32 {
+    case.program.expressions[expr.index()].eval(inputs)
+}
+
+/// An operand repeated along the axes on which its tensor has extent 1.
+fn operand(case: &Case, operand: Operand, c: u64, y: i64, x: i64) -> f32 {
+    match operand {
+        Operand::Channels(w) => case.weight(w)[c as usize],
+        Operand::Buffer(b) => {
+            let buffer = &case.section.buffers[b.index()];
+            let repeat = |extent: u64, i: i64| if extent == 1 { 0 } else { i };
+            let c = if buffer.channels == 1 { 0 } else { c };
+            case.at(b, c, repeat(buffer.extent[0], y), repeat(buffer.extent[1], x))
+        }
+    }
+}
