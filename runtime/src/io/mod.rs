@@ -1,1 +1,121 @@
-//! x
+//! Files: images and arrays, and weights.
+//!
+//! Nothing here trusts a file: what a header claims is held against the length of the file and the caller's limit before
+//! anything is allocated, and no bytes make a reader panic.
+
+mod array;
+mod atomic;
+mod error;
+mod format;
+mod jpeg;
+mod npy;
+mod pixels;
+mod png;
+pub mod safetensors;
+
+use std::fs::File;
+use std::io::{BufReader, Write};
+use std::path::Path;
+
+use crate::program::Dims;
+
+pub use array::Array;
+pub use atomic::write_atomically;
+pub use error::IoError;
+pub use format::Format;
+
+/// The channels that an image is read as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Channels {
+    /// Red, green and blue; grey is repeated.
+    #[default]
+    Rgb,
+    /// One; of coloured images the luma of ITU-R BT.601, `0.299·R + 0.587·G + 0.114·B`.
+    Grey,
+}
+
+/// How to read.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadOptions {
+    /// Channels of images; arrays are taken as they are.
+    pub channels: Channels,
+    /// Most bytes that the array may take.
+    pub limit: u64,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self { channels: Channels::Rgb, limit: u64::MAX }
+    }
+}
+
+/// Shape of the image or array in a file, from its header.
+pub fn read_dims(path: &Path, options: &ReadOptions) -> Result<Dims, IoError> {
+    let dims = || {
+        let (format, file, len) = open(path)?;
+        match format {
+            Format::Png => png::dims(file, len, options),
+            Format::Jpeg => jpeg::dims(file, len, options),
+            Format::Npy => npy::dims(file, len),
+        }
+    };
+    dims().map_err(|e: IoError| e.in_file(path))
+}
+
+/// Reads a PNG, JPEG or NPY file, by its extension.
+///
+/// An image becomes f32 in 0..1 (`v / 255` or `v / 65535`), `[1, channels, H, W]`; its alpha, colour profile and orientation are
+/// disregarded. An array of f32, f64, u8 or u16 is taken as it is, converted to f32; `[H, W]` and `[C, H, W]` become NCHW.
+pub fn read(path: &Path, options: &ReadOptions) -> Result<Array, IoError> {
+    let array = || {
+        let (format, file, len) = open(path)?;
+        match format {
+            Format::Png => png::read(file, len, options),
+            Format::Jpeg => jpeg::read(file, len, options),
+            Format::Npy => npy::read(file, len, options),
+        }
+    };
+    array().map_err(|e: IoError| e.in_file(path))
+}
+
+/// Writes a PNG or NPY file, by its extension; it appears complete or not at all.
+///
+/// A PNG has 8 bits a sample and takes one image of one or three channels: clamped to 0..1, scaled by 255, rounded half to even,
+/// NaN black. NPY keeps f32 and all four dimensions.
+pub fn write(path: &Path, array: &Array) -> Result<(), IoError> {
+    if array::elements(array.dims) != Some(array.data.len() as u64) {
+        let what = format!("an array of shape {:?} has {} elements", array.dims, array.data.len());
+        return Err(IoError::malformed(what).in_file(path));
+    }
+    let write = || match Format::of(path)? {
+        Format::Png => write_atomically(path, |file| png::write(file, array)),
+        Format::Npy => write_atomically(path, |file| npy::write(file, array)),
+        Format::Jpeg => Err(IoError::unsupported(Format::Jpeg, "writing it")),
+    };
+    write().map_err(|e: IoError| e.in_file(path))
+}
+
+/// Opens a file whose extension and first bytes agree on its format; also gives its length.
+fn open(path: &Path) -> Result<(Format, BufReader<File>, u64), IoError> {
+    let format = Format::of(path)?;
+    let file = File::open(path)?;
+    let len = file.metadata()?.len();
+    let mut reader = BufReader::new(file);
+    format.confirm(&mut reader)?;
+    Ok((format, reader, len))
+}
+
+/// Writes values as little-endian f32.
+fn write_values(file: &mut (impl Write + ?Sized), values: &[f32]) -> Result<(), IoError> {
+    let mut bytes = [0; 4096];
+    for values in values.chunks(bytes.len() / 4) {
+        for (bytes, value) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(values) {
+            *bytes = value.to_le_bytes();
+        }
+        file.write_all(&bytes[..values.len() * 4])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,6 @@
 //! What an engine runs for one instruction on one tile: the interface that native kernels and compiled code share.
 
 use super::View;
-use crate::scalar::Expr;
 
 /// The operands of a section's instructions for one tile.
 #[derive(Clone, Copy)]
@@ -10,8 +9,6 @@ pub(crate) struct Tile<'a> {
     pub(crate) views: &'a [View],
     /// Packed weights, indexed by `WeightId`; each 64-byte aligned.
     pub(crate) weights: &'a [*const f32],
-    /// The program's expressions, indexed by `ExprId`.
-    pub(crate) expressions: &'a [Expr],
 }
 
 /// An instruction made ready to run, once, when a program is loaded.

@@ -5,5 +5,12 @@ mod kernel;
 mod view;
 
 pub use arena::Arena;
+pub(crate) use arena::GuardedArena;
 pub(crate) use kernel::{Kernel, Tile};
 pub(crate) use view::View;
+
+/// Bytes of scratch that any kernel wants beside its tile buffers, where the longest expression has `nodes` nodes and
+/// `operands` operands: expressions are evaluated in chunks of 256 elements, one chunk a node and operand.
+pub const fn scratch_bytes(nodes: usize, operands: usize) -> u64 {
+    (nodes as u64 + operands as u64 + 4) * 256 * 4
+}

@@ -8,7 +8,10 @@ pub mod format;
 mod ids;
 pub mod instr;
 mod region;
+#[doc(hidden)]
+pub mod sample;
 mod section;
+mod sizes;
 mod steps;
 mod tensor;
 pub mod verify;
@@ -22,6 +25,7 @@ pub use ids::{AccumulatorId, BufferId, ExprId, TensorId, Token, WeightId};
 pub use instr::Instr;
 pub use region::{Interval, Region};
 pub use section::{Axis, Buffer, BufferSteps, Place, Queue, Scheduled, Section};
+pub use sizes::EXACT_SUM_BYTES;
 pub use steps::Steps;
 pub use tensor::{Accumulator, Data, Dims, Packing, Role, Source, Tensor, Weight};
 

@@ -151,7 +151,7 @@ impl Case {
         let weights: Vec<Aligned> = (0..self.program.weights.len()).map(|w| self.packed(w)).collect();
         let views: Vec<View> = (0..buffers.len()).map(|b| self.view(b, buffers[b].as_mut_ptr())).collect();
         let pointers: Vec<*const f32> = weights.iter().map(Aligned::as_ptr).collect();
-        f(&Tile { views: &views, weights: &pointers, expressions: &self.program.expressions });
+        f(&Tile { views: &views, weights: &pointers });
         buffers
     }
 

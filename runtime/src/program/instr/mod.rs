@@ -42,6 +42,12 @@ impl AxisId {
     }
 }
 
+impl std::fmt::Display for AxisId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(["y", "x"][self.index()])
+    }
+}
+
 /// What an instruction does to buffers, as far as verifiers and schedulers ask.
 pub trait Instruction {
     /// The queue that runs it.

@@ -1,0 +1,140 @@
+//! Tile buffers of a section: how long each lives, how large it is, and where it can lie in SRAM.
+
+use zellige_runtime::memory::scratch_bytes;
+use zellige_runtime::program::Packing;
+
+use super::flow::Flow;
+use super::fusion::Group;
+use super::geometry::AxisGeometry;
+use crate::base::ValueId;
+use crate::ir::Graph;
+
+/// Buffers start at multiples of a cache line.
+pub const ALIGNMENT: u64 = 64;
+
+/// A tile buffer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Buffer {
+    /// Index of its tensor in the flow.
+    pub tensor: usize,
+    /// Channels side by side.
+    pub lanes: u32,
+    /// First and last group (by index) during which it holds its tile.
+    pub live: [usize; 2],
+}
+
+/// Channels side by side for a tensor of `channels`: a power of two, at most 16.
+pub fn lanes(channels: u64) -> u32 {
+    channels.next_power_of_two().min(16) as u32
+}
+
+/// The buffers of a section, in the order of its tensors; tensors inside a group have none.
+pub fn buffers(graph: &Graph, flow: &Flow, groups: &[Group]) -> Vec<Buffer> {
+    let reads: Vec<Vec<ValueId>> = groups.iter().map(|g| g.reads(graph)).collect();
+    let reads = &reads;
+    let read_by = |value: ValueId| (0..groups.len()).filter(move |&g| reads[g].contains(&value));
+    let mut buffers = Vec::new();
+    for (t, tensor) in flow.tensors.iter().enumerate() {
+        let made = groups.iter().position(|g| g.output == tensor.value);
+        if tensor.op.is_some() && made.is_none() {
+            continue;
+        }
+        let Some(first) = made.or_else(|| read_by(tensor.value).min()) else { continue };
+        let last = read_by(tensor.value).max().unwrap_or(first).max(first);
+        buffers.push(Buffer { tensor: t, lanes: lanes(tensor.sizes[1]), live: [first, last] });
+    }
+    buffers
+}
+
+impl Buffer {
+    /// Bytes for tiles of the given geometries, rounded up to the alignment.
+    pub fn bytes(&self, flow: &Flow, y: &AxisGeometry, x: &AxisGeometry) -> u64 {
+        let pixels = (y.tensors[self.tensor].size as u64).saturating_mul(x.tensors[self.tensor].size as u64);
+        let channels = flow.tensors[self.tensor].sizes[1].next_multiple_of(self.lanes.into());
+        let bytes = pixels.saturating_mul(channels).saturating_mul(4);
+        bytes.checked_next_multiple_of(ALIGNMENT).unwrap_or(u64::MAX)
+    }
+}
+
+/// The most bytes that live at once: what no placement can do without.
+pub fn peak(buffers: &[Buffer], bytes: &[u64]) -> u64 {
+    let last = buffers.iter().map(|b| b.live[1]).max().unwrap_or(0);
+    let at = |p: usize| {
+        let live = buffers.iter().zip(bytes).filter(|(b, _)| b.live[0] <= p && p <= b.live[1]);
+        live.fold(0u64, |sum, (_, bytes)| sum.saturating_add(*bytes))
+    };
+    (0..=last).map(at).max().unwrap_or(0)
+}
+
+/// Offsets such that buffers alive at the same time do not overlap, and the end of the last one: largest first, each at the
+/// lowest offset that is free while it lives.
+pub fn place(live: &[[usize; 2]], bytes: &[u64]) -> (Vec<u64>, u64) {
+    let mut order: Vec<usize> = (0..live.len()).collect();
+    order.sort_by_key(|&i| (std::cmp::Reverse(bytes[i]), i));
+    let mut offsets = vec![0; live.len()];
+    let mut placed: Vec<usize> = Vec::new();
+    for i in order {
+        let together = |&j: &usize| live[i][0] <= live[j][1] && live[j][0] <= live[i][1];
+        let mut taken: Vec<_> =
+            placed.iter().copied().filter(together).map(|j| (offsets[j], offsets[j] + bytes[j])).collect();
+        taken.sort_unstable();
+        let mut offset = 0u64;
+        for (start, end) in taken {
+            if offset.saturating_add(bytes[i]) <= start {
+                break;
+            }
+            offset = offset.max(end);
+        }
+        offsets[i] = offset;
+        placed.push(i);
+    }
+    let end = offsets.iter().zip(bytes).map(|(o, b)| o.saturating_add(*b)).max().unwrap_or(0);
+    (offsets, end)
+}
+
+/// Bytes of SRAM besides tile buffers: scratch, and one block of weights (16 inputs × 16 outputs, all taps).
+pub fn fixed_bytes(graph: &Graph, groups: &[Group]) -> u64 {
+    let nodes = groups.iter().flat_map(|g| &g.ops).map(|&op| &graph.ops[op]);
+    let block =
+        nodes.flat_map(|n| n.op.params(&graph.shapes(&n.inputs)).unwrap_or_default()).map(|p| {
+            match p.packing {
+                Packing::Conv { .. } | Packing::ConvTranspose { .. } => {
+                    16 * 16 * 4 * p.dims.iter().skip(2).product::<u64>()
+                }
+                Packing::Plain | Packing::Channels | Packing::GroupedChannels { .. } => 16 * 4,
+            }
+        });
+    let tails = groups.iter().filter_map(|g| g.tail.as_ref());
+    let scratch = tails.map(|t| scratch_bytes(t.expr.nodes().len(), t.operands.len())).max();
+    let scratch = scratch.unwrap_or(scratch_bytes(0, 0));
+    scratch + block.max().unwrap_or(0).next_multiple_of(ALIGNMENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_that_live_together_do_not_overlap() {
+        let mut rng = fastrand::Rng::with_seed(5);
+        for _ in 0..500 {
+            let n = rng.usize(1..20);
+            let live: Vec<[usize; 2]> = (0..n)
+                .map(|_| {
+                    let a = rng.usize(0..20);
+                    [a, a + rng.usize(0..6)]
+                })
+                .collect();
+            let bytes: Vec<u64> = (0..n).map(|_| rng.u64(1..50) * 64).collect();
+            let (offsets, end) = place(&live, &bytes);
+            for i in 0..n {
+                assert!(offsets[i] + bytes[i] <= end);
+                for j in 0..i {
+                    let together = live[i][0] <= live[j][1] && live[j][0] <= live[i][1];
+                    let apart = offsets[i] + bytes[i] <= offsets[j] || offsets[j] + bytes[j] <= offsets[i];
+                    assert!(!together || apart);
+                }
+            }
+        }
+    }
+}

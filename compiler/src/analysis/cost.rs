@@ -1,0 +1,88 @@
+//! What a section is modelled to cost on a machine.
+
+use zellige_runtime::machine::Machine;
+
+use super::flow::Flow;
+use super::geometry::AxisGeometry;
+use crate::base::OpId;
+use crate::ir::Graph;
+
+/// Seconds that an instruction takes on a tile besides its arithmetic, and on each row of it.
+const INSTRUCTION_OVERHEAD: f64 = 1.0e-6;
+const ROW_OVERHEAD: f64 = 0.1e-6;
+/// Share of the peak that kernels reach.
+const EFFICIENCY: f64 = 0.7;
+/// Elements a lane moves in the time of a multiply-add, where an op only moves data.
+const MOVE_FLOPS: f64 = 8.0;
+
+/// Modelled cost of a section.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Cost {
+    /// Time: the larger of arithmetic and traffic, plus what tiles and rows cost.
+    pub seconds: f64,
+    /// Floating-point operations, halos included.
+    pub flops: f64,
+    /// Bytes read from and written to device memory.
+    pub traffic: f64,
+}
+
+impl std::ops::Add for Cost {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            seconds: self.seconds + other.seconds,
+            flops: self.flops + other.flops,
+            traffic: self.traffic + other.traffic,
+        }
+    }
+}
+
+/// Of the ops of a section with the given geometries.
+pub fn section_cost(
+    graph: &Graph,
+    machine: &Machine,
+    threads: u32,
+    flow: &Flow,
+    axes: [&AxisGeometry; 2],
+) -> Cost {
+    let images = flow.tensors[flow.anchor].sizes[0] as f64;
+    let tiles = axes[0].steps as f64 * axes[1].steps as f64 * images;
+    let (mut flops, mut moved, mut overhead, mut traffic) = (0.0, 0.0, 0.0, 0.0);
+    for (t, tensor) in flow.tensors.iter().enumerate() {
+        let [rows, cols] = [0, 1].map(|a| (axes[a].tensors[t].size as f64).min(tensor.sizes[2 + a] as f64));
+        let bytes = tensor.sizes[1] as f64 * 4.0;
+        match tensor.op {
+            Some(op) => {
+                flops += op_flops(graph, op) * rows * cols;
+                overhead += INSTRUCTION_OVERHEAD + ROW_OVERHEAD * rows;
+                moved += bytes * rows * cols / 4.0;
+            }
+            None => traffic += bytes * rows * cols * tiles,
+        }
+        if tensor.exported {
+            traffic += bytes * tensor.sizes[0] as f64 * tensor.sizes[2] as f64 * tensor.sizes[3] as f64;
+        }
+    }
+    let workers = f64::from(threads.max(1));
+    let rounds = (tiles / workers).ceil();
+    let speed = f64::from(machine.lanes) * 2.0 * machine.clock * EFFICIENCY;
+    let compute = rounds * ((flops + moved * MOVE_FLOPS) / speed + overhead);
+    Cost { seconds: compute.max(traffic / machine.bandwidth), flops: flops * tiles, traffic }
+}
+
+/// Floating-point operations of an op for one output pixel.
+pub fn op_flops(graph: &Graph, op: OpId) -> f64 {
+    let node = &graph.ops[op];
+    let inputs: Vec<_> = node.inputs.iter().map(|&v| graph.sizes(v).unwrap_or([1; 4])).collect();
+    node.op.flops(&inputs, graph.sizes(node.output).unwrap_or([1; 4])) as f64
+}
+
+/// Floating-point operations of the network without any halo.
+pub fn network_flops(graph: &Graph) -> f64 {
+    let of = |op: OpId| {
+        let [n, _, h, w] = graph.sizes(graph.ops[op].output).unwrap_or([1; 4]);
+        op_flops(graph, op) * (n * h * w) as f64
+    };
+    graph.ops.ids().map(of).sum()
+}

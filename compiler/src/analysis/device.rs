@@ -1,0 +1,166 @@
+//! Device memory: packed weights, accumulators, and the composites at section boundaries.
+
+use std::collections::HashMap;
+
+use indexmap::IndexMap;
+use zellige_runtime::exact::superaccumulator::BYTES_PER_SUM;
+use zellige_runtime::program::{Packing, Source, Weight};
+use zellige_runtime::weights::packed_len;
+
+use super::buffers::{ALIGNMENT, lanes, place};
+use super::fusion::{Group, TailOperand, groups, is_reduction};
+use crate::base::{OpId, ParamId, ValueId};
+use crate::ir::{Composite, Def, Device, Graph};
+use crate::ops::Sizes;
+
+/// Something whose values are packed when a program is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WeightSource {
+    /// A parameter.
+    Param(ParamId),
+    /// A constant with one value a channel, or one that is loaded as a tensor.
+    Constant(ValueId),
+}
+
+/// A packed weight: what, its shape and layout, its offset in the device arena, and its bytes there.
+#[derive(Clone, Debug)]
+pub struct PackedWeight {
+    /// Where its values come from.
+    pub source: WeightSource,
+    /// Shape.
+    pub dims: Vec<u64>,
+    /// Layout.
+    pub packing: Packing,
+    /// Offset in bytes.
+    pub offset: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Everything in device memory.
+#[derive(Clone, Debug)]
+pub struct DevicePlan {
+    /// Weights, first in the arena.
+    pub weights: Vec<PackedWeight>,
+    /// Accumulators by reducing op with their offsets, next in the arena.
+    pub accumulators: IndexMap<OpId, u64>,
+    /// The part that the IR shows.
+    pub device: Device,
+}
+
+/// Lays out device memory for sections of the given ops. `None` if sizes are not known or overflow.
+pub fn plan(graph: &Graph, sections: &[&[OpId]]) -> Option<DevicePlan> {
+    let (weights, weight_bytes) = weights(graph, sections)?;
+    let (accumulators, accumulator_bytes) = accumulators(graph, sections, weight_bytes)?;
+    let base = weight_bytes.checked_add(accumulator_bytes)?;
+    let (composites, arena_bytes) = composites(graph, sections, base)?;
+    let border = graph.inputs.iter().copied().chain(graph.outputs.iter().map(|o| o.value));
+    let border_bytes = border.map(|v| tensor_bytes(graph.sizes(v)?, 1)).sum::<Option<u64>>()?;
+    let device = Device { composites, weight_bytes, accumulator_bytes, arena_bytes, border_bytes };
+    Some(DevicePlan { weights, accumulators, device })
+}
+
+impl DevicePlan {
+    /// All bytes that the budget counts.
+    pub fn total(&self) -> u64 {
+        self.device.arena_bytes.saturating_add(self.device.border_bytes)
+    }
+}
+
+fn tensor_bytes(sizes: Sizes, lanes: u32) -> Option<u64> {
+    let [n, c, h, w] = sizes;
+    c.checked_next_multiple_of(lanes.into())?.checked_mul(n)?.checked_mul(h)?.checked_mul(w)?.checked_mul(4)
+}
+
+fn weights(graph: &Graph, sections: &[&[OpId]]) -> Option<(Vec<PackedWeight>, u64)> {
+    let mut all: Vec<PackedWeight> = Vec::new();
+    let mut offset = 0u64;
+    let mut add = |source, dims: Vec<u64>, packing| {
+        let same = |w: &PackedWeight| w.source == source && w.packing == packing;
+        if all.iter().any(same) {
+            return Some(());
+        }
+        let weight = Weight { name: String::new(), dims, packing, offset, source: Source::Offset(0) };
+        let bytes = packed_len(&weight)?.checked_mul(4)?.checked_next_multiple_of(ALIGNMENT)?;
+        all.push(PackedWeight { source, dims: weight.dims, packing, offset, bytes });
+        offset = offset.checked_add(bytes)?;
+        Some(())
+    };
+    for ops in sections {
+        for group in groups(graph, ops) {
+            for (source, dims, packing) in wanted(graph, &group)? {
+                add(source, dims, packing)?;
+            }
+        }
+    }
+    Some((all, offset))
+}
+
+/// What the instruction of a group wants packed.
+fn wanted(graph: &Graph, group: &Group) -> Option<Vec<(WeightSource, Vec<u64>, Packing)>> {
+    let mut list = Vec::new();
+    let first = &graph.ops[group.ops[0]];
+    if !group.is_elementwise(graph) {
+        let specs = first.op.params(&graph.shapes(&first.inputs)).ok()?;
+        list.extend(
+            first.params.iter().zip(specs).map(|(&p, s)| (WeightSource::Param(p), s.dims, s.packing)),
+        );
+    }
+    for operand in group.tail.iter().flat_map(|t| &t.operands) {
+        match *operand {
+            TailOperand::Param(p) => {
+                list.push((WeightSource::Param(p), graph.params[p].dims.clone(), Packing::Channels));
+            }
+            TailOperand::Constant(v) => {
+                list.push((WeightSource::Constant(v), vec![graph.sizes(v)?[1]], Packing::Channels));
+            }
+            TailOperand::Value(_) => {}
+        }
+    }
+    for value in group.reads(graph) {
+        if matches!(graph.values[value].def, Def::Constant(_)) {
+            list.push((WeightSource::Constant(value), graph.sizes(value)?.to_vec(), Packing::Plain));
+        }
+    }
+    Some(list)
+}
+
+fn accumulators(graph: &Graph, sections: &[&[OpId]], base: u64) -> Option<(IndexMap<OpId, u64>, u64)> {
+    let mut offsets = IndexMap::new();
+    let mut offset = base;
+    for &op in sections.iter().copied().flatten().filter(|&&op| is_reduction(graph, op)) {
+        let [n, c, ..] = graph.sizes(graph.ops[op].output)?;
+        let bytes = n.checked_mul(c)?.checked_mul(BYTES_PER_SUM)?.checked_next_multiple_of(ALIGNMENT)?;
+        offsets.insert(op, offset);
+        offset = offset.checked_add(bytes)?;
+    }
+    Some((offsets, offset - base))
+}
+
+/// Tensors that one section writes and another reads, placed after `base` so that those alive together do not overlap.
+fn composites(graph: &Graph, sections: &[&[OpId]], base: u64) -> Option<(IndexMap<ValueId, Composite>, u64)> {
+    let home: HashMap<OpId, usize> =
+        sections.iter().enumerate().flat_map(|(s, ops)| ops.iter().map(move |&op| (op, s))).collect();
+    let consumers = graph.consumers();
+    let mut composites = IndexMap::new();
+    for (s, &op) in sections.iter().enumerate().flat_map(|(s, ops)| ops.iter().map(move |op| (s, op))) {
+        let value = graph.ops[op].output;
+        let readers = consumers.get(&value).map_or(&[][..], Vec::as_slice);
+        let last = readers.iter().filter_map(|r| home.get(r)).copied().max();
+        let crosses = is_reduction(graph, op) || last.is_some_and(|l| l > s);
+        if crosses && !graph.is_output(value) {
+            let sizes = graph.sizes(value)?;
+            let lanes = lanes(sizes[1]);
+            let bytes = tensor_bytes(sizes, lanes)?.checked_next_multiple_of(ALIGNMENT)?;
+            let live = [s as u32, last.unwrap_or(s) as u32];
+            composites.insert(value, Composite { lanes, offset: 0, bytes, live });
+        }
+    }
+    let live: Vec<_> = composites.values().map(|c| c.live.map(|s| s as usize)).collect();
+    let bytes: Vec<_> = composites.values().map(|c| c.bytes).collect();
+    let (offsets, end) = place(&live, &bytes);
+    for (composite, offset) in composites.values_mut().zip(offsets) {
+        composite.offset = base.checked_add(offset)?;
+    }
+    Some((composites, base.checked_add(end)?))
+}

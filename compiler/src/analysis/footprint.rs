@@ -1,0 +1,79 @@
+//! Which interval of an input an interval of the output needs: closed forms over the access relations.
+
+use zellige_runtime::program::Interval;
+
+use crate::base::AxisMap;
+
+/// The hull of what the outputs `out` read, of an input of `extent` pixels. Nothing is needed for nothing.
+pub fn need(map: AxisMap, out: Interval, extent: i64) -> Interval {
+    if out.is_empty() {
+        return Interval::default();
+    }
+    let last = out.end - 1;
+    match map {
+        AxisMap::Identity => out,
+        AxisMap::Broadcast => Interval::new(0, 1),
+        AxisMap::Shift { by } => out.shift(by),
+        AxisMap::Window { kernel, stride, dilation, pad } => {
+            Interval::new(out.start * stride - pad, last * stride - pad + (kernel - 1) * dilation + 1)
+        }
+        AxisMap::Transposed { kernel, stride, dilation, pad } => Interval::new(
+            div_ceil(out.start + pad - (kernel - 1) * dilation, stride),
+            (last + pad).div_euclid(stride) + 1,
+        ),
+        AxisMap::Scaled { num, den } => {
+            Interval::new((out.start * num).div_euclid(den), (last * num).div_euclid(den) + 1)
+        }
+        AxisMap::All => Interval::new(0, extent),
+    }
+}
+
+fn div_ceil(a: i64, b: i64) -> i64 {
+    -(-a).div_euclid(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The relation as its documentation states it.
+    fn reads(map: AxisMap, o: i64, extent: i64) -> Vec<i64> {
+        match map {
+            AxisMap::Identity => vec![o],
+            AxisMap::Broadcast => vec![0],
+            AxisMap::Shift { by } => vec![o + by],
+            AxisMap::Window { kernel, stride, dilation, pad } => {
+                (0..kernel).map(|k| o * stride - pad + k * dilation).collect()
+            }
+            AxisMap::Transposed { kernel, stride, dilation, pad } => (0..kernel)
+                .map(|k| o + pad - k * dilation)
+                .filter(|p| p.rem_euclid(stride) == 0)
+                .map(|p| p.div_euclid(stride))
+                .collect(),
+            AxisMap::Scaled { num, den } => vec![(o * num).div_euclid(den)],
+            AxisMap::All => (0..extent).collect(),
+        }
+    }
+
+    #[test]
+    fn intervals_hold_what_the_relation_reads() {
+        let mut rng = fastrand::Rng::with_seed(3);
+        for _ in 0..4000 {
+            let (kernel, stride) = (rng.i64(1..5), rng.i64(1..4));
+            let (dilation, pad) = (rng.i64(1..3), rng.i64(0..4));
+            let map = match rng.u8(0..6) {
+                0 => AxisMap::Identity,
+                1 => AxisMap::Shift { by: rng.i64(-4..4) },
+                2 => AxisMap::Scaled { num: rng.i64(1..4), den: rng.i64(1..4) },
+                3 => AxisMap::Transposed { kernel, stride, dilation, pad },
+                4 => AxisMap::All,
+                _ => AxisMap::Window { kernel, stride, dilation, pad },
+            };
+            let start = rng.i64(-6..20);
+            let out = Interval::new(start, start + rng.i64(1..9));
+            let need = need(map, out, 7);
+            let read: Vec<i64> = (out.start..out.end).flat_map(|o| reads(map, o, 7)).collect();
+            assert!(read.iter().all(|&i| need.contains(Interval::new(i, i + 1))), "{map:?} {out} {need}");
+        }
+    }
+}

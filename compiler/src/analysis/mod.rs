@@ -1,0 +1,11 @@
+//! What passes ask about graphs and sections.
+
+pub mod buffers;
+pub mod cost;
+pub mod device;
+pub mod flow;
+pub mod footprint;
+pub mod fusion;
+pub mod geometry;
+pub mod planner;
+pub mod receptive;

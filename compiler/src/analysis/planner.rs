@@ -1,0 +1,259 @@
+//! Where to cut and how to tile: dynamic programming over the groups in topological order, by modelled time.
+
+use std::collections::HashMap;
+
+use zellige_runtime::program::instr::AxisId;
+
+use super::buffers::{self, Buffer};
+use super::cost::{Cost, section_cost};
+use super::flow::Flow;
+use super::fusion::{self, Group};
+use super::geometry::{AxisGeometry, axis_geometry};
+use crate::base::{OpId, ValueId};
+use crate::ir::{Graph, Target};
+
+/// Steps of an axis that are looked at while choosing: more than a period of any usual stride.
+const LOOK: u64 = 24;
+/// Most groups in a section.
+const LONGEST_SECTION: usize = 48;
+
+/// What the caller fixes.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// Target tile of every section.
+    pub tile: Option<[u64; 2]>,
+    /// One tile a section, cuts only where they must be.
+    pub untiled: bool,
+    /// Ops after which to cut.
+    pub cut_after: Vec<OpId>,
+}
+
+/// A chosen section.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// Its ops in order.
+    pub ops: Vec<OpId>,
+    /// Target tile.
+    pub tile: [u64; 2],
+    /// Modelled cost.
+    pub cost: Cost,
+    /// Bytes of SRAM.
+    pub sram: u64,
+}
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlanError {
+    /// An op's smallest tile does not fit SRAM, or a prescribed tile does not; with the bytes that would do.
+    Sram {
+        /// The op.
+        op: OpId,
+        /// Bytes that suffice for all sections.
+        needed: u64,
+    },
+}
+
+/// What to make small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Objective {
+    /// Modelled time.
+    Time,
+    /// Bytes of the tensors at section boundaries; time decides ties.
+    Memory,
+}
+
+/// Chooses sections and their target tiles.
+pub fn plan(
+    graph: &Graph,
+    target: &Target,
+    wishes: &Wishes,
+    objective: Objective,
+) -> Result<Vec<Choice>, PlanError> {
+    Planner::new(graph, target, wishes, objective).search()
+}
+
+/// The SRAM that suffices for some plan: the most that any op takes by itself with its smallest tile.
+pub fn smallest_sram(graph: &Graph, target: &Target, wishes: &Wishes) -> u64 {
+    let PlanError::Sram { needed, .. } = Planner::new(graph, target, wishes, Objective::Time).too_small();
+    needed
+}
+
+struct Planner<'a> {
+    graph: &'a Graph,
+    target: &'a Target,
+    wishes: &'a Wishes,
+    objective: Objective,
+    consumers: HashMap<ValueId, Vec<OpId>>,
+    groups: Vec<Group>,
+}
+
+/// A section that is weighed: its flow and buffers, whatever the tile.
+struct Segment {
+    ops: Vec<OpId>,
+    flow: Flow,
+    buffers: Vec<Buffer>,
+    fixed: u64,
+}
+
+impl<'a> Planner<'a> {
+    fn new(graph: &'a Graph, target: &'a Target, wishes: &'a Wishes, objective: Objective) -> Self {
+        let order: Vec<OpId> = graph.ops.ids().collect();
+        let groups = fusion::groups(graph, &order);
+        Self { graph, target, wishes, objective, consumers: graph.consumers(), groups }
+    }
+
+    /// `best[j]`: the least cost of the groups before `j`, and where the last section begins.
+    fn search(&self) -> Result<Vec<Choice>, PlanError> {
+        let n = self.groups.len();
+        let mut best: Vec<Option<(f64, usize, Choice)>> = vec![None; n + 1];
+        let cost_before = |best: &[Option<(f64, usize, Choice)>], i: usize| {
+            if i == 0 { Some(0.0) } else { best[i].as_ref().map(|b| b.0) }
+        };
+        for i in 0..n {
+            let before = cost_before(&best, i).ok_or_else(|| self.too_small())?;
+            for j in i + 1..=n.min(i + LONGEST_SECTION) {
+                if !self.is_legal(i, j) {
+                    break;
+                }
+                let Some(segment) = self.segment(i, j) else { continue };
+                let Some(choice) = self.choose(&segment, false) else { break };
+                let total = before + self.weight(&segment, &choice);
+                if best[j].as_ref().is_none_or(|b| total < b.0) {
+                    best[j] = Some((total, i, choice));
+                }
+            }
+        }
+        let mut chosen = Vec::new();
+        let mut at = n;
+        while at > 0 {
+            let (_, start, _) = best[at].as_ref().ok_or_else(|| self.too_small())?;
+            let segment = self.segment(*start, at).ok_or_else(|| self.too_small())?;
+            chosen.push(self.choose(&segment, true).ok_or_else(|| self.too_small())?);
+            at = *start;
+        }
+        chosen.reverse();
+        Ok(chosen)
+    }
+
+    fn weight(&self, segment: &Segment, choice: &Choice) -> f64 {
+        let exported = segment.flow.tensors.iter().filter(|t| t.exported && !self.graph.is_output(t.value));
+        match self.objective {
+            Objective::Time => choice.cost.seconds,
+            Objective::Memory => {
+                exported.map(|t| t.sizes.iter().product::<u64>() as f64).sum::<f64>()
+                    + choice.cost.seconds * 1e-9
+            }
+        }
+    }
+
+    /// Whether groups `i..j` may be one section: no result of a reduction is read inside, one number of images, no cut wished.
+    fn is_legal(&self, i: usize, j: usize) -> bool {
+        let last = &self.groups[j - 1];
+        let images = |g: &Group| self.graph.values[g.output].ty.shape.n.clone();
+        let inside = |v: &ValueId| {
+            self.graph.producer(*v).is_some_and(|op| {
+                fusion::is_reduction(self.graph, op) && self.groups[i..j].iter().any(|g| g.ops.contains(&op))
+            })
+        };
+        let reads_reduction = last.ops.iter().flat_map(|&op| &self.graph.ops[op].inputs).any(inside);
+        let cut = j - 1 > i && self.groups[j - 2].ops.iter().any(|op| self.wishes.cut_after.contains(op));
+        !reads_reduction && !cut && images(last) == images(&self.groups[i])
+    }
+
+    fn segment(&self, i: usize, j: usize) -> Option<Segment> {
+        let groups = &self.groups[i..j];
+        let ops: Vec<OpId> = groups.iter().flat_map(|g| g.ops.iter().copied()).collect();
+        let flow = Flow::of(self.graph, &ops, &self.consumers)?;
+        let buffers = buffers::buffers(self.graph, &flow, groups);
+        Some(Segment { ops, flow, buffers, fixed: buffers::fixed_bytes(self.graph, groups) })
+    }
+
+    /// The cheapest tile that fits; `exact` looks at all steps instead of a few.
+    fn choose(&self, segment: &Segment, exact: bool) -> Option<Choice> {
+        let limit = if exact { u64::MAX } else { LOOK };
+        let budget = if self.wishes.untiled { u64::MAX } else { self.target.sram };
+        let mut choices = self.weigh(segment, budget);
+        choices.sort_by(|a, b| a.cost.seconds.total_cmp(&b.cost.seconds));
+        choices.into_iter().find_map(|choice| {
+            let sram = segment.sram(choice.tile, limit);
+            (sram <= budget).then_some(Choice { sram, ..choice })
+        })
+    }
+
+    /// All candidate tiles whose buffers could fit, each with its cost.
+    fn weigh(&self, segment: &Segment, budget: u64) -> Vec<Choice> {
+        let anchor = &segment.flow.tensors[segment.flow.anchor];
+        let axes = AxisId::BOTH.map(|axis| {
+            let sizes = self.candidates(anchor.extent(axis) as u64, axis.index());
+            let geometry = |tile: u64| (tile, axis_geometry(&segment.flow, axis, tile, LOOK));
+            sizes.into_iter().map(geometry).collect::<Vec<_>>()
+        });
+        let mut choices = Vec::new();
+        for (rows, y) in &axes[0] {
+            for (cols, x) in &axes[1] {
+                if segment.fixed.saturating_add(segment.peak(y, x)) > budget {
+                    break;
+                }
+                let cost = section_cost(
+                    self.graph,
+                    &self.target.machine,
+                    self.target.threads,
+                    &segment.flow,
+                    [y, x],
+                );
+                choices.push(Choice { ops: segment.ops.clone(), tile: [*rows, *cols], cost, sram: 0 });
+            }
+        }
+        choices
+    }
+
+    /// Tile sizes along an axis, ascending: the extent in up to eight parts, and round numbers.
+    fn candidates(&self, extent: u64, axis: usize) -> Vec<u64> {
+        if self.wishes.untiled {
+            return vec![extent];
+        }
+        if let Some(tile) = self.wishes.tile {
+            return vec![tile[axis].clamp(1, extent)];
+        }
+        let parts = (1..=8).map(|k| extent.div_ceil(k).next_multiple_of(8).min(extent));
+        let round = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024];
+        let mut sizes: Vec<u64> = parts.chain(round).filter(|&s| s <= extent).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        sizes
+    }
+
+    /// The error that names the SRAM which would do: the largest of what each group needs by itself with its smallest tile.
+    fn too_small(&self) -> PlanError {
+        let mut worst = (self.groups[0].ops[0], 0);
+        for i in 0..self.groups.len() {
+            let Some(segment) = self.segment(i, i + 1) else { continue };
+            let anchor = &segment.flow.tensors[segment.flow.anchor];
+            let smallest =
+                AxisId::BOTH.map(|axis| self.candidates(anchor.extent(axis) as u64, axis.index())[0]);
+            let sram = segment.sram(smallest, u64::MAX);
+            if sram > worst.1 {
+                worst = (self.groups[i].ops[0], sram);
+            }
+        }
+        PlanError::Sram { op: worst.0, needed: worst.1 }
+    }
+}
+
+impl Segment {
+    fn bytes(&self, y: &AxisGeometry, x: &AxisGeometry) -> Vec<u64> {
+        self.buffers.iter().map(|b| b.bytes(&self.flow, y, x)).collect()
+    }
+
+    fn peak(&self, y: &AxisGeometry, x: &AxisGeometry) -> u64 {
+        buffers::peak(&self.buffers, &self.bytes(y, x))
+    }
+
+    /// Bytes of SRAM with buffers placed.
+    fn sram(&self, tile: [u64; 2], limit: u64) -> u64 {
+        let [y, x] = AxisId::BOTH.map(|axis| axis_geometry(&self.flow, axis, tile[axis.index()], limit));
+        let live: Vec<_> = self.buffers.iter().map(|b| b.live).collect();
+        let (_, end) = buffers::place(&live, &self.bytes(&y, &x));
+        end.saturating_add(self.fixed)
+    }
+}

@@ -1,0 +1,51 @@
+//! Access relations: which input coordinates an output coordinate reads, along one axis, as data.
+
+use serde::{Deserialize, Serialize};
+
+/// For output coordinate `o` along an axis, the input coordinates that it reads.
+///
+/// The tiling passes turn it into intervals ([`crate::analysis::footprint`]); a checker can enumerate it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AxisMap {
+    /// `{o}`
+    Identity,
+    /// `{0}`: an input of extent 1, repeated.
+    Broadcast,
+    /// `{o + by}`
+    Shift {
+        /// Offset.
+        by: i64,
+    },
+    /// `{o·stride − pad + k·dilation : 0 ≤ k < kernel}`
+    Window {
+        /// Taps.
+        kernel: i64,
+        /// Inputs between outputs.
+        stride: i64,
+        /// Inputs between taps.
+        dilation: i64,
+        /// Leading padding.
+        pad: i64,
+    },
+    /// `{i : o = i·stride − pad + k·dilation, 0 ≤ k < kernel}`
+    Transposed {
+        /// Taps.
+        kernel: i64,
+        /// Outputs between inputs.
+        stride: i64,
+        /// Outputs between taps.
+        dilation: i64,
+        /// Leading outputs dropped.
+        pad: i64,
+    },
+    /// `{⌊o·num/den⌋}`
+    Scaled {
+        /// Numerator.
+        num: i64,
+        /// Denominator.
+        den: i64,
+    },
+    /// Every coordinate of the input.
+    All,
+}

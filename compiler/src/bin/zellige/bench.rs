@@ -1,0 +1,101 @@
+//! `zellige bench`: how long a model takes.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use zellige_compiler::driver::{Failure, Opened, engine_failure};
+use zellige_grammar::{Code, Diagnostic};
+use zellige_runtime::engine::Executable;
+use zellige_runtime::io::Array;
+use zellige_runtime::program::{Program, Role};
+
+use crate::execute;
+use crate::options::{Binding, Compiling, Running};
+use crate::output::{self, Outcome};
+use crate::stats::{Compiled, Stats};
+
+/// Time a model on random input
+#[derive(Args)]
+pub(crate) struct Bench {
+    /// Model (.zlg, .zir) or program (.zlp)
+    model: PathBuf,
+    /// Number of timed runs, after one that is not
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    repeat: u32,
+    /// One JSON object on the last line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    binding: Binding,
+    #[command(flatten)]
+    compiling: Compiling,
+    #[command(flatten)]
+    running: Running,
+}
+
+impl Bench {
+    pub(crate) fn run(&self) -> Result<Outcome, Failure> {
+        let (program, compiled) = self.program()?;
+        let inputs = random_inputs(&program)?;
+        let threads = self.compiling.threads.or(Some(program.machine.units)).filter(|&t| t <= 256);
+        let start = Instant::now();
+        let mut executable = Executable::load(program, &self.running.options(threads)).map_err(|e| engine_failure(&e))?;
+        let load_ms = start.elapsed().as_secs_f64() * 1e3;
+        let mut outputs = execute::output_arrays(executable.program())?;
+        let mut runs = Vec::new();
+        for i in 0..=self.repeat.max(1) {
+            match execute::run(&mut executable, &inputs, &mut outputs)? {
+                Some(stats) if i > 0 => runs.push(stats),
+                Some(_) => {}
+                None => return Ok(Outcome::Interrupted),
+            }
+        }
+        let stats = Stats::new(&compiled, load_ms, &runs);
+        if self.json {
+            output::say(&format!("{}\n", stats.json()))?;
+        } else {
+            output::say(&summary(&stats, &compiled))?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn program(&self) -> Result<(Program, Compiled), Failure> {
+        match Opened::open(&self.model)? {
+            Opened::Program(program) => Ok((*program, Compiled { compile_ms: 0.0, report: None })),
+            Opened::Model(model) => {
+                let start = Instant::now();
+                let graph = model.bind(&Vec::new(), &self.binding.bindings()?)?;
+                let (program, report) = model.compile(&graph, &self.compiling.options()?)?;
+                let compile_ms = start.elapsed().as_secs_f64() * 1e3;
+                Ok((program, Compiled { compile_ms, report: Some(report) }))
+            }
+            Opened::Ir(module, _) => {
+                let message = format!("IR at the {} level is not run as it is", module.level());
+                Err(Diagnostic::error(Code::E0612, message).hint("`zellige compile` makes a program of it").into())
+            }
+        }
+    }
+}
+
+/// Uniform in 0..1, the same every time.
+fn random_inputs(program: &Program) -> Result<Vec<(String, Array)>, Failure> {
+    let mut rng = fastrand::Rng::with_seed(1);
+    let inputs = program.tensors.iter().filter(|t| t.role == Role::Input);
+    inputs
+        .map(|t| {
+            let mut array = Array::zeros(t.dims, u64::MAX)
+                .map_err(|e| Failure::from(Diagnostic::error(Code::E0902, e.to_string())))?;
+            array.data.iter_mut().for_each(|v| *v = rng.f32());
+            Ok((t.name.clone(), array))
+        })
+        .collect()
+}
+
+fn summary(stats: &Stats<'_>, compiled: &Compiled) -> String {
+    let ms = stats.run_ms();
+    let rate = compiled.report.as_ref().map_or(String::new(), |r| {
+        format!(", {:.1} GFLOP/s, recompute ratio {:.3}", r.flops / ms / 1e6, r.recompute_ratio)
+    });
+    format!("{ms:.1} ms{rate}\n")
+}

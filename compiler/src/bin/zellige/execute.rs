@@ -1,0 +1,65 @@
+//! Loading a program into an engine and running it, with a progress bar.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use zellige_compiler::driver::{Failure, engine_failure};
+use zellige_grammar::{Code, Diagnostic};
+use zellige_runtime::engine::{ArrayView, ArrayViewMut, Control, EngineError, Executable, Progress, RunStats};
+use zellige_runtime::io::Array;
+use zellige_runtime::program::{Program, Role};
+
+use crate::interrupt;
+
+/// Names of a program's inputs or outputs.
+pub(crate) fn names(program: &Program, role: Role) -> Vec<String> {
+    program.tensors.iter().filter(|t| t.role == role).map(|t| t.name.clone()).collect()
+}
+
+/// Arrays of zeros for a program's outputs.
+pub(crate) fn output_arrays(program: &Program) -> Result<Vec<(String, Array)>, Failure> {
+    let outputs = program.tensors.iter().filter(|t| t.role == Role::Output);
+    let array = |t: &zellige_runtime::program::Tensor| {
+        let zeros = Array::zeros(t.dims, u64::MAX);
+        zeros.map(|a| (t.name.clone(), a)).map_err(|e| Diagnostic::error(Code::E0902, e.to_string()).into())
+    };
+    outputs.map(array).collect()
+}
+
+/// Runs a program once; `None` if the user stopped it.
+pub(crate) fn run(
+    executable: &mut Executable,
+    inputs: &[(String, Array)],
+    outputs: &mut [(String, Array)],
+) -> Result<Option<RunStats>, Failure> {
+    let inputs: Vec<_> =
+        inputs.iter().map(|(n, a)| (n.as_str(), ArrayView { dims: a.dims, data: &a.data })).collect();
+    let mut outputs: Vec<_> = outputs
+        .iter_mut()
+        .map(|(n, a)| (n.as_str(), ArrayViewMut { dims: a.dims, data: &mut a.data }))
+        .collect();
+    let bar = progress_bar();
+    let show = |p: Progress| {
+        bar.set_length(p.tiles);
+        bar.set_position(p.tiles_done);
+        bar.set_message(format!("section {} of {}", p.section + 1, p.sections));
+    };
+    let control = Control { cancel: Some(interrupt::flag()), progress: Some(&show) };
+    let result = executable.run(&inputs, &mut outputs, &control);
+    bar.finish_and_clear();
+    match result {
+        Ok(stats) => Ok(Some(stats)),
+        Err(EngineError::Cancelled) => Ok(None),
+        Err(error) => Err(engine_failure(&error)),
+    }
+}
+
+/// A bar that appears after a second, on terminals only.
+fn progress_bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} tiles  {msg}  {eta} left");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_draw_target(indicatif::ProgressDrawTarget::stderr_with_hz(1));
+    bar.enable_steady_tick(Duration::from_secs(1));
+    bar
+}

@@ -1,0 +1,34 @@
+//! `zellige explain`: the page of a diagnostic's code.
+
+use clap::Args;
+use zellige_compiler::driver::Failure;
+use zellige_grammar::{Code, Diagnostic, suggest};
+
+use crate::output::{self, Outcome};
+
+/// Explain the code of a diagnostic
+#[derive(Args)]
+pub(crate) struct Explain {
+    /// Code, such as E0103; all codes with their titles if not given
+    code: Option<String>,
+}
+
+impl Explain {
+    pub(crate) fn run(&self) -> Result<Outcome, Failure> {
+        let Some(text) = &self.code else {
+            let lines = Code::all().iter().map(|c| format!("{}  {}\n", c.id(), c.title()));
+            output::say(&lines.collect::<String>())?;
+            return Ok(Outcome::Done);
+        };
+        match Code::parse(text) {
+            Some(code) => output::say(code.explanation())?,
+            None => {
+                let known = Code::all().iter().map(|c| c.id());
+                let hint = suggest::did_you_mean(text, known);
+                let message = format!("there is no code `{text}`");
+                return Err(Diagnostic::error(Code::E0006, message).maybe_hint(hint).into());
+            }
+        }
+        Ok(Outcome::Done)
+    }
+}

@@ -1,0 +1,209 @@
+//! Options that several subcommands have, each with its help and how it is read.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use zellige_compiler::base::Bindings;
+use zellige_compiler::driver::{CompileOptions, Failure, Given};
+use zellige_grammar::{Code, Diagnostic};
+use zellige_runtime::engine::{EngineKind, Isa};
+use zellige_runtime::machine::{Machine, MachineError, parse_size};
+
+/// How to compile.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Compile options")]
+pub(crate) struct Compiling {
+    /// Machine to plan for: host, tiny, sn10, sn40l or a .toml file
+    #[arg(long, value_name = "NAME|FILE", default_value = "host")]
+    pub(crate) machine: String,
+    /// SRAM of a worker, such as 512KiB
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) sram: Option<u64>,
+    /// Device memory for tensors and weights, such as 2GiB
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memory: Option<u64>,
+    /// Target tile of every section, such as 64x128
+    #[arg(long, value_name = "HxW", value_parser = tile)]
+    pub(crate) tile: Option<[u64; 2]>,
+    /// Cut after the op that makes this value or has these parameters; may be given several times
+    #[arg(long, value_name = "OP")]
+    pub(crate) cut_after: Vec<String>,
+    /// One tile a section, cuts only where they must be
+    #[arg(long)]
+    pub(crate) untiled: bool,
+    /// Workers
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<u32>,
+    /// Weights, instead of the file that the model names
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Seed of parameters that no file gives
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+/// Sizes of symbols.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Binding {
+    /// Sizes of symbols, such as H=512,W=512
+    #[arg(long, value_name = "NAME=SIZE", value_delimiter = ',', value_parser = binding)]
+    pub(crate) bind: Vec<(String, i64)>,
+}
+
+/// How to run.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Run options")]
+pub(crate) struct Running {
+    /// Who runs the instructions
+    #[arg(long, value_enum, value_name = "ENGINE", default_value = "native")]
+    pub(crate) engine: Engine,
+    /// Which native kernels: avx512, avx2 or portable; the best that the processor has if not given
+    #[arg(long, value_name = "ISA")]
+    pub(crate) isa: Option<Isa>,
+    /// Guard pages around every buffer, which is filled with NaN before each tile: slow
+    #[arg(long)]
+    pub(crate) checked: bool,
+}
+
+/// `--engine`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// Kernels.
+    Native,
+    /// The reference.
+    Jit,
+}
+
+impl Compiling {
+    /// For the compiler. What contradicts each other is refused.
+    pub(crate) fn options(&self) -> Result<CompileOptions, Failure> {
+        let contradiction = [
+            (self.untiled && self.tile.is_some(), "--untiled", "--tile"),
+            (self.untiled && self.sram.is_some(), "--untiled", "--sram"),
+        ];
+        if let Some((_, a, b)) = contradiction.into_iter().find(|c| c.0) {
+            return Err(Diagnostic::error(Code::E0004, format!("`{a}` and `{b}` contradict each other")).into());
+        }
+        if self.threads == Some(0) {
+            return Err(Diagnostic::error(Code::E0003, "`--threads` is at least 1").into());
+        }
+        Ok(CompileOptions {
+            sram: self.sram,
+            memory: self.memory,
+            threads: self.threads,
+            tile: self.tile,
+            untiled: self.untiled,
+            cut_after: self.cut_after.clone(),
+            weights: self.weights.clone(),
+            seed: self.seed,
+            ..CompileOptions::new(machine(&self.machine)?)
+        })
+    }
+}
+
+fn machine(name: &str) -> Result<Machine, Failure> {
+    Machine::load(name).map_err(|e: MachineError| Diagnostic::error(Code::E0706, e.to_string()).into())
+}
+
+impl Binding {
+    /// As the compiler takes them.
+    pub(crate) fn bindings(&self) -> Result<Bindings, Failure> {
+        let mut bindings = Bindings::default();
+        for (name, value) in &self.bind {
+            if bindings.insert(name.clone(), *value).is_some_and(|old| old != *value) {
+                return Err(Diagnostic::error(Code::E0508, format!("`--bind` gives `{name}` two sizes")).into());
+            }
+        }
+        Ok(bindings)
+    }
+}
+
+impl Running {
+    /// For the engine, with so many workers.
+    pub(crate) fn options(&self, threads: Option<u32>) -> zellige_runtime::engine::Options {
+        zellige_runtime::engine::Options {
+            engine: match self.engine {
+                Engine::Native => EngineKind::Native,
+                Engine::Jit => EngineKind::Jit,
+            },
+            isa: self.isa,
+            threads: threads.unwrap_or(0) as usize,
+            checked: self.checked,
+            profile: false,
+            limits: None,
+        }
+    }
+}
+
+/// A `NAME=FILE` argument; the name may be left out.
+#[derive(Clone, Debug)]
+pub(crate) struct NamedFile {
+    /// Which input or output.
+    pub(crate) name: Option<String>,
+    /// The file.
+    pub(crate) path: PathBuf,
+}
+
+/// Reads `NAME=FILE` or `FILE`.
+pub(crate) fn named_file(text: &str) -> Result<NamedFile, String> {
+    let is_name = |n: &str| !n.is_empty() && n.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    Ok(match text.split_once('=') {
+        Some((name, path)) if is_name(name) => NamedFile { name: Some(name.to_owned()), path: path.into() },
+        _ => NamedFile { name: None, path: text.into() },
+    })
+}
+
+/// Pairs names with files: a file without a name goes to the only tensor there is.
+pub(crate) fn assign(files: &[NamedFile], names: &[String], side: &str) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let mut assigned: Vec<(String, PathBuf)> = Vec::new();
+    let list = format!("`{}`", names.join("`, `"));
+    for file in files {
+        let name = match (&file.name, names) {
+            (Some(name), _) if names.contains(name) => name.clone(),
+            (Some(name), _) => {
+                let hint = zellige_grammar::suggest::did_you_mean(name, names.iter().map(String::as_str));
+                let message = format!("the model has no {side} `{name}`; it has {list}");
+                return Err(Diagnostic::error(Code::E0507, message).maybe_hint(hint).into());
+            }
+            (None, [name]) => name.clone(),
+            (None, _) => {
+                let message = format!("the model has several {side}s: {list}");
+                let hint = format!("say which, as in `{}={}`", names.first().map_or("", String::as_str), file.path.display());
+                return Err(Diagnostic::error(Code::E0504, message).hint(hint).into());
+            }
+        };
+        if assigned.iter().any(|(n, _)| *n == name) {
+            return Err(Diagnostic::error(Code::E0507, format!("{side} `{name}` is given twice")).into());
+        }
+        assigned.push((name, file.path.clone()));
+    }
+    if let Some(name) = names.iter().find(|n| assigned.iter().all(|(a, _)| a != *n)) {
+        let message = format!("{side} `{name}` is not given");
+        let letter = if side == "input" { "-i" } else { "-o" };
+        return Err(Diagnostic::error(Code::E0504, message).hint(format!("give it with `{letter} {name}=FILE`")).into());
+    }
+    Ok(assigned)
+}
+
+/// Sizes of inputs by name.
+pub(crate) fn given(inputs: &[(String, zellige_runtime::io::Array)]) -> Given {
+    inputs.iter().map(|(n, a)| (n.clone(), [a.dims.n, a.dims.c, a.dims.h, a.dims.w])).collect()
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    parse_size(text).filter(|&s| s > 0).ok_or_else(|| "a size is a number of bytes such as 4096, 512KiB, 2MiB or 1GiB".to_owned())
+}
+
+fn tile(text: &str) -> Result<[u64; 2], String> {
+    let side = |s: &str| s.parse::<u64>().ok().filter(|&v| v > 0);
+    text.split_once('x')
+        .and_then(|(h, w)| Some([side(h)?, side(w)?]))
+        .ok_or_else(|| "a tile is rows x columns, such as 64x128".to_owned())
+}
+
+fn binding(text: &str) -> Result<(String, i64), String> {
+    text.split_once('=')
+        .and_then(|(name, value)| Some((name.to_owned(), value.parse::<i64>().ok().filter(|&v| v > 0)?)))
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(|| "a binding is a symbol and a size, such as H=512".to_owned())
+}

@@ -1,0 +1,134 @@
+//! What a plan comes to: what `zellige plan` prints and `--stats` carries.
+
+use serde::Serialize;
+
+use crate::analysis::cost::{network_flops, op_flops, section_cost};
+use crate::analysis::flow::Flow;
+use crate::analysis::fusion::is_reduction;
+use crate::analysis::geometry::axis_geometry;
+use crate::analysis::receptive::receptive_field;
+use crate::ir::{Role, Sections};
+use zellige_runtime::program::instr::AxisId;
+
+/// A plan in numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Floating-point operations of the network without halos.
+    pub flops: f64,
+    /// Operations that are computed, halos included, over those of the network.
+    pub recompute_ratio: f64,
+    /// Rows and columns of each input that an output pixel depends on; `None` where it is all of them.
+    pub receptive_field: Option<[u64; 2]>,
+    /// Bytes of SRAM a worker.
+    pub sram_bytes: u64,
+    /// Bytes of device memory for composites, packed weights and accumulators.
+    pub device_bytes: u64,
+    /// Bytes of inputs and outputs.
+    pub border_bytes: u64,
+    /// The sections.
+    pub sections: Vec<SectionReport>,
+}
+
+/// A section in numbers.
+#[derive(Clone, Debug, Serialize)]
+pub struct SectionReport {
+    /// Its name.
+    pub name: String,
+    /// Number of ops.
+    pub ops: usize,
+    /// Tile of its anchor.
+    pub tile: [u64; 2],
+    /// Steps along rows and columns.
+    pub grid: [u64; 2],
+    /// Bytes of SRAM.
+    pub sram_bytes: u64,
+    /// Operations, halos included.
+    pub flops: f64,
+    /// Those over the network's.
+    pub recompute_ratio: f64,
+    /// Bytes to and from device memory.
+    pub traffic: f64,
+    /// Modelled seconds.
+    pub seconds: f64,
+    /// Tensors read and written.
+    pub inputs: Vec<TensorReport>,
+    /// Tensors written.
+    pub outputs: Vec<TensorReport>,
+    /// Tensors summed over space.
+    pub reduced: Vec<String>,
+}
+
+/// A tensor at the border of a section.
+#[derive(Clone, Debug, Serialize)]
+pub struct TensorReport {
+    /// Its name.
+    pub name: String,
+    /// Its shape.
+    pub shape: String,
+    /// Its tile in this section.
+    pub tile: [u64; 2],
+    /// Pixels that neighbouring tiles share.
+    pub overlap: [u64; 2],
+    /// Cumulative padding.
+    pub padding: [u64; 4],
+}
+
+impl Report {
+    /// Of sections that have been through `allocate`. `None` if they have not.
+    pub fn of(ir: &Sections) -> Option<Self> {
+        let sections = ir.sections.iter().map(|s| section(ir, s)).collect::<Option<Vec<_>>>()?;
+        let flops = network_flops(&ir.graph);
+        let computed: f64 = sections.iter().map(|s| s.flops).sum();
+        let device = ir.device.as_ref()?;
+        Some(Self {
+            flops,
+            recompute_ratio: if flops > 0.0 { computed / flops } else { 1.0 },
+            receptive_field: receptive_field(&ir.graph),
+            sram_bytes: sections.iter().map(|s| s.sram_bytes).max()?,
+            device_bytes: device.arena_bytes,
+            border_bytes: device.border_bytes,
+            sections,
+        })
+    }
+}
+
+fn section(ir: &Sections, section: &crate::ir::Section) -> Option<SectionReport> {
+    let graph = &ir.graph;
+    let tile = section.tile?;
+    let flow = Flow::of(graph, &section.ops, &graph.consumers())?;
+    let axes = AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, tile[axis.index()], u64::MAX));
+    let cost = section_cost(graph, &ir.target.machine, ir.target.threads, &flow, [&axes[0], &axes[1]]);
+    let own = |&op: &crate::base::OpId| {
+        let [n, _, h, w] = graph.sizes(graph.ops[op].output).unwrap_or([1; 4]);
+        op_flops(graph, op) * (n * h * w) as f64
+    };
+    let without_halo: f64 = section.ops.iter().filter(|&&op| !is_reduction(graph, op)).map(own).sum();
+    let tensors = |wanted: &dyn Fn(&crate::ir::Tiling) -> bool| {
+        section
+            .tensors
+            .iter()
+            .filter(|(_, t)| wanted(t))
+            .map(|(v, t)| TensorReport {
+                name: graph.values[*v].name.clone(),
+                shape: graph.values[*v].ty.to_string(),
+                tile: t.tile,
+                overlap: t.overlap.unwrap_or_default(),
+                padding: t.padding.unwrap_or_default(),
+            })
+            .collect::<Vec<_>>()
+    };
+    Some(SectionReport {
+        name: section.name.clone(),
+        ops: section.ops.len(),
+        tile: flow.tensors.get(flow.anchor).and_then(|t| section.tensors.get(&t.value))?.tile,
+        grid: section.grid?,
+        sram_bytes: section.sram_bytes?,
+        flops: cost.flops,
+        recompute_ratio: if without_halo > 0.0 { cost.flops / without_halo } else { 1.0 },
+        traffic: cost.traffic,
+        seconds: cost.seconds,
+        inputs: tensors(&|t| t.role == Role::Input),
+        outputs: tensors(&|t| t.role == Role::Output),
+        reduced: tensors(&|t| t.reduced).into_iter().map(|t| t.name).collect(),
+    })
+}

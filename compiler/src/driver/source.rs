@@ -1,0 +1,180 @@
+//! Opening what the user names: a model, an IR file, or a program.
+
+use std::path::{Path, PathBuf};
+
+use zellige_grammar::{Code, Diagnostic, SourceFile, has_errors, parse_model};
+use zellige_runtime::program::{Program, format};
+
+use super::{CompileOptions, Failure, Pipeline, Report, attach, passes_named};
+use crate::base::Bindings;
+use crate::front;
+use crate::ir::{Graph, Module, Sections, text, verify};
+use crate::passes::{PIPELINE, Pass};
+
+/// What kind of file a name says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `.zlg`
+    Model,
+    /// `.zir`
+    Ir,
+    /// `.zlp`
+    Program,
+}
+
+impl Kind {
+    /// By the extension.
+    pub fn of(path: &Path) -> Result<Self, Diagnostic> {
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("zlg") => Ok(Self::Model),
+            Some("zir") => Ok(Self::Ir),
+            Some("zlp") => Ok(Self::Program),
+            _ => {
+                let message = format!("`{}` is neither a model nor an IR file nor a program", path.display());
+                Err(Diagnostic::error(Code::E0005, message).hint("their names end in .zlg, .zir and .zlp"))
+            }
+        }
+    }
+}
+
+/// A file that has been read.
+#[derive(Debug)]
+pub enum Opened {
+    /// A graph, its sizes perhaps still open.
+    Model(Box<Model>),
+    /// IR further down than the graph.
+    Ir(Box<Module>, SourceFile),
+    /// A program with its weights.
+    Program(Box<Program>),
+}
+
+/// A graph with its text.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// The graph.
+    pub graph: Graph,
+    /// The text that spans point into.
+    pub source: SourceFile,
+    /// The file, beside which weights are looked for.
+    pub path: PathBuf,
+    /// Warnings about the text.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Names of inputs with the sizes that are given for them.
+pub type Given = Vec<(String, [u64; 4])>;
+
+impl Opened {
+    /// Reads a file of any kind.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        match Kind::of(path)? {
+            Kind::Program => Ok(Self::Program(Box::new(format::open(path)?))),
+            Kind::Model => Ok(Self::Model(Box::new(open_model(path)?))),
+            Kind::Ir => open_ir(path),
+        }
+    }
+}
+
+fn read_text(path: &Path) -> Result<SourceFile, Failure> {
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(SourceFile::new(name, text)),
+        Err(error) => Err(Diagnostic::error(Code::E0001, format!("cannot read `{name}`: {error}")).into()),
+    }
+}
+
+fn open_model(path: &Path) -> Result<Model, Failure> {
+    let source = read_text(path)?;
+    let (file, mut diagnostics) = parse_model(&source.text);
+    let graph = match file {
+        Some(file) if !has_errors(&diagnostics) => {
+            let (graph, more) = front::lower_model(&file);
+            diagnostics.extend(more);
+            graph
+        }
+        Some(file) => {
+            // What did parse is looked at all the same: one run reports all errors.
+            diagnostics.extend(front::lower_model(&file).1);
+            None
+        }
+        None => None,
+    };
+    match graph {
+        Some(graph) if !has_errors(&diagnostics) => {
+            Ok(Model { graph, source, path: path.to_owned(), warnings: diagnostics })
+        }
+        _ => Err(Failure::new(diagnostics, &source)),
+    }
+}
+
+fn open_ir(path: &Path) -> Result<Opened, Failure> {
+    let source = read_text(path)?;
+    let module = text::parse(&source.text).map_err(|d| Failure::new(d, &source))?;
+    verify::verify(&module).map_err(|d| Failure::new(d, &source))?;
+    Ok(match module {
+        Module::Graph(graph) => {
+            Opened::Model(Box::new(Model { graph, source, path: path.to_owned(), warnings: Vec::new() }))
+        }
+        other => Opened::Ir(Box::new(other), source),
+    })
+}
+
+impl Model {
+    /// The graph for inputs of the given sizes.
+    pub fn bind(&self, given: &Given, explicit: &Bindings) -> Result<Graph, Failure> {
+        let fail = |d: Vec<Diagnostic>| Failure::new(d, &self.source);
+        let bindings = front::bind(&self.graph, given, explicit).map_err(fail)?;
+        self.graph.bind(&bindings).map_err(|e| fail(vec![Diagnostic::error(Code::E0506, e.to_string())]))
+    }
+
+    /// The program for a bound graph, with weights, and what its plan comes to.
+    pub fn compile(&self, graph: &Graph, options: &CompileOptions) -> Result<(Program, Report), Failure> {
+        let fail = |d: Vec<Diagnostic>| Failure::new(d, &self.source);
+        let mut report = None;
+        let mut after = |_: &Pass, module: &Module| {
+            if let Module::Sections(sections) = module {
+                report = Report::of(sections);
+            }
+        };
+        let for_passes = options.for_passes();
+        let pipeline =
+            Pipeline { passes: PIPELINE.iter().collect(), options: &for_passes, verify_each: false, after: &mut after };
+        let module = pipeline.run(Module::Graph(graph.clone())).map_err(fail)?;
+        let (Module::Program(mut program), Some(report)) = (module, report) else {
+            return Err(Diagnostic::error(Code::E0612, "the pipeline does not end in a program").into());
+        };
+        attach(&mut program, graph, &self.path, options).map_err(fail)?;
+        Ok((program, report))
+    }
+
+    /// The sections for a bound graph, all of them planned, and what they come to.
+    pub fn plan(&self, graph: &Graph, options: &CompileOptions) -> Result<(Sections, Report), Failure> {
+        let fail = |d: Vec<Diagnostic>| Failure::new(d, &self.source);
+        let for_passes = options.for_passes();
+        let pipeline = Pipeline {
+            passes: passes_named(None, Some("allocate"))?,
+            options: &for_passes,
+            verify_each: false,
+            after: &mut |_, _| {},
+        };
+        match pipeline.run(Module::Graph(graph.clone())).map_err(fail)? {
+            Module::Sections(sections) => {
+                let report = Report::of(&sections);
+                let unplanned = || Diagnostic::error(Code::E0609, "the sections are not planned").into();
+                report.map(|r| (sections, r)).ok_or_else(unplanned)
+            }
+            other => Err(Diagnostic::error(Code::E0612, format!("the plan ends at the {} level", other.level())).into()),
+        }
+    }
+}
+
+/// The graph that a program carries.
+pub fn graph_of(program: &Program) -> Result<Graph, Vec<Diagnostic>> {
+    match text::parse(&program.graph)? {
+        Module::Graph(graph) => {
+            verify::verify_graph(&graph)?;
+            Ok(graph)
+        }
+        other => Err(vec![Diagnostic::error(Code::E0610, format!("the program carries its {}, not its graph", other.level()))]),
+    }
+}

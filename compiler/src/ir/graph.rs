@@ -1,0 +1,292 @@
+//! The graph level: ops over values in SSA form.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use zellige_grammar::Span;
+
+use crate::base::{Arena, Bindings, Dim, Id, OpId, ParamId, Shape, TensorType, ValueId};
+use crate::ops::{Op, Requirement, Requirements, ShapeError, Sizes};
+
+/// A network.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Graph {
+    /// Name of the model.
+    pub name: String,
+    /// File that the parameters come from, beside the model.
+    pub weights: Option<String>,
+    /// Tensors: inputs, constants and outputs of ops, each defined before it is used.
+    pub values: Arena<ValueId, Value>,
+    /// Operations in topological order.
+    pub ops: Arena<OpId, Node>,
+    /// Parameters.
+    pub params: Arena<ParamId, Param>,
+    /// Inputs in the order of their declaration.
+    pub inputs: Vec<ValueId>,
+    /// Outputs in the order of their declaration.
+    pub outputs: Vec<Output>,
+    /// Quotients in declared types that must be whole.
+    pub exact: Vec<Exact>,
+}
+
+/// A tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value {
+    /// Its name, unique in the graph.
+    pub name: String,
+    /// Its type; the element type matters at inputs only.
+    pub ty: TensorType,
+    /// Where it comes from.
+    pub def: Def,
+}
+
+/// Where a tensor comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Def {
+    /// The caller.
+    Input,
+    /// The model text; planar values.
+    Constant(Arc<[f32]>),
+    /// An op.
+    Op(OpId),
+}
+
+/// An operation.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What it computes.
+    pub op: Arc<dyn Op>,
+    /// Tensors read.
+    pub inputs: Vec<ValueId>,
+    /// Parameters read.
+    pub params: Vec<ParamId>,
+    /// Tensor defined.
+    pub output: ValueId,
+    /// Where it was written.
+    pub span: Span,
+}
+
+/// Equality does not look at spans.
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        *self.op == *other.op
+            && self.inputs == other.inputs
+            && self.params == other.params
+            && self.output == other.output
+    }
+}
+
+/// A parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Param {
+    /// Its path, unique in the graph.
+    pub name: String,
+    /// Its shape.
+    pub dims: Vec<u64>,
+}
+
+/// An output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Output {
+    /// Its name.
+    pub name: String,
+    /// What is given out.
+    pub value: ValueId,
+    /// Its declared type.
+    pub ty: TensorType,
+}
+
+/// A declared quotient that must be whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exact {
+    /// What is divided.
+    pub dividend: Dim,
+    /// By what.
+    pub divisor: i64,
+}
+
+/// Why an op cannot be added.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GraphError {
+    /// Its inputs do not fit.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// A parameter of that path is there already.
+    #[error("parameter `{0}` occurs twice")]
+    Duplicate(String),
+}
+
+impl Graph {
+    /// Adds an input.
+    pub fn add_input(&mut self, name: &str, ty: TensorType) -> ValueId {
+        let id = self.define(name, ty, Def::Input);
+        self.inputs.push(id);
+        id
+    }
+
+    /// Adds a constant; `data` is planar and as long as the shape says.
+    pub fn add_constant(&mut self, name: &str, shape: Shape, data: Vec<f32>) -> ValueId {
+        self.define(name, TensorType::f32(shape), Def::Constant(data.into()))
+    }
+
+    /// Adds an op whose parameters are called `path.suffix`; its output gets the name `name`, or one like it.
+    pub fn add_op(
+        &mut self,
+        name: &str,
+        op: Arc<dyn Op>,
+        inputs: Vec<ValueId>,
+        path: &str,
+        span: Span,
+    ) -> Result<ValueId, GraphError> {
+        let shapes = self.shapes(&inputs);
+        let shape = op.infer(&shapes, &mut Requirements::default())?;
+        let specs = op.params(&shapes)?;
+        let names: Vec<_> = specs.iter().map(|s| format!("{path}.{}", s.suffix)).collect();
+        if let Some(name) = names.iter().find(|n| self.params.iter().any(|(_, p)| p.name == **n)) {
+            return Err(GraphError::Duplicate(name.clone()));
+        }
+        let params = names.into_iter().zip(specs);
+        let params = params.map(|(name, spec)| self.params.push(Param { name, dims: spec.dims })).collect();
+        Ok(self.push_op(name, op, inputs, params, TensorType::f32(shape), span))
+    }
+
+    /// Adds an op as it is; what it is given has been checked, or [`super::verify`] will.
+    pub fn push_op(
+        &mut self,
+        name: &str,
+        op: Arc<dyn Op>,
+        inputs: Vec<ValueId>,
+        params: Vec<ParamId>,
+        ty: TensorType,
+        span: Span,
+    ) -> ValueId {
+        let id = OpId::from_index(self.ops.len());
+        let output = self.define(name, ty, Def::Op(id));
+        self.ops.push(Node { op, inputs, params, output, span });
+        output
+    }
+
+    fn define(&mut self, name: &str, ty: TensorType, def: Def) -> ValueId {
+        let name = self.free_name(name);
+        self.values.push(Value { name, ty, def })
+    }
+
+    /// `name`, or `name.1`, `name.2`, … if it is taken.
+    fn free_name(&self, name: &str) -> String {
+        let taken = |n: &str| self.values.iter().any(|(_, v)| v.name == n);
+        if !taken(name) {
+            return name.to_owned();
+        }
+        (1..).map(|i| format!("{name}.{i}")).find(|n| !taken(n)).unwrap_or_default()
+    }
+
+    /// Shapes of some values.
+    pub fn shapes(&self, values: &[ValueId]) -> Vec<Shape> {
+        values.iter().map(|&v| self.values[v].ty.shape.clone()).collect()
+    }
+
+    /// Sizes of a value whose symbols are all bound.
+    pub fn sizes(&self, value: ValueId) -> Option<Sizes> {
+        self.values[value].ty.shape.sizes()
+    }
+
+    /// The op that defines a value.
+    pub fn producer(&self, value: ValueId) -> Option<OpId> {
+        match self.values[value].def {
+            Def::Op(op) => Some(op),
+            Def::Input | Def::Constant(_) => None,
+        }
+    }
+
+    /// For every value, the ops that read it, in order, each once.
+    pub fn consumers(&self) -> HashMap<ValueId, Vec<OpId>> {
+        let mut consumers: HashMap<_, Vec<OpId>> = HashMap::new();
+        for (id, node) in self.ops.iter() {
+            for &input in &node.inputs {
+                let list = consumers.entry(input).or_default();
+                if list.last() != Some(&id) {
+                    list.push(id);
+                }
+            }
+        }
+        consumers
+    }
+
+    /// Whether a value is an output of the graph.
+    pub fn is_output(&self, value: ValueId) -> bool {
+        self.outputs.iter().any(|o| o.value == value)
+    }
+
+    /// Symbols of the inputs' types, in order of appearance.
+    pub fn symbols(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for &input in &self.inputs {
+            for name in self.values[input].ty.shape.dims().iter().flat_map(|d| d.symbols()) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        names
+    }
+
+    /// All that sizes must satisfy, with the op that asks for it; conditions of declared types have none.
+    pub fn requirements(&self) -> Vec<(Option<OpId>, Requirement)> {
+        let mut all = Vec::new();
+        for exact in &self.exact {
+            let mut open = Requirements::default();
+            let because = format!("({})/{} is a declared size", exact.dividend, exact.divisor);
+            if open.multiple(&exact.dividend, exact.divisor, because).is_ok() {
+                all.extend(open.open.into_iter().map(|r| (None, r)));
+            }
+        }
+        for (id, node) in self.ops.iter() {
+            let mut open = Requirements::default();
+            if node.op.infer(&self.shapes(&node.inputs), &mut open).is_ok() {
+                all.extend(open.open.into_iter().map(|r| (Some(id), r)));
+            }
+        }
+        for output in &self.outputs {
+            let mut open = Requirements::default();
+            let found = &self.values[output.value].ty.shape;
+            for (declared, found) in output.ty.shape.dims().into_iter().zip(found.dims()) {
+                let because = format!("output `{}` is declared {}", output.name, output.ty);
+                if open.equal(declared, found, because).is_err() {
+                    break;
+                }
+            }
+            all.extend(open.open.into_iter().map(|r| (self.producer(output.value), r)));
+        }
+        all
+    }
+
+    /// The graph with symbols replaced, types inferred anew. Requirements are the caller's to check first.
+    pub fn bind(&self, bindings: &Bindings) -> Result<Self, ShapeError> {
+        let mut bound = self.clone();
+        bound.exact.clear();
+        let order: Vec<ValueId> = bound.values.ids().collect();
+        for id in order {
+            let shape = match bound.values[id].def {
+                Def::Op(op) => {
+                    let node = &mut bound.ops[op];
+                    if let Some(op) = node.op.substitute(bindings) {
+                        node.op = op;
+                    }
+                    let node = &bound.ops[op];
+                    node.op.infer(&bound.shapes(&node.inputs), &mut Requirements::default())?
+                }
+                Def::Input | Def::Constant(_) => bound.values[id].ty.shape.substitute(bindings),
+            };
+            bound.values[id].ty.shape = shape;
+        }
+        for output in &mut bound.outputs {
+            output.ty.shape = output.ty.shape.substitute(bindings);
+        }
+        Ok(bound)
+    }
+
+    /// Whether all sizes are known.
+    pub fn is_bound(&self) -> bool {
+        self.values.iter().all(|(_, v)| v.ty.shape.sizes().is_some())
+    }
+}

@@ -1,0 +1,11 @@
+//! The intermediate representation: graph, sections, and (in the runtime) program; verifiers and text forms.
+
+mod graph;
+mod sections;
+pub mod text;
+
+pub use graph::{Def, Exact, Graph, GraphError, Node, Output, Param, Value};
+pub use sections::{
+    BufferPlan, Composite, Device, Overlap, Reader, Role, Section, Sections, Storage, Target, TensorSteps,
+    Tiling, ZeroOut,
+};

@@ -1,0 +1,204 @@
+//! The sections level: the ops of a graph in groups that run tile by tile, and for each tensor of a group how it is tiled,
+//! padded and stored. Passes fill it in one after the other; what a pass has not decided yet is `None`.
+//!
+//! This level is the graph metadata: it serialises to JSON as it stands.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use zellige_runtime::machine::Machine;
+use zellige_runtime::program::Steps;
+
+use super::Graph;
+use crate::base::{OpId, ValueId};
+
+/// A graph cut into sections.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sections {
+    /// The graph; all its sizes are known.
+    pub graph: Graph,
+    /// What is planned for.
+    pub target: Target,
+    /// In the order in which they run.
+    pub sections: Vec<Section>,
+    /// Tensors in device memory, once `allocate` has placed them.
+    pub device: Option<Device>,
+}
+
+/// The machine and the budgets of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// The machine.
+    pub machine: Machine,
+    /// Bytes of SRAM that a worker may use.
+    pub sram: u64,
+    /// Bytes of device memory that tensors, weights included, may use.
+    pub memory: u64,
+    /// Workers.
+    pub threads: u32,
+}
+
+/// Ops that run tile by tile with no tensor leaving the chip inside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Section {
+    /// `s0`, `s1`, …
+    pub name: String,
+    /// Its ops, in the order in which they run.
+    pub ops: Vec<OpId>,
+    /// Target configuration: size of the tiles that cut the anchor, rows and columns.
+    pub tile: Option<[u64; 2]>,
+    /// How overlaps are had.
+    pub overlap: Option<Overlap>,
+    /// Number of steps along the axes.
+    pub grid: Option<[u64; 2]>,
+    /// Tiling of each tensor that the section reads, computes or gives out: inputs first, then in the order of ops.
+    pub tensors: IndexMap<ValueId, Tiling>,
+    /// Bytes of SRAM that its buffers, scratch and a block of weights take together.
+    pub sram_bytes: Option<u64>,
+}
+
+/// How the overlap of neighbouring tiles is had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overlap {
+    /// Each tile computes its halo.
+    Recompute,
+}
+
+/// What a tensor is to its section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Read from device memory.
+    Input,
+    /// Computed and used up.
+    Intermediate,
+    /// Computed and written to device memory.
+    Output,
+    /// Only summed over space: not written.
+    Reduced,
+}
+
+/// Where a tensor's tiles lie while the section runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Storage {
+    /// In a tile buffer.
+    OnChip,
+    /// Nowhere: the op that makes it and the op that reads it are one instruction.
+    Fused,
+}
+
+/// The tiling configuration of one tensor in one section. Pairs are rows, columns; fours are top, left, bottom, right.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tiling {
+    /// What the tensor is to the section.
+    pub role: Role,
+    /// Whether the target tile cuts it, and all other tilings follow.
+    pub anchor: bool,
+    /// Whether it is summed over space as well.
+    pub reduced: bool,
+    /// Extent of the tensor.
+    pub extent: [u64; 2],
+    /// Size of a tile.
+    pub tile: [u64; 2],
+    /// First pixel of the first tile.
+    pub origin: [i64; 2],
+    /// Kernel and stride of the ops in this section that read it.
+    pub readers: Vec<Reader>,
+    /// Step tables of rows and columns.
+    pub steps: [TensorSteps; 2],
+    /// Pixels that neighbouring tiles share, at most.
+    pub overlap: Option<[u64; 2]>,
+    /// Padding: of an input all the padding of the section's layers, of others what is left of it there.
+    pub padding: Option<[u64; 4]>,
+    /// The extent with its padding.
+    pub padded: Option<[u64; 2]>,
+    /// Border that is reset to `zero` wherever a tile reaches it: the whole padding of an intermediate.
+    pub zero_out: Option<ZeroOut>,
+    /// Where its tiles lie.
+    pub storage: Option<Storage>,
+    /// Its buffer.
+    pub buffer: Option<BufferPlan>,
+}
+
+/// A reader of a tensor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reader {
+    /// Name of the op.
+    pub op: String,
+    /// Its window.
+    pub kernel: [i64; 2],
+    /// Its stride.
+    pub stride: [i64; 2],
+}
+
+/// A tensor's row of a step table: for each step what a tile covers, and what of it the step owns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TensorSteps {
+    /// What a tile covers, in global coordinates, not clamped.
+    pub computed: Steps,
+    /// What leaves the section in this step; no steps where nothing does.
+    pub owned: Steps,
+}
+
+/// Zero-out of a tensor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ZeroOut {
+    /// Value outside the extent.
+    pub value: f32,
+    /// Rows and columns outside the extent that are read.
+    pub border: [u64; 4],
+}
+
+/// Place of a tile buffer in SRAM.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BufferPlan {
+    /// Channels side by side.
+    pub lanes: u32,
+    /// Offset in bytes.
+    pub offset: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Device memory: what lies where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Device {
+    /// Tensors at section boundaries.
+    pub composites: IndexMap<ValueId, Composite>,
+    /// Bytes of packed weights.
+    pub weight_bytes: u64,
+    /// Bytes of accumulators.
+    pub accumulator_bytes: u64,
+    /// Bytes of the arena: composites, weights and accumulators.
+    pub arena_bytes: u64,
+    /// Bytes of the model's inputs and outputs.
+    pub border_bytes: u64,
+}
+
+/// A tensor in device memory that a section's tiles are stitched into.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Composite {
+    /// Channels side by side.
+    pub lanes: u32,
+    /// Offset in bytes in the device arena.
+    pub offset: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// First and last section that use it.
+    pub live: [u32; 2],
+}
+
+impl Sections {
+    /// The section that computes an op.
+    pub fn section_of(&self, op: OpId) -> Option<usize> {
+        self.sections.iter().position(|s| s.ops.contains(&op))
+    }
+}

@@ -1,0 +1,89 @@
+//! Infix arithmetic with broadcasting over images, channels and space of size 1.
+
+use serde_json::{Map, Value};
+use zellige_runtime::program::instr::AxisId;
+use zellige_runtime::scalar::{Binary, Builder, Expr};
+
+use super::{Inputs, Op, OpDef, Requirements, ShapeError, Sizes};
+use crate::base::{AxisMap, Dim, Shape};
+use std::sync::Arc;
+
+const KINDS: [(&str, &str, Binary); 4] = [
+    ("add", "Sum; also written `+`.", Binary::Add),
+    ("sub", "Difference; also written `-`.", Binary::Sub),
+    ("mul", "Product; also written `*`.", Binary::Mul),
+    ("div", "Quotient; also written `/`.", Binary::Div),
+];
+
+pub(super) fn defs() -> Vec<OpDef> {
+    KINDS
+        .iter()
+        .enumerate()
+        .map(|(kind, &(name, doc, _))| OpDef {
+            name,
+            doc,
+            inputs: Inputs::Named(&["a", "b"]),
+            args: Vec::new(),
+            build: Arc::new(move |_| Ok(Arc::new(Arithmetic { kind }))),
+            parse: Arc::new(move |attrs| match attrs.as_object() {
+                Some(attrs) if attrs.is_empty() => Ok(Arc::new(Arithmetic { kind })),
+                _ => Err(format!("`{name}` has no attributes")),
+            }),
+        })
+        .collect()
+}
+
+/// A primitive of two tensors.
+#[derive(Clone, Debug)]
+pub(super) struct Arithmetic {
+    /// Row of [`KINDS`].
+    kind: usize,
+}
+
+impl Op for Arithmetic {
+    fn name(&self) -> &'static str {
+        KINDS[self.kind].0
+    }
+
+    fn attrs(&self) -> Value {
+        Value::Object(Map::new())
+    }
+
+    fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
+        let (a, b) = (&inputs[0], &inputs[1]);
+        let because = format!("`{}` combines {a} with {b}", self.name());
+        let mut broadcast = |x: &Dim, y: &Dim| {
+            let one = |d: &Dim| d.constant() == Some(1);
+            if one(x) {
+                return Ok(y.clone());
+            }
+            if !one(y) {
+                requirements.equal(x, y, because.clone())?;
+            }
+            Ok(x.clone())
+        };
+        Ok(Shape {
+            n: broadcast(&a.n, &b.n)?,
+            c: broadcast(&a.c, &b.c)?,
+            h: broadcast(&a.h, &b.h)?,
+            w: broadcast(&a.w, &b.w)?,
+        })
+    }
+
+    fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
+        let extent = |sizes: &Sizes| sizes[2 + axis.index()];
+        let widest = inputs.iter().map(extent).max().unwrap_or(1);
+        if extent(&inputs[input]) == widest { AxisMap::Identity } else { AxisMap::Broadcast }
+    }
+
+    fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
+        output[1]
+    }
+
+    fn expression(&self) -> Option<Expr> {
+        let mut b = Builder::new();
+        let (x, y) = (b.input(0), b.input(1));
+        let result = b.binary(KINDS[self.kind].2, x, y);
+        b.finish(result).ok()
+    }
+}

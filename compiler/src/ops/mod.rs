@@ -1,0 +1,241 @@
+//! The operations: a file per family, each op a struct that answers the compiler's questions.
+//!
+//! Passes ask through [`Op`] and never look at an op's name. To add an op, write its struct and add it to the `defs()` of its
+//! family; an activation is one row of [`activations`].
+
+mod activations;
+mod args;
+mod arithmetic;
+mod conv;
+mod global;
+mod requirement;
+mod resample;
+mod shape;
+mod window;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use zellige_runtime::program::instr::{AxisId, Epilogue};
+use zellige_runtime::program::{BufferId, Instr, Packing, WeightId};
+use zellige_runtime::scalar::Expr;
+
+use crate::base::{AxisMap, Bindings, Shape};
+
+pub use activations::{ACTIVATIONS, Activation};
+pub use args::{ArgError, ArgKind, ArgSpec, ArgValue, Args};
+pub use requirement::{Requirement, Requirements, ShapeError};
+
+/// Sizes of a shape: images, channels, rows, columns.
+pub type Sizes = [u64; 4];
+
+/// An operation of the graph: one output, NCHW shapes.
+pub trait Op: Debug + Send + Sync {
+    /// Name in the language and in `.zir`.
+    fn name(&self) -> &'static str;
+
+    /// Attributes, as they are printed; [`OpDef::parse`] reads them back.
+    fn attrs(&self) -> Value;
+
+    /// The output's shape. What symbols leave open becomes a requirement.
+    fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError>;
+
+    /// The parameters that the op has, given the shapes of its inputs.
+    fn params(&self, _inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
+        Ok(Vec::new())
+    }
+
+    /// Which coordinates of input `input` an output coordinate reads along `axis`, once sizes are known.
+    fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap;
+
+    /// What the op finds where it reads outside the extent of input `input`.
+    fn outside(&self, _input: usize) -> Outside {
+        Outside::Skipped
+    }
+
+    /// Whether it runs tile by tile or needs all of its input.
+    fn placement(&self) -> Placement {
+        Placement::Tile
+    }
+
+    /// Floating-point operations for one output pixel, all channels.
+    fn flops(&self, inputs: &[Sizes], output: Sizes) -> u64;
+
+    /// The op as an expression over its inputs, then its parameters (one value a channel); `None` if it is not elementwise.
+    fn expression(&self) -> Option<Expr> {
+        None
+    }
+
+    /// Whether an elementwise tail can be fused into the op's store.
+    fn takes_epilogue(&self) -> bool {
+        false
+    }
+
+    /// The instructions that compute one tile; not asked of elementwise and reducing ops.
+    fn lower(&self, _operands: &Lowering<'_>) -> Vec<Instr> {
+        Vec::new()
+    }
+
+    /// Whether the output is the first input, bit for bit.
+    fn is_identity(&self, _inputs: &[Shape]) -> bool {
+        false
+    }
+
+    /// With symbols in attributes replaced; `None` where there are none.
+    fn substitute(&self, _bindings: &Bindings) -> Option<Arc<dyn Op>> {
+        None
+    }
+}
+
+impl PartialEq for dyn Op {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name() && self.attrs() == other.attrs()
+    }
+}
+
+/// What an op finds outside the extent of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outside {
+    /// It does not read there, or leaves such taps out by itself.
+    Skipped,
+    /// Zeros, which must be in the buffer.
+    Zero,
+}
+
+/// How an op meets the tiles of its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// Each output tile needs a bounded part of the inputs.
+    Tile,
+    /// Sums over all of its input, tile by tile; its result is there when the section has ended.
+    Reduce,
+}
+
+/// A parameter that an op has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParamSpec {
+    /// Last part of its path: `weight`, `bias`.
+    pub suffix: &'static str,
+    /// Shape.
+    pub dims: Vec<u64>,
+    /// Layout that the op's instruction wants.
+    pub packing: Packing,
+    /// How it starts where no weights are given.
+    pub init: Init,
+}
+
+/// Initial values of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// Uniform in ±bound.
+    Uniform(f32),
+    /// All the same.
+    Constant(f32),
+}
+
+/// The operands of an op that is lowered.
+#[derive(Debug)]
+pub struct Lowering<'a> {
+    /// Buffer of the output.
+    pub dst: BufferId,
+    /// Buffers of the inputs.
+    pub srcs: &'a [BufferId],
+    /// Sizes of the inputs.
+    pub inputs: &'a [Sizes],
+    /// Weights, one for each of [`Op::params`].
+    pub weights: &'a [WeightId],
+    /// Elementwise tail, for ops that take one.
+    pub epilogue: Option<Epilogue>,
+}
+
+/// How many tensors an op takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inputs {
+    /// Exactly these.
+    Named(&'static [&'static str]),
+    /// One or more.
+    Many,
+}
+
+/// An op's entry in the list: what the language and `.zir` know of it.
+#[derive(Clone)]
+pub struct OpDef {
+    /// Name.
+    pub name: &'static str,
+    /// One line for the documentation.
+    pub doc: &'static str,
+    /// Tensors that it takes.
+    pub inputs: Inputs,
+    /// Further arguments.
+    pub args: Vec<ArgSpec>,
+    /// From the arguments of a call.
+    pub build: Build,
+    /// From printed attributes.
+    pub parse: Parse,
+}
+
+/// Makes an op from the arguments of a call.
+pub type Build = Arc<dyn Fn(&Args) -> Result<Arc<dyn Op>, ArgError> + Send + Sync>;
+/// Makes an op from its printed attributes.
+pub type Parse = Arc<dyn Fn(Value) -> Result<Arc<dyn Op>, String> + Send + Sync>;
+
+/// An op whose attributes are its fields.
+trait FromAttrs: Op + DeserializeOwned + Sized + 'static {
+    /// What serde cannot see is wrong with the attributes.
+    fn check(&self) -> Result<(), ArgError>;
+}
+
+impl OpDef {
+    /// The entry of an op that is built by `build`.
+    fn new<T: FromAttrs>(
+        name: &'static str,
+        doc: &'static str,
+        inputs: Inputs,
+        args: Vec<ArgSpec>,
+        build: impl Fn(&Args) -> Result<T, ArgError> + Send + Sync + 'static,
+    ) -> Self {
+        let checked = |op: T| -> Result<Arc<dyn Op>, ArgError> {
+            op.check()?;
+            Ok(Arc::new(op))
+        };
+        Self {
+            name,
+            doc,
+            inputs,
+            args,
+            build: Arc::new(move |args| checked(build(args)?)),
+            parse: Arc::new(move |value| {
+                let op: T = serde_json::from_value(value).map_err(|e| e.to_string())?;
+                checked(op).map_err(|e| e.to_string())
+            }),
+        }
+    }
+}
+
+/// The attributes of a struct that serialises as a map.
+fn attrs_of(op: &impl Serialize) -> Value {
+    serde_json::to_value(op).unwrap_or(Value::Null)
+}
+
+/// Every op, in the order of the documentation.
+pub fn all() -> impl Iterator<Item = OpDef> {
+    [
+        conv::defs(),
+        window::defs(),
+        global::defs(),
+        resample::defs(),
+        shape::defs(),
+        arithmetic::defs(),
+        activations::defs(),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The op of that name.
+pub fn find(name: &str) -> Option<OpDef> {
+    all().find(|def| def.name == name)
+}

@@ -1,0 +1,186 @@
+//! Pooling over windows. Shapes and defaults are PyTorch's: the stride is the kernel, average pooling counts padding.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use zellige_runtime::program::instr::{self, AxisId, Instr, PoolKind, Window};
+
+use super::conv::{AXES, positive, window_size};
+use super::{
+    ArgError, ArgKind, ArgSpec, Args, FromAttrs, Inputs, Lowering, Op, OpDef, Requirements, ShapeError,
+    Sizes, attrs_of,
+};
+use crate::base::{AxisMap, Dim, Shape};
+
+pub(super) fn defs() -> Vec<OpDef> {
+    vec![
+        OpDef::new(
+            "max_pool2d",
+            "Largest value of each window.",
+            Inputs::Named(&["x"]),
+            args().into(),
+            |args| Ok(MaxPool2d { geometry: Geometry::from_args(args)? }),
+        ),
+        OpDef::new(
+            "avg_pool2d",
+            "Mean of each window.",
+            Inputs::Named(&["x"]),
+            [args().as_slice(), &[ArgSpec::new("count_include_pad", ArgKind::Bool)]].concat(),
+            |args| {
+                let count_include_pad = args.bool("count_include_pad")?.unwrap_or(true);
+                Ok(AvgPool2d { geometry: Geometry::from_args(args)?, count_include_pad })
+            },
+        ),
+    ]
+}
+
+fn args() -> [ArgSpec; 3] {
+    [
+        ArgSpec::new("kernel", ArgKind::Pair).required().elsewhere(&["kernel_size", "kernel_shape"]),
+        ArgSpec::new("stride", ArgKind::Pair).elsewhere(&["strides"]),
+        ArgSpec::new("pad", ArgKind::Sides).elsewhere(&["padding", "pads"]),
+    ]
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Geometry {
+    kernel: [u32; 2],
+    stride: [u32; 2],
+    /// Top, left, bottom, right.
+    pad: [i64; 4],
+}
+
+impl Geometry {
+    fn from_args(args: &Args) -> Result<Self, ArgError> {
+        let kernel = args.pair("kernel")?.ok_or_else(|| ArgError::new("kernel", "is missing"))?;
+        Ok(Self {
+            kernel,
+            stride: args.pair("stride")?.unwrap_or(kernel),
+            pad: args.sides("pad")?.unwrap_or([0; 4]),
+        })
+    }
+
+    /// Padding is at most half the kernel, as in PyTorch, so that every window holds a pixel.
+    fn check(&self) -> Result<(), ArgError> {
+        positive("kernel", &self.kernel)?;
+        positive("stride", &self.stride)?;
+        let fits = |side: usize| (0..=i64::from(self.kernel[side % 2]) / 2).contains(&self.pad[side]);
+        if (0..4).all(fits) {
+            Ok(())
+        } else {
+            Err(ArgError::new("pad", format!("is between 0 and half the kernel, found {:?}", self.pad)))
+        }
+    }
+
+    fn infer(&self, x: &Shape, requirements: &mut Requirements) -> Result<Shape, ShapeError> {
+        let mut size = |dim: &Dim, i: usize| {
+            let padding = self.pad[i] + self.pad[i + 2];
+            window_size(dim, padding, self.kernel[i].into(), self.stride[i], AXES[i], requirements)
+        };
+        Ok(Shape { n: x.n.clone(), c: x.c.clone(), h: size(&x.h, 0)?, w: size(&x.w, 1)? })
+    }
+
+    fn access(&self, axis: AxisId) -> AxisMap {
+        let i = axis.index();
+        AxisMap::Window {
+            kernel: self.kernel[i].into(),
+            stride: self.stride[i].into(),
+            dilation: 1,
+            pad: self.pad[i],
+        }
+    }
+
+    fn flops(&self, output: Sizes) -> u64 {
+        output[1] * u64::from(self.kernel[0]) * u64::from(self.kernel[1])
+    }
+
+    fn lower(&self, kind: PoolKind, operands: &Lowering<'_>) -> Vec<Instr> {
+        let window = Window {
+            kernel: self.kernel,
+            stride: self.stride,
+            dilation: [1; 2],
+            pad: [self.pad[0], self.pad[1]],
+        };
+        vec![Instr::Pool(instr::Pool { dst: operands.dst, src: operands.srcs[0], kind, window })]
+    }
+}
+
+/// Maximum over windows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct MaxPool2d {
+    geometry: Geometry,
+}
+
+impl FromAttrs for MaxPool2d {
+    fn check(&self) -> Result<(), ArgError> {
+        self.geometry.check()
+    }
+}
+
+impl Op for MaxPool2d {
+    fn name(&self) -> &'static str {
+        "max_pool2d"
+    }
+
+    fn attrs(&self) -> Value {
+        attrs_of(self)
+    }
+
+    fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
+        self.geometry.infer(&inputs[0], requirements)
+    }
+
+    fn access(&self, _: usize, axis: AxisId, _: &[Sizes]) -> AxisMap {
+        self.geometry.access(axis)
+    }
+
+    fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
+        self.geometry.flops(output)
+    }
+
+    fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
+        self.geometry.lower(PoolKind::Max, operands)
+    }
+}
+
+/// Mean over windows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct AvgPool2d {
+    #[serde(flatten)]
+    geometry: Geometry,
+    count_include_pad: bool,
+}
+
+impl FromAttrs for AvgPool2d {
+    fn check(&self) -> Result<(), ArgError> {
+        self.geometry.check()
+    }
+}
+
+impl Op for AvgPool2d {
+    fn name(&self) -> &'static str {
+        "avg_pool2d"
+    }
+
+    fn attrs(&self) -> Value {
+        attrs_of(self)
+    }
+
+    fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
+        self.geometry.infer(&inputs[0], requirements)
+    }
+
+    fn access(&self, _: usize, axis: AxisId, _: &[Sizes]) -> AxisMap {
+        self.geometry.access(axis)
+    }
+
+    fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
+        self.geometry.flops(output)
+    }
+
+    fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
+        let margin = if self.count_include_pad { self.geometry.pad } else { [0; 4] };
+        self.geometry.lower(PoolKind::Average { margin }, operands)
+    }
+}

@@ -1,0 +1,94 @@
+//! `canonicalize`: drops ops that nothing reads or that change nothing, and joins equal ones.
+//!
+//! ```text
+//! before: %a = crop %x (top: 0, …);   %b = relu %a;   %c = relu %x;   %d = add %b %c;   %e = relu %d;   output y %d;
+//! after:  %b = relu %x;   %d = add %b %b;   output y %d;
+//! ```
+//!
+//! Bits are preserved: only what returns its input as it is (see [`Op::is_identity`]) counts as changing nothing.
+
+use std::collections::{HashMap, HashSet};
+
+use zellige_grammar::Diagnostic;
+
+use super::{Module, Options};
+use crate::base::{OpId, ParamId, ValueId};
+use crate::ir::{Def, Graph, Node, Output};
+#[cfg(doc)]
+use crate::ops::Op;
+
+pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>> {
+    let graph = super::graph(module, "canonicalize")?;
+    let canonical = canonical_values(&graph);
+    Ok(Module::Graph(rebuild(&graph, &canonical)))
+}
+
+/// For every value the one that stands for it.
+fn canonical_values(graph: &Graph) -> HashMap<ValueId, ValueId> {
+    let mut canonical: HashMap<ValueId, ValueId> = graph.values.ids().map(|v| (v, v)).collect();
+    let mut seen: Vec<(Vec<ValueId>, OpId)> = Vec::new();
+    for (id, node) in graph.ops.iter() {
+        let inputs: Vec<ValueId> = node.inputs.iter().map(|v| canonical[v]).collect();
+        let same = |(other, op): &&(Vec<ValueId>, OpId)| {
+            let other_node = &graph.ops[*op];
+            *other == inputs && *other_node.op == *node.op && other_node.params == node.params
+        };
+        if node.op.is_identity(&graph.shapes(&node.inputs)) && !graph.is_output(node.output) {
+            canonical.insert(node.output, inputs[0]);
+        } else if let Some((_, twin)) = seen.iter().find(same)
+            && !graph.is_output(node.output)
+        {
+            canonical.insert(node.output, canonical[&graph.ops[*twin].output]);
+        } else {
+            seen.push((inputs, id));
+        }
+    }
+    canonical
+}
+
+/// Values that an output depends on.
+fn needed(graph: &Graph, canonical: &HashMap<ValueId, ValueId>) -> HashSet<ValueId> {
+    let mut stack: Vec<ValueId> = graph.outputs.iter().map(|o| canonical[&o.value]).collect();
+    let mut needed = HashSet::new();
+    while let Some(value) = stack.pop() {
+        if needed.insert(value)
+            && let Some(op) = graph.producer(value)
+        {
+            stack.extend(graph.ops[op].inputs.iter().map(|v| canonical[v]));
+        }
+    }
+    needed
+}
+
+/// The graph with just the values that are needed; inputs stay, whether they are read or not.
+fn rebuild(graph: &Graph, canonical: &HashMap<ValueId, ValueId>) -> Graph {
+    let needed = needed(graph, canonical);
+    let mut new = Graph {
+        name: graph.name.clone(),
+        weights: graph.weights.clone(),
+        exact: graph.exact.clone(),
+        ..Graph::default()
+    };
+    let mut values: HashMap<ValueId, ValueId> = HashMap::new();
+    let mut params: HashMap<ParamId, ParamId> = HashMap::new();
+    for (id, value) in graph.values.iter() {
+        let moved = match &value.def {
+            Def::Input => new.add_input(&value.name, value.ty.clone()),
+            _ if !needed.contains(&id) => continue,
+            Def::Constant(data) => new.add_constant(&value.name, value.ty.shape.clone(), data.to_vec()),
+            Def::Op(op) => {
+                let Node { op, inputs, params: old, span, .. } = &graph.ops[*op];
+                let inputs = inputs.iter().map(|v| values[&canonical[v]]).collect();
+                let own = old
+                    .iter()
+                    .map(|p| *params.entry(*p).or_insert_with(|| new.params.push(graph.params[*p].clone())));
+                let own = own.collect();
+                new.push_op(&value.name, op.clone(), inputs, own, value.ty.clone(), *span)
+            }
+        };
+        values.insert(id, moved);
+    }
+    new.outputs =
+        graph.outputs.iter().map(|o| Output { value: values[&canonical[&o.value]], ..o.clone() }).collect();
+    new
+}

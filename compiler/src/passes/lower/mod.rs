@@ -1,0 +1,308 @@
+//! `lower`: writes the instructions and their tokens.
+//!
+//! ```text
+//! before: section s0 { %a = conv2d %x; %b = relu %a }                              (buffers placed, %a fused)
+//! after:  load (dst: %b0, src: @t0), signal %t0
+//!         conv2d (dst: %b1, src: %b0, weight: @w0, epilogue: (expr: @e0)), wait %t0, signal %t1
+//!         store (dst: @t1, src: %b1), wait %t1
+//! ```
+
+mod tokens;
+
+use std::collections::HashMap;
+
+use zellige_grammar::Diagnostic;
+use zellige_runtime::program::instr::{Accumulate, Epilogue, Load, Map, Operand, Reduce, Store};
+use zellige_runtime::program::{
+    Accumulator, AccumulatorId, Axis, Buffer, BufferId, BufferSteps, Data, Dims, ExprId, Instr, Numerics,
+    Packing, Program, Role, Section as ProgramSection, Source, Tensor, TensorId, Weight, WeightId,
+};
+use zellige_runtime::scalar::Expr;
+
+use super::{Module, Options};
+use crate::analysis::buffers::buffers;
+use crate::analysis::device::{self, DevicePlan, WeightSource};
+use crate::analysis::flow::Flow;
+use crate::analysis::fusion::{Group, TailOperand, groups, is_reduction};
+use crate::base::{OpId, ParamId, ValueId};
+use crate::ir::{Def, Graph, Section, Sections, text};
+use crate::ops::{Lowering, Sizes};
+
+pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>> {
+    let ir = super::sections(module, "lower")?;
+    let unallocated = |s: &Section| super::missing(&s.name, "buffers", "allocate");
+    if let Some(section) = ir.sections.iter().find(|s| s.sram_bytes.is_none()) {
+        return Err(unallocated(section));
+    }
+    let program = Lower::new(&ir).and_then(Lower::program);
+    program.map(Module::Program).ok_or_else(|| match ir.sections.first() {
+        Some(section) => unallocated(section),
+        None => super::missing("", "sections", "section-cut"),
+    })
+}
+
+/// A program in the making.
+struct Lower<'a> {
+    ir: &'a Sections,
+    plan: DevicePlan,
+    tensors: Vec<Tensor>,
+    tensor_of: HashMap<ValueId, TensorId>,
+    weights: Vec<Weight>,
+    expressions: Vec<Expr>,
+    accumulators: Vec<Accumulator>,
+    accumulator_of: HashMap<OpId, AccumulatorId>,
+    consumers: HashMap<ValueId, Vec<OpId>>,
+}
+
+impl<'a> Lower<'a> {
+    fn new(ir: &'a Sections) -> Option<Self> {
+        let ops: Vec<&[OpId]> = ir.sections.iter().map(|s| s.ops.as_slice()).collect();
+        let mut lower = Self {
+            ir,
+            plan: device::plan(&ir.graph, &ops)?,
+            tensors: Vec::new(),
+            tensor_of: HashMap::new(),
+            weights: Vec::new(),
+            expressions: Vec::new(),
+            accumulators: Vec::new(),
+            accumulator_of: HashMap::new(),
+            consumers: ir.graph.consumers(),
+        };
+        lower.weights()?;
+        lower.tensors()?;
+        lower.accumulators()?;
+        Some(lower)
+    }
+
+    fn program(mut self) -> Option<Program> {
+        let sections = self.ir.sections.iter().map(|s| self.section(s)).collect::<Option<Vec<_>>>()?;
+        Some(Program {
+            name: self.ir.graph.name.clone(),
+            numerics: Numerics::Strict,
+            machine: self.ir.target.machine.clone(),
+            graph: text::print_graph(&self.ir.graph),
+            sram_bytes: self.ir.sections.iter().filter_map(|s| s.sram_bytes).max()?,
+            device_bytes: self.plan.device.arena_bytes,
+            tensors: self.tensors,
+            weights: self.weights,
+            accumulators: self.accumulators,
+            expressions: self.expressions,
+            sections,
+            data: Data::default(),
+        })
+    }
+
+    /// Parameters lie one after the other in the raw data, in the order of the graph, until somebody says where they really are.
+    fn weights(&mut self) -> Option<()> {
+        let graph = &self.ir.graph;
+        let mut raw_offsets = HashMap::new();
+        let mut end = 0u64;
+        for (id, param) in graph.params.iter() {
+            raw_offsets.insert(id, end);
+            end = param
+                .dims
+                .iter()
+                .try_fold(4u64, |b, d| b.checked_mul(*d))
+                .and_then(|b| end.checked_add(b))?;
+        }
+        for weight in &self.plan.weights {
+            let (name, source) = match weight.source {
+                WeightSource::Param(p) => (graph.params[p].name.clone(), Source::Offset(raw_offsets[&p])),
+                WeightSource::Constant(v) => {
+                    let value = &graph.values[v];
+                    let Def::Constant(data) = &value.def else { return None };
+                    (value.name.clone(), Source::Inline(data.to_vec()))
+                }
+            };
+            let (dims, packing, offset) = (weight.dims.clone(), weight.packing, weight.offset);
+            self.weights.push(Weight { name, dims, packing, offset, source });
+        }
+        Some(())
+    }
+
+    fn tensors(&mut self) -> Option<()> {
+        let graph = &self.ir.graph;
+        for &value in &graph.inputs {
+            self.tensor(value, &graph.values[value].name, Role::Input, 1)?;
+        }
+        for output in &graph.outputs {
+            self.tensor(output.value, &output.name, Role::Output, 1)?;
+        }
+        let composites: Vec<_> =
+            self.plan.device.composites.iter().map(|(v, c)| (*v, c.offset, c.lanes)).collect();
+        for (value, offset, lanes) in composites {
+            self.tensor(value, &graph.values[value].name, Role::Composite(offset), lanes)?;
+        }
+        let constants: Vec<_> = (self.plan.weights.iter().enumerate())
+            .filter_map(|(i, w)| match (w.source, w.packing) {
+                (WeightSource::Constant(v), Packing::Plain) => Some((v, WeightId(i as u32))),
+                _ => None,
+            })
+            .collect();
+        for (value, weight) in constants {
+            self.tensor(value, &graph.values[value].name, Role::Constant(weight), 1)?;
+        }
+        Some(())
+    }
+
+    fn tensor(&mut self, value: ValueId, name: &str, role: Role, lanes: u32) -> Option<()> {
+        let [n, c, h, w] = self.ir.graph.sizes(value)?;
+        self.tensor_of.insert(value, TensorId(self.tensors.len() as u32));
+        self.tensors.push(Tensor { name: name.to_owned(), role, dims: Dims { n, c, h, w }, lanes });
+        Some(())
+    }
+
+    fn accumulators(&mut self) -> Option<()> {
+        let graph = &self.ir.graph;
+        for (&op, &offset) in &self.plan.accumulators {
+            let input = *graph.ops[op].inputs.first()?;
+            let [images, channels, h, w] = graph.sizes(input)?;
+            self.accumulator_of.insert(op, AccumulatorId(self.accumulators.len() as u32));
+            let name = graph.values[input].name.clone();
+            self.accumulators.push(Accumulator { name, images, channels, extent: [h, w], offset });
+        }
+        Some(())
+    }
+
+    fn weight(&self, source: WeightSource, packing: Packing) -> Option<WeightId> {
+        let at = self.plan.weights.iter().position(|w| w.source == source && w.packing == packing)?;
+        Some(WeightId(at as u32))
+    }
+
+    fn expression(&mut self, expr: &Expr) -> ExprId {
+        let at = self.expressions.iter().position(|e| e == expr).unwrap_or_else(|| {
+            self.expressions.push(expr.clone());
+            self.expressions.len() - 1
+        });
+        ExprId(at as u32)
+    }
+
+    fn section(&mut self, section: &Section) -> Option<ProgramSection> {
+        let graph = &self.ir.graph;
+        let flow = Flow::of(graph, &section.ops, &self.consumers)?;
+        let groups = groups(graph, &section.ops);
+        let planned = buffers(graph, &flow, &groups);
+        let buffer_of: HashMap<ValueId, BufferId> = planned
+            .iter()
+            .enumerate()
+            .map(|(i, b)| (flow.tensors[b.tensor].value, BufferId(i as u32)))
+            .collect();
+
+        let mut body = Vec::new();
+        for (g, group) in groups.iter().enumerate() {
+            for buffer in planned.iter().filter(|b| b.live[0] == g && flow.tensors[b.tensor].op.is_none()) {
+                let value = flow.tensors[buffer.tensor].value;
+                body.push(Instr::Load(Load { dst: buffer_of[&value], src: *self.tensor_of.get(&value)? }));
+            }
+            self.group(group, &buffer_of, &mut body)?;
+            let output = flow.tensors.iter().find(|t| t.value == group.output);
+            if output.is_some_and(|t| t.exported) {
+                let dst = *self.tensor_of.get(&group.output)?;
+                body.push(Instr::Store(Store { dst, src: *buffer_of.get(&group.output)? }));
+            }
+        }
+        let end = section.ops.iter().filter(|&&op| is_reduction(graph, op)).map(|&op| {
+            Some(Reduce {
+                acc: *self.accumulator_of.get(&op)?,
+                dst: *self.tensor_of.get(&graph.ops[op].output)?,
+            })
+        });
+        let end = end.collect::<Option<Vec<_>>>()?;
+
+        let buffers = planned.iter().map(|b| self.buffer(section, &flow, b)).collect::<Option<Vec<_>>>()?;
+        let axis = |i: usize| {
+            let steps = planned.iter().map(|b| {
+                let tiling = section.tensors.get(&flow.tensors[b.tensor].value)?;
+                let steps = &tiling.steps[i];
+                Some(BufferSteps { computed: steps.computed.clone(), owned: steps.owned.clone() })
+            });
+            Some(Axis { steps: section.grid?[i], buffers: steps.collect::<Option<Vec<_>>>()? })
+        };
+        Some(ProgramSection {
+            name: section.name.clone(),
+            images: flow.tensors[flow.anchor].sizes[0],
+            y: axis(0)?,
+            x: axis(1)?,
+            body: tokens::schedule(body, &buffers),
+            buffers,
+            end,
+        })
+    }
+
+    fn buffer(
+        &self,
+        section: &Section,
+        flow: &Flow,
+        planned: &crate::analysis::buffers::Buffer,
+    ) -> Option<Buffer> {
+        let tensor = &flow.tensors[planned.tensor];
+        let tiling = section.tensors.get(&tensor.value)?;
+        Some(Buffer {
+            name: self.ir.graph.values[tensor.value].name.clone(),
+            channels: tensor.sizes[1],
+            lanes: planned.lanes,
+            rows: tiling.tile[0],
+            cols: tiling.tile[1],
+            extent: tiling.extent,
+            outside: tiling.zero_out.as_ref().map(|z| z.value),
+            offset: tiling.buffer.as_ref()?.offset,
+        })
+    }
+
+    /// The instructions of a group.
+    fn group(
+        &mut self,
+        group: &Group,
+        buffer_of: &HashMap<ValueId, BufferId>,
+        body: &mut Vec<Instr>,
+    ) -> Option<()> {
+        let graph = &self.ir.graph;
+        let first = &graph.ops[group.ops[0]];
+        if is_reduction(graph, group.ops[0]) {
+            let src = *buffer_of.get(first.inputs.first()?)?;
+            body.push(Instr::Accumulate(Accumulate { acc: *self.accumulator_of.get(&group.ops[0])?, src }));
+            return Some(());
+        }
+        let dst = *buffer_of.get(&group.output)?;
+        let tail = match &group.tail {
+            Some(tail) => {
+                let operands = tail.operands.iter().map(|o| self.operand(*o, buffer_of));
+                Some((operands.collect::<Option<Vec<_>>>()?, self.expression(&tail.expr)))
+            }
+            None => None,
+        };
+        if group.is_elementwise(graph) {
+            let (operands, expr) = tail?;
+            body.push(Instr::Map(Map { dst, operands, expr }));
+            return Some(());
+        }
+        let inputs: Vec<Sizes> = first.inputs.iter().map(|&v| graph.sizes(v)).collect::<Option<_>>()?;
+        let srcs: Vec<BufferId> =
+            first.inputs.iter().map(|v| buffer_of.get(v).copied()).collect::<Option<_>>()?;
+        let weights = self.parameters(graph, &first.params, group)?;
+        let epilogue = tail.map(|(operands, expr)| Epilogue { operands, expr });
+        body.extend(first.op.lower(&Lowering {
+            dst,
+            srcs: &srcs,
+            inputs: &inputs,
+            weights: &weights,
+            epilogue,
+        }));
+        Some(())
+    }
+
+    fn parameters(&self, graph: &Graph, params: &[ParamId], group: &Group) -> Option<Vec<WeightId>> {
+        let first = &graph.ops[group.ops[0]];
+        let specs = first.op.params(&graph.shapes(&first.inputs)).ok()?;
+        params.iter().zip(specs).map(|(&p, spec)| self.weight(WeightSource::Param(p), spec.packing)).collect()
+    }
+
+    fn operand(&self, operand: TailOperand, buffer_of: &HashMap<ValueId, BufferId>) -> Option<Operand> {
+        let channels = Packing::Channels;
+        Some(match operand {
+            TailOperand::Value(value) => Operand::Buffer(*buffer_of.get(&value)?),
+            TailOperand::Param(p) => Operand::Channels(self.weight(WeightSource::Param(p), channels)?),
+            TailOperand::Constant(v) => Operand::Channels(self.weight(WeightSource::Constant(v), channels)?),
+        })
+    }
+}

@@ -1,0 +1,169 @@
+//! The passes: a file each, named as on the command line. [`PIPELINE`] is the compiler's table of contents.
+
+mod allocate;
+mod canonicalize;
+mod lower;
+mod overlap;
+mod pad;
+mod section_cut;
+mod tile;
+
+use zellige_grammar::{Code, Diagnostic};
+use zellige_runtime::program::Program;
+
+use crate::ir::{Graph, Sections, Target};
+
+/// What a pass works on: one of the three levels of the IR.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Module {
+    /// Ops over values.
+    Graph(Graph),
+    /// Ops in sections, with tilings as far as passes have decided them.
+    Sections(Sections),
+    /// Instructions.
+    Program(Program),
+}
+
+impl Module {
+    /// Name of the level.
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Graph(_) => Level::Graph,
+            Self::Sections(_) => Level::Sections,
+            Self::Program(_) => Level::Program,
+        }
+    }
+}
+
+/// A level of the IR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Ops over values.
+    Graph,
+    /// Ops in sections.
+    Sections,
+    /// Instructions.
+    Program,
+}
+
+impl std::fmt::Display for Level {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Graph => "graph",
+            Self::Sections => "sections",
+            Self::Program => "program",
+        })
+    }
+}
+
+/// What the caller asks of the pipeline.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Machine and budgets.
+    pub target: Target,
+    /// Target tile of every section.
+    pub tile: Option<[u64; 2]>,
+    /// One tile a section, cuts only where they must be.
+    pub untiled: bool,
+    /// Values (or parameters' paths) after whose ops to cut.
+    pub cut_after: Vec<String>,
+}
+
+/// What a pass does to a module.
+pub type Run = fn(Module, &Options) -> Result<Module, Vec<Diagnostic>>;
+
+/// A pass.
+pub struct Pass {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// One line for help and documentation.
+    pub doc: &'static str,
+    /// The level that it takes.
+    pub level: Level,
+    /// What it does.
+    pub run: Run,
+}
+
+/// All passes in the order in which the compiler runs them.
+pub const PIPELINE: &[Pass] = &[
+    Pass {
+        name: "canonicalize",
+        doc: "Drops ops that nothing reads or that change nothing, and joins equal ones.",
+        level: Level::Graph,
+        run: canonicalize::run,
+    },
+    Pass {
+        name: "section-cut",
+        doc: "Cuts the graph into sections and chooses each one's target tile.",
+        level: Level::Graph,
+        run: section_cut::run,
+    },
+    Pass {
+        name: "tile",
+        doc: "Derives every tensor's tiling from the target tile by reverse traversal.",
+        level: Level::Sections,
+        run: tile::run,
+    },
+    Pass {
+        name: "pad",
+        doc: "Moves all padding of a section to its inputs, and marks what intermediates must zero out.",
+        level: Level::Sections,
+        run: pad::run,
+    },
+    Pass {
+        name: "overlap",
+        doc: "Settles how the overlap of neighbouring tiles is had, and where tiles are stored.",
+        level: Level::Sections,
+        run: overlap::run,
+    },
+    Pass {
+        name: "allocate",
+        doc: "Places tile buffers in SRAM and tensors in device memory, within the budgets.",
+        level: Level::Sections,
+        run: allocate::run,
+    },
+    Pass {
+        name: "lower",
+        doc: "Writes the instructions and their tokens.",
+        level: Level::Sections,
+        run: lower::run,
+    },
+];
+
+/// The pass of that name.
+pub fn find(name: &str) -> Option<&'static Pass> {
+    PIPELINE.iter().find(|p| p.name == name)
+}
+
+/// The module as sections, for passes that take those.
+fn sections(module: Module, pass: &str) -> Result<Sections, Vec<Diagnostic>> {
+    match module {
+        Module::Sections(sections) => Ok(sections),
+        other => Err(vec![wrong_level(pass, Level::Sections, other.level())]),
+    }
+}
+
+/// The module as a graph, for passes that take one.
+fn graph(module: Module, pass: &str) -> Result<Graph, Vec<Diagnostic>> {
+    match module {
+        Module::Graph(graph) => Ok(graph),
+        other => Err(vec![wrong_level(pass, Level::Graph, other.level())]),
+    }
+}
+
+fn wrong_level(pass: &str, wanted: Level, found: Level) -> Diagnostic {
+    Diagnostic::error(Code::E0612, format!("pass `{pass}` takes the {wanted} level, found the {found} level"))
+}
+
+/// For passes that look at what an earlier pass has decided.
+fn missing(section: &str, what: &str, pass: &str) -> Vec<Diagnostic> {
+    let message = format!("section `{section}` has no {what}");
+    vec![Diagnostic::error(Code::E0612, message).hint(format!("run pass `{pass}` first"))]
+}
+
+impl Options {
+    /// The smallest SRAM and device memory that a plan for a bound graph can do with; `None` if there is no plan at all.
+    pub fn smallest_budgets(&self, graph: &Graph) -> Option<[u64; 2]> {
+        section_cut::smallest_budgets(graph, self)
+    }
+}

@@ -1,0 +1,64 @@
+//! `pad`: moves all padding of a section to its inputs, and marks what intermediates must zero out.
+//!
+//! ```text
+//! before: %x 32 × 32, tile 20 × 20;   %a 32 × 32, tile 18 × 18                          (two convolutions padded by 1)
+//! after:  %x padding [2, 2, 2, 2], padded 36 × 36;   %a padded 34 × 34, zero-out of a border of 1
+//! ```
+//!
+//! The padding of a tensor is what the whole output needs of it beyond its extent; where a reader finds zeros there, whoever
+//! writes a tile that reaches over the border writes them.
+
+use zellige_grammar::Diagnostic;
+use zellige_runtime::program::Interval;
+use zellige_runtime::program::instr::AxisId;
+
+use super::{Module, Options};
+use crate::analysis::flow::{Flow, FlowTensor};
+use crate::analysis::footprint::need;
+use crate::analysis::geometry::axis_geometry;
+use crate::ir::ZeroOut;
+use crate::ops::Outside;
+
+pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>> {
+    let mut ir = super::sections(module, "pad")?;
+    let consumers = ir.graph.consumers();
+    for section in &mut ir.sections {
+        let flow = Flow::of(&ir.graph, &section.ops, &consumers)
+            .ok_or_else(|| super::missing(&section.name, "output", "section-cut"))?;
+        let anchor = &flow.tensors[flow.anchor];
+        let whole = AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, anchor.extent(axis) as u64, u64::MAX));
+        for (t, tensor) in flow.tensors.iter().enumerate() {
+            let tiling = section
+                .tensors
+                .get_mut(&tensor.value)
+                .ok_or_else(|| super::missing(&section.name, "tilings", "tile"))?;
+            let [y, x] = AxisId::BOTH.map(|axis| {
+                let need = whole[axis.index()].tensors[t].computed.first().copied().unwrap_or_default();
+                beyond(need, tensor.extent(axis))
+            });
+            tiling.padding = Some([y[0], x[0], y[1], x[1]]);
+            tiling.padded = Some([tensor.sizes[2] + y[0] + y[1], tensor.sizes[3] + x[0] + x[1]]);
+            tiling.zero_out = zero_out(&flow, tensor);
+        }
+    }
+    Ok(Module::Sections(ir))
+}
+
+/// How far an interval reaches before 0 and past the extent.
+fn beyond(need: Interval, extent: i64) -> [u64; 2] {
+    [(-need.start).max(0) as u64, (need.end - extent).max(0) as u64]
+}
+
+/// The border that readers find zero, given that they compute nothing outside their own extents.
+fn zero_out(flow: &Flow, tensor: &FlowTensor) -> Option<ZeroOut> {
+    let readers = tensor.readers.iter().filter(|r| r.outside == Outside::Zero);
+    let border = readers.fold([0; 4], |border: [u64; 4], reader| {
+        let [y, x] = AxisId::BOTH.map(|axis| {
+            let outputs = Interval::new(0, flow.tensors[reader.output].extent(axis));
+            beyond(need(reader.maps[axis.index()], outputs, tensor.extent(axis)), tensor.extent(axis))
+        });
+        let new = [y[0], x[0], y[1], x[1]];
+        [0, 1, 2, 3].map(|i| border[i].max(new[i]))
+    });
+    (border != [0; 4]).then_some(ZeroOut { value: 0.0, border })
+}

@@ -1,0 +1,123 @@
+//! `section-cut`: cuts the graph into sections and chooses each one's target tile.
+//!
+//! ```text
+//! before: %m = global_avg_pool %x;   %y = mul %x %m;
+//! after:  section s0 (tile: [64, 64]) { … %x, %m }   section s1 (tile: [128, 64]) { %y }
+//! ```
+//!
+//! Cuts are forced where an op reads the result of a reduction; elsewhere the planner weighs recomputed halos against traffic
+//! ([`crate::analysis::planner`]). A plan that does not fit the memory budget is replaced by the one with the smallest
+//! boundary tensors, and refused if that does not fit either.
+
+use indexmap::IndexMap;
+use zellige_grammar::{Code, Diagnostic};
+use zellige_runtime::machine::format_size;
+
+use super::{Module, Options};
+use crate::analysis::device::{self, DevicePlan};
+use crate::analysis::planner::{self, Choice, Objective, PlanError, Wishes};
+use crate::base::OpId;
+use crate::ir::{Graph, Section, Sections};
+
+pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagnostic>> {
+    let graph = super::graph(module, "section-cut")?;
+    if !graph.is_bound() {
+        return Err(vec![unbound(&graph)]);
+    }
+    let choices = plan(&graph, options)?;
+    let sections = choices.into_iter().enumerate().map(|(i, choice)| Section {
+        name: format!("s{i}"),
+        ops: choice.ops,
+        tile: Some(choice.tile),
+        overlap: None,
+        grid: None,
+        tensors: IndexMap::new(),
+        sram_bytes: None,
+    });
+    let sections = sections.collect();
+    Ok(Module::Sections(Sections { graph, target: options.target.clone(), sections, device: None }))
+}
+
+fn unbound(graph: &Graph) -> Diagnostic {
+    let names = graph.symbols().join("`, `");
+    Diagnostic::error(Code::E0505, format!("sections are cut for known sizes, and `{names}` are not bound"))
+        .hint("give them with `--bind`, such as `--bind H=512,W=512`")
+}
+
+fn plan(graph: &Graph, options: &Options) -> Result<Vec<Choice>, Vec<Diagnostic>> {
+    let wishes = Wishes {
+        tile: options.tile,
+        untiled: options.untiled,
+        cut_after: cut_after(graph, &options.cut_after)?,
+    };
+    let choices = |objective| {
+        planner::plan(graph, &options.target, &wishes, objective)
+            .map_err(|e| vec![refuse_sram(graph, options, &e)])
+    };
+    let fast = choices(Objective::Time)?;
+    if device_plan(graph, &fast)?.total() <= options.target.memory {
+        return Ok(fast);
+    }
+    let small = choices(Objective::Memory)?;
+    let needed = device_plan(graph, &small)?.total();
+    if needed <= options.target.memory {
+        return Ok(small);
+    }
+    let message = format!(
+        "the tensors in device memory take {}, and `--memory` is {}",
+        format_size(needed),
+        format_size(options.target.memory)
+    );
+    Err(vec![
+        Diagnostic::error(Code::E0702, message)
+            .hint(format!("the smallest that would do is `--memory {needed}`"))
+            .note("inputs, outputs, packed weights and the tensors at section boundaries count"),
+    ])
+}
+
+fn device_plan(graph: &Graph, choices: &[Choice]) -> Result<DevicePlan, Vec<Diagnostic>> {
+    let ops: Vec<&[OpId]> = choices.iter().map(|c| c.ops.as_slice()).collect();
+    device::plan(graph, &ops).ok_or_else(|| {
+        vec![Diagnostic::error(Code::E0702, "the tensors in device memory take more than 2^64 bytes")]
+    })
+}
+
+fn refuse_sram(graph: &Graph, options: &Options, error: &PlanError) -> Diagnostic {
+    let PlanError::Sram { op, needed } = *error;
+    let node = &graph.ops[op];
+    let (name, given) = (&graph.values[node.output].name, format_size(options.target.sram));
+    let what = if options.tile.is_some() { "a tile of the size asked for" } else { "the smallest tile" };
+    Diagnostic::error(
+        Code::E0701,
+        format!("{what} of `{name}` takes {}, and a worker's SRAM is {given}", format_size(needed)),
+    )
+    .label(node.span, "computed here")
+    .hint(format!("the smallest that would do is `--sram {needed}`"))
+}
+
+/// The ops that `--cut-after` names: by the name of their value, or the path of their parameters.
+fn cut_after(graph: &Graph, names: &[String]) -> Result<Vec<OpId>, Vec<Diagnostic>> {
+    let find = |name: &String| {
+        let prefix = format!("{name}.");
+        let is = |op: OpId| {
+            let node = &graph.ops[op];
+            graph.values[node.output].name == *name
+                || node.params.iter().any(|&p| graph.params[p].name.starts_with(&prefix))
+        };
+        graph.ops.ids().find(|&op| is(op)).ok_or_else(|| {
+            let known = graph.ops.iter().map(|(_, n)| graph.values[n.output].name.as_str());
+            let closest = zellige_grammar::suggest::did_you_mean(name, known);
+            vec![Diagnostic::error(Code::E0707, format!("no op is called `{name}`")).maybe_hint(closest)]
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+/// The smallest SRAM a worker (as found with the smallest tiles, op by op), and the device memory of the plan with the
+/// smallest boundary tensors.
+pub(super) fn smallest_budgets(graph: &Graph, options: &Options) -> Option<[u64; 2]> {
+    let wishes = Wishes { tile: options.tile, untiled: options.untiled, ..Wishes::default() };
+    let sram = planner::smallest_sram(graph, &options.target, &wishes);
+    let small = planner::plan(graph, &options.target, &wishes, Objective::Memory).ok()?;
+    Some([sram, device_plan(graph, &small).ok()?.total()])
+}

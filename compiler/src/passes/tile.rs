@@ -1,0 +1,82 @@
+//! `tile`: derives every tensor's tiling from the section's target tile by reverse traversal.
+//!
+//! ```text
+//! before: section s0 (tile: [16, 16]) { %a = conv2d %x; %b = conv2d %a }            (32 × 32, kernels 3, pad 1)
+//! after:  %x tile 20 × 20, origin −2; %a tile 18 × 18, origin −1; %b tile 16 × 16, origin 0; grid 2 × 2
+//! ```
+
+use zellige_grammar::{Code, Diagnostic};
+use zellige_runtime::program::Steps;
+use zellige_runtime::program::instr::AxisId;
+
+use super::{Module, Options};
+use crate::analysis::flow::{Flow, FlowReader, FlowTensor};
+use crate::analysis::geometry::{AxisGeometry, axis_geometry};
+use crate::base::AxisMap;
+use crate::ir::{Graph, Reader, Role, Section, TensorSteps, Tiling};
+
+pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>> {
+    let mut ir = super::sections(module, "tile")?;
+    let consumers = ir.graph.consumers();
+    for section in &mut ir.sections {
+        let Some(tile) = section.tile else { return Err(vec![no_target(section)]) };
+        let flow = Flow::of(&ir.graph, &section.ops, &consumers)
+            .ok_or_else(|| super::missing(&section.name, "output", "section-cut"))?;
+        let axes = AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, tile[axis.index()], u64::MAX));
+        section.grid = Some([axes[0].steps, axes[1].steps]);
+        let tilings =
+            (0..flow.tensors.len()).map(|t| (flow.tensors[t].value, tiling(&ir.graph, &flow, t, &axes)));
+        section.tensors = tilings.collect();
+    }
+    Ok(Module::Sections(ir))
+}
+
+fn no_target(section: &Section) -> Diagnostic {
+    Diagnostic::error(Code::E0703, format!("section `{}` has no target tile", section.name))
+        .hint("write one, such as `tile: [64, 64]`, or run pass `section-cut`")
+}
+
+fn tiling(graph: &Graph, flow: &Flow, t: usize, axes: &[AxisGeometry; 2]) -> Tiling {
+    let tensor = &flow.tensors[t];
+    let tiles = [&axes[0].tensors[t], &axes[1].tensors[t]];
+    let first = |i: usize| tiles[i].computed.first().map_or(0, |c| c.start);
+    Tiling {
+        role: role(tensor),
+        anchor: t == flow.anchor,
+        reduced: tensor.reduced,
+        extent: [tensor.sizes[2], tensor.sizes[3]],
+        tile: tiles.map(|a| a.size as u64),
+        origin: [first(0), first(1)],
+        readers: tensor.readers.iter().map(|r| reader(graph, r)).collect(),
+        steps: tiles.map(|a| TensorSteps {
+            computed: Steps::compress(&a.computed),
+            owned: Steps::compress(&a.owned),
+        }),
+        overlap: None,
+        padding: None,
+        padded: None,
+        zero_out: None,
+        storage: None,
+        buffer: None,
+    }
+}
+
+fn role(tensor: &FlowTensor) -> Role {
+    match (tensor.op, tensor.exported, tensor.reduced) {
+        (None, ..) => Role::Input,
+        (_, true, _) => Role::Output,
+        (_, _, true) => Role::Reduced,
+        _ => Role::Intermediate,
+    }
+}
+
+fn reader(graph: &Graph, reader: &FlowReader) -> Reader {
+    let window = |map: AxisMap| match map {
+        AxisMap::Window { kernel, stride, .. } | AxisMap::Transposed { kernel, stride, .. } => {
+            (kernel, stride)
+        }
+        _ => (1, 1),
+    };
+    let [(ky, sy), (kx, sx)] = reader.maps.map(window);
+    Reader { op: graph.ops[reader.op].op.name().to_owned(), kernel: [ky, kx], stride: [sy, sx] }
+}

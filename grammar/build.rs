@@ -1,0 +1,5 @@
+//! Generates the two LALRPOP parsers, `model.lalrpop` and `ir.lalrpop`.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    lalrpop::Configuration::new().use_cargo_dir_conventions().emit_rerun_directives(true).process()
+}

@@ -1,0 +1,196 @@
+//! Bodies for fuzzing, run for a moment by the tests.
+//!
+//! A body takes any text and panics where one of the crate's promises is broken.
+
+use crate::diagnostic::{Diagnostic, render_ansi, render_json, render_text};
+use crate::model::parse_model;
+use crate::span::SourceFile;
+use crate::zir;
+
+/// Parses the text as a model: no panic, every diagnostic can be drawn, and a text
+/// without a tree has a diagnostic.
+pub(crate) fn model(text: &str) {
+    let (file, problems) = parse_model(text);
+    assert!(file.is_some() || !problems.is_empty());
+    draw(&problems, text);
+}
+
+/// Parses the text as IR, and what was understood of it is printed and parsed again.
+pub(crate) fn ir(text: &str) {
+    let (tree, problems) = zir::parse(text);
+    assert!(tree.is_some() || !problems.is_empty());
+    draw(&problems, text);
+    if let Some(tree) = tree {
+        let printed = zir::print(&tree);
+        let (again, problems) = zir::parse(&printed);
+        assert_eq!(problems, [], "{printed}");
+        assert_eq!(again.as_deref(), Some(tree.as_slice()), "{printed}");
+        assert_eq!(again.map(|again| zir::print(&again)), Some(printed));
+    }
+}
+
+fn draw(problems: &[Diagnostic], text: &str) {
+    let file = SourceFile::new("fuzz", text);
+    for problem in problems {
+        let span = problem.span().unwrap_or_default();
+        assert!(span.start <= span.end && span.end as usize <= text.len(), "{problem:?}");
+        assert!(text.is_char_boundary(span.start as usize) && text.is_char_boundary(span.end as usize));
+    }
+    let drawn = render_text(problems, &file);
+    assert!(drawn.matches("error[E").count() >= problems.len(), "{drawn}");
+    assert!(render_ansi(problems, &file).len() >= drawn.len() || problems.is_empty());
+    assert_eq!(render_json(problems, &file).lines().count(), problems.len());
+}
+
+/// A small generator of pseudo-random numbers (xorshift64*), the same on every run.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    /// A number below `end`; zero if there is none.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        ((self.next() >> 16) % end.max(1) as u64) as usize
+    }
+
+    pub(crate) fn pick<'a, T: ?Sized>(&mut self, among: &[&'a T]) -> &'a T {
+        among[self.below(among.len())]
+    }
+}
+
+/// What mutations insert.
+const PIECES: [&str; 44] = [
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    ";",
+    ",",
+    ":",
+    "=",
+    "|>",
+    "..",
+    "->",
+    "\"",
+    "\\",
+    "%",
+    "@",
+    "f32[",
+    "-",
+    "+",
+    "/",
+    "//",
+    "/*",
+    "'",
+    "§",
+    "\u{1F600}",
+    "0",
+    "9223372036854775808",
+    "1e999",
+    ".5",
+    "let ",
+    "for ",
+    "if ",
+    "else ",
+    "return ",
+    "model m(",
+    "block ",
+    "train(",
+    "in",
+    "inf",
+    "%a, %b = ",
+    "\n",
+    "\0",
+    "\u{301}",
+];
+
+/// The text with a few random mistakes.
+pub(crate) fn mutate(text: &str, random: &mut Random) -> String {
+    let mut text = text.to_owned();
+    for _ in 0..=random.below(6) {
+        let a = text.floor_char_boundary(random.below(text.len() + 1));
+        let b = text.floor_char_boundary((a + random.below(40)).min(text.len())).max(a);
+        match random.below(5) {
+            0 => text.replace_range(a..b, ""),
+            1 => text.insert_str(a, random.pick(&PIECES)),
+            2 => text.replace_range(a..b, random.pick(&PIECES)),
+            3 => {
+                let copy = text[a..b].to_owned();
+                let at = text.floor_char_boundary(random.below(text.len() + 1));
+                text.insert_str(at, &copy);
+            }
+            _ => text.truncate(if random.below(8) == 0 { a } else { text.len() }),
+        }
+    }
+    text
+}
+
+#[test]
+fn mutated_models_do_not_panic() {
+    let mut random = Random::new(1);
+    for round in 0..2_000 {
+        let (_, sample) = crate::model::tests::SAMPLES[round % crate::model::tests::SAMPLES.len()];
+        model(&mutate(sample, &mut random));
+    }
+}
+
+#[test]
+fn mutated_ir_does_not_panic() {
+    let mut random = Random::new(2);
+    for round in 0..2_000 {
+        let sample = zir::tests::SAMPLES[round % zir::tests::SAMPLES.len()];
+        ir(&mutate(sample, &mut random));
+    }
+}
+
+#[test]
+fn soup_does_not_panic() {
+    let mut random = Random::new(3);
+    for _ in 0..1_000 {
+        let text: String = (0..random.below(120)).map(|_| random.pick(&PIECES)).collect();
+        model(&text);
+        ir(&text);
+    }
+}
+
+/// Lexers and parsers go through long tokens and long lists without recursion.
+#[test]
+fn length_is_no_matter() {
+    for piece in ["a", "0", " ", "\n", "/", "\u{1F600}", "\"", "% ", "x, ", "-", "'", "_.", "|"] {
+        for around in
+            [("", ""), ("\"", "\""), ("// ", "\n"), ("f(", ");"), ("%", ";"), ("/*", ""), ("x [", "];")]
+        {
+            let text = format!("{}{}{}", around.0, piece.repeat(100_000), around.1);
+            model(&text);
+            ir(&text);
+        }
+    }
+}
+#[test]
+fn zzz_times() {
+    for piece in ["a", "0", " ", "\n", "/", "\u{1F600}", "\"", "% ", "x, ", "-", "'", "_.", "|"] {
+        for around in [("", ""), ("\"", "\""), ("// ", "\n"), ("f(", ");"), ("%", ";"), ("/*", ""), ("x [", "];")] {
+            let text = format!("{}{}{}", around.0, piece.repeat(100_000), around.1);
+            let t0 = std::time::Instant::now();
+            let (_, p) = parse_model(&text);
+            let t1 = std::time::Instant::now();
+            let (_, q) = zir::parse(&text);
+            let t2 = std::time::Instant::now();
+            let f = SourceFile::new("x", text.clone());
+            render_text(&p, &f); render_text(&q, &f);
+            let t3 = std::time::Instant::now();
+            if (t3-t0).as_millis() > 50 { eprintln!("{piece:?} {around:?} {:?} {:?} {:?}  {} {}", t1-t0, t2-t1, t3-t2, p.len(), q.len()); }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! A worker: its SRAM, and how it runs one tile.
+
+use std::io;
+use std::time::Instant;
+
+use super::allocation::Allocation;
+use super::bindings::Tensors;
+use super::device::Device;
+use super::section::{Action, PreparedSection, TileIndex, place_columns, place_rows};
+use super::{EngineError, transfer};
+use crate::exact;
+use crate::memory::{Tile, View};
+use crate::program::{Buffer, Program, Region, Section};
+
+/// What all workers of a run share.
+#[derive(Clone, Copy)]
+pub(super) struct Shared<'a> {
+    pub(super) program: &'a Program,
+    pub(super) sections: &'a [PreparedSection],
+    pub(super) device: &'a Device,
+    pub(super) tensors: &'a Tensors,
+    /// Whether buffers forget their contents before each tile.
+    pub(super) checked: bool,
+}
+
+/// A worker's own memory, allocated once.
+pub(super) struct Worker {
+    /// What `sections` and `scratch` point into.
+    _memory: [Allocation; 2],
+    sections: Vec<SectionState>,
+    scratch: *mut f32,
+    scratch_len: usize,
+}
+
+// SAFETY: the pointers lead into the worker's own memory, which does not move.
+unsafe impl Send for Worker {}
+
+/// What a worker keeps for one section.
+struct SectionState {
+    /// The buffers, at the tile run last.
+    views: Vec<View>,
+    /// The y-step that the views are placed at.
+    row: Option<u64>,
+    /// Nanoseconds spent in each instruction during this run; empty if nobody wants to know.
+    times: Vec<u64>,
+}
+
+impl Worker {
+    /// Allocates the buffers of a verified program, and `scratch_len` f32s of scratch.
+    pub(super) fn new(
+        program: &Program,
+        scratch_len: usize,
+        checked: bool,
+        profile: bool,
+    ) -> Result<Self, EngineError> {
+        let bytes = program.sections.iter().map(sram_bytes).max().unwrap_or(0);
+        let failed = |source| EngineError::Memory { what: "a worker's tile buffers", bytes, source };
+        let mut buffers = Allocation::new(bytes, checked).map_err(failed)?;
+        let sections = program
+            .sections
+            .iter()
+            .map(|section| SectionState::new(section, &mut buffers, profile))
+            .collect::<io::Result<_>>()
+            .map_err(failed)?;
+
+        let bytes = scratch_len as u64 * 4;
+        let failed = |source| EngineError::Memory { what: "a worker's scratch memory", bytes, source };
+        let mut memory = Allocation::new(bytes, checked).map_err(failed)?;
+        let scratch = memory.part(0, bytes).map_err(failed)?.cast();
+        Ok(Self { _memory: [buffers, memory], sections, scratch, scratch_len })
+    }
+
+    /// Forgets the times of the last run.
+    pub(super) fn reset(&mut self) {
+        self.sections.iter_mut().for_each(|s| s.times.fill(0));
+    }
+
+    /// Nanoseconds spent in each instruction of section `s`.
+    pub(super) fn times(&self, s: usize) -> &[u64] {
+        &self.sections[s].times
+    }
+
+    /// Runs the body of section `s` for tile number `n`.
+    ///
+    /// # Safety
+    ///
+    /// The program was verified, `n` is a tile of the section, the tensors are bound to memory of their sizes, and no other
+    /// thread runs the same tile, or another section, at the same time.
+    pub(super) unsafe fn run_tile(&mut self, shared: Shared<'_>, s: usize, n: u64) {
+        let (section, prepared) = (&shared.program.sections[s], &shared.sections[s]);
+        let tile = TileIndex::new(section, n);
+        let state = &mut self.sections[s];
+        state.place(section, tile);
+        if shared.checked {
+            state.forget(section);
+        }
+        // SAFETY: the worker has this much scratch, and nobody else refers to it.
+        let scratch = unsafe { std::slice::from_raw_parts_mut(self.scratch, self.scratch_len) };
+        for (k, action) in prepared.actions.iter().enumerate() {
+            let start = (!state.times.is_empty()).then(Instant::now);
+            // SAFETY: the views are this tile's, over buffers of this worker; the rest is promised by the caller.
+            unsafe { run_action(shared, action, tile.image, &state.views, scratch) };
+            if let Some(start) = start {
+                state.times[k] += start.elapsed().as_nanos() as u64;
+            }
+        }
+    }
+}
+
+impl SectionState {
+    fn new(section: &Section, memory: &mut Allocation, profile: bool) -> io::Result<Self> {
+        let views = section.buffers.iter().map(|buffer| view(buffer, memory)).collect::<io::Result<_>>()?;
+        let times = if profile { vec![0; section.body.len()] } else { Vec::new() };
+        Ok(Self { views, row: None, times })
+    }
+
+    fn place(&mut self, section: &Section, tile: TileIndex) {
+        if self.row != Some(tile.y) {
+            place_rows(&mut self.views, &section.y, tile.y);
+            self.row = Some(tile.y);
+        }
+        place_columns(&mut self.views, &section.x, tile.x);
+    }
+
+    /// Makes every value of every buffer a NaN, so that what is read before it is written shows.
+    fn forget(&mut self, section: &Section) {
+        for (view, buffer) in self.views.iter().zip(&section.buffers) {
+            // SAFETY: the view's memory is as large as the buffer, and the worker's own.
+            unsafe { std::slice::from_raw_parts_mut(view.ptr, buffer_bytes(buffer) as usize / 4) }
+                .fill(f32::NAN);
+        }
+    }
+}
+
+/// Runs one instruction for one tile.
+///
+/// # Safety
+///
+/// `views` are those of one tile of a verified program, over buffers that no other thread uses; the tensors are bound; and
+/// tiles that run at the same time are of the same section.
+unsafe fn run_action(shared: Shared<'_>, action: &Action, image: u64, views: &[View], scratch: &mut [f32]) {
+    match action {
+        Action::Load { dst, src } => {
+            // SAFETY: the verifier has found the valid part of `dst` to be inside the tensor, and that no tile of the section
+            // writes the tensor.
+            unsafe { transfer::load(&views[dst.index()], &shared.tensors.image(*src, image)) }
+        }
+        Action::Store { dst, src } => {
+            // SAFETY: the verifier has found the owned part of `src` to be inside buffer and tensor, and disjoint from that of
+            // any other tile.
+            unsafe { transfer::store(&shared.tensors.image(*dst, image), &views[src.index()]) }
+        }
+        Action::Accumulate { acc, src } => {
+            let sums = shared.device.image_sums(*acc, image);
+            // SAFETY: the verifier has found the owned part of `src` to be inside the buffer, and written by the body.
+            unsafe { exact::accumulate(&views[src.index()], sums) }
+        }
+        Action::Compute(kernel) => {
+            let tile = Tile { views, weights: shared.device.weights() };
+            // SAFETY: the program was verified and the views are one tile's, as the caller promises.
+            unsafe { kernel.run(&tile, scratch) }
+        }
+    }
+}
+
+/// A buffer in its memory, not yet placed in its tensor.
+fn view(buffer: &Buffer, memory: &mut Allocation) -> io::Result<View> {
+    let (rows, cols, lanes) = (buffer.rows as i64, buffer.cols as i64, i64::from(buffer.lanes));
+    Ok(View {
+        ptr: memory.part(buffer.offset, buffer_bytes(buffer))?.cast(),
+        lanes,
+        channels: buffer.channels as i64,
+        block_stride: rows * cols * lanes,
+        row_stride: cols * lanes,
+        y0: 0,
+        x0: 0,
+        computed: Region::default(),
+        valid: Region::default(),
+        owned: Region::default(),
+        extent: buffer.extent(),
+        outside: buffer.outside,
+    })
+}
+
+fn buffer_bytes(buffer: &Buffer) -> u64 {
+    buffer.bytes().unwrap_or(u64::MAX)
+}
+
+/// Bytes of SRAM that the buffers of a section take.
+pub(super) fn sram_bytes(section: &Section) -> u64 {
+    section.buffers.iter().map(|b| b.offset.saturating_add(buffer_bytes(b))).max().unwrap_or(0)
+}

@@ -1,0 +1,320 @@
+//! Programs made by hand, for tests: valid, small, and together with every instruction in them.
+
+use super::instr::{
+    Accumulate, Conv2d, ConvTranspose2d, Copy, Epilogue, Load, Map, Nearest, Operand, PixelShuffle, Pool,
+    PoolKind, Ratio, Reduce, Store, Window,
+};
+use super::{
+    Accumulator, AccumulatorId, Axis, Buffer, BufferId, BufferSteps, Data, Dims, ExprId, Instr, Interval,
+    Numerics, Packing, Program, Role, Scheduled, Section, Source, Steps, Tensor, TensorId, Token, Weight,
+    WeightId,
+};
+use crate::machine::Machine;
+use crate::scalar::{Binary, Builder};
+
+/// A 3 × 3 convolution with bias and ReLU from 3 to 20 channels on 20 × 24 pixels, then a 2 × 2 max pool: two sections, cut
+/// into tiles of 8 × 8 and 4 × 8 that the extents do not divide.
+pub fn two_sections() -> Program {
+    let mut program = Draft::new("two_sections");
+    let image = program.tensor("image", Role::Input, [1, 3, 20, 24]);
+    let features = program.tensor("features", Role::Composite(0), [1, 20, 20, 24]);
+    let pooled = program.tensor("pooled", Role::Output, [1, 20, 10, 12]);
+    let weight = program.weight("conv.weight", &[20, 3, 3, 3], Packing::Conv { groups: 1 });
+    let bias = program.weight("conv.bias", &[20], Packing::GroupedChannels { groups: 1 });
+    let relu = program.expression(|b| {
+        let (x, zero) = (b.input(0), b.constant(0.0));
+        b.binary(Binary::Max, x, zero)
+    });
+
+    let mut s0 = Cut::new("s0", 1, [tiles(20, 8), tiles(24, 8)]);
+    let x = s0.buffer("image", [3, 20, 24], Some(0.0), |t| widen(t, 1, 1), false);
+    let y = s0.buffer("features", [20, 20, 24], None, |t| t, true);
+    s0.push(Instr::Load(Load { dst: x, src: image }));
+    s0.push(Instr::Conv2d(Conv2d {
+        dst: y,
+        src: x,
+        weight,
+        bias: Some(bias),
+        window: window(3, 1, 1),
+        groups: 1,
+        epilogue: Some(Epilogue { operands: vec![], expr: relu }),
+    }));
+    s0.push(Instr::Store(Store { dst: features, src: y }));
+    program.0.sections.push(s0.finish());
+
+    let mut s1 = Cut::new("s1", 1, [tiles(10, 4), tiles(12, 8)]);
+    let x = s1.buffer("features", [20, 20, 24], None, |t| scale(t, 2), false);
+    let y = s1.buffer("pooled", [20, 10, 12], None, |t| t, true);
+    s1.push(Instr::Load(Load { dst: x, src: features }));
+    s1.push(Instr::Pool(Pool { dst: y, src: x, kind: PoolKind::Max, window: window(2, 2, 0) }));
+    s1.push(Instr::Store(Store { dst: pooled, src: y }));
+    program.0.sections.push(s1.finish());
+    program.finish()
+}
+
+/// One of each instruction, on two images: a grouped convolution and a transposed one, resampling, concatenation, pixel
+/// shuffle, average pooling, and the mean of the result, which a second section subtracts.
+pub fn every_instruction() -> Program {
+    let mut program = Draft::new("every_instruction");
+    let image = program.tensor("image", Role::Input, [2, 4, 16, 24]);
+    let pooled = program.tensor("pooled", Role::Composite(0), [2, 2, 32, 48]);
+    let mean = program.tensor("mean", Role::Composite(0), [2, 2, 1, 1]);
+    let centred = program.tensor("centred", Role::Output, [2, 2, 32, 48]);
+    let conv = program.weight("conv.weight", &[8, 2, 3, 3], Packing::Conv { groups: 2 });
+    let bias = program.weight("conv.bias", &[8], Packing::GroupedChannels { groups: 2 });
+    let slopes = program.weight("prelu.weight", &[8], Packing::Channels);
+    let up = program.weight("up.weight", &[8, 4, 2, 2], Packing::ConvTranspose { groups: 1 });
+    let scales = program.weight("scales", &[1, 2, 1, 1], Packing::Plain);
+    let scales = program.tensor("scales", Role::Constant(scales), [1, 2, 1, 1]);
+    let prelu = program.expression(|b| {
+        let (x, slope, zero) = (b.input(0), b.input(1), b.constant(0.0));
+        let (positive, negative) = (b.binary(Binary::Max, x, zero), b.binary(Binary::Min, x, zero));
+        b.fma(negative, slope, positive)
+    });
+    let product = program.expression(|b| {
+        let (x, y) = (b.input(0), b.input(1));
+        b.binary(Binary::Mul, x, y)
+    });
+    let difference = program.expression(|b| {
+        let (x, y) = (b.input(0), b.input(1));
+        b.binary(Binary::Sub, x, y)
+    });
+    let accumulator = AccumulatorId(0);
+    program.0.accumulators.push(Accumulator {
+        name: "pooled".into(),
+        images: 2,
+        channels: 2,
+        extent: [32, 48],
+        offset: 0,
+    });
+
+    let mut s0 = Cut::new("s0", 2, [tiles(32, 16), tiles(48, 16)]);
+    let half = |t: Interval| Interval::new(t.start / 2, t.end / 2);
+    let x = s0.buffer("image", [4, 16, 24], Some(0.0), |t| widen(half(t), 1, 1), false);
+    let conv_out = s0.buffer("conv", [8, 16, 24], None, half, false);
+    let up_out = s0.buffer("up", [4, 32, 48], None, |t| t, false);
+    let nearest = s0.buffer("nearest", [4, 32, 48], None, |t| t, false);
+    let both = s0.buffer("both", [8, 32, 48], None, |t| t, false);
+    let shuffled = s0.buffer("shuffled", [2, 64, 96], None, |t| scale(t, 2), false);
+    let small = s0.buffer("pooled", [2, 32, 48], None, |t| t, true);
+    let factor = s0.buffer("scales", [2, 1, 1], None, |_| Interval::new(0, 1), false);
+    s0.push(Instr::Load(Load { dst: x, src: image }));
+    s0.push(Instr::Load(Load { dst: factor, src: scales }));
+    s0.push(Instr::Conv2d(Conv2d {
+        dst: conv_out,
+        src: x,
+        weight: conv,
+        bias: Some(bias),
+        window: window(3, 1, 1),
+        groups: 2,
+        epilogue: Some(Epilogue { operands: vec![Operand::Channels(slopes)], expr: prelu }),
+    }));
+    s0.push(Instr::ConvTranspose2d(ConvTranspose2d {
+        dst: up_out,
+        src: conv_out,
+        weight: up,
+        bias: None,
+        window: window(2, 2, 0),
+        groups: 1,
+        epilogue: None,
+    }));
+    s0.push(Instr::Nearest(Nearest { dst: nearest, src: x, ratio: [Ratio { num: 1, den: 2 }; 2] }));
+    for (channel, src) in [(0, up_out), (4, nearest)] {
+        s0.push(Instr::Copy(Copy { dst: both, src, channel, shift: [0, 0], outside: 0.0 }));
+    }
+    s0.push(Instr::PixelShuffle(PixelShuffle { dst: shuffled, src: both, factor: 2 }));
+    let kind = PoolKind::Average { margin: [0; 4] };
+    s0.push(Instr::Pool(Pool { dst: small, src: shuffled, kind, window: window(2, 2, 0) }));
+    let operands = vec![Operand::Buffer(small), Operand::Buffer(factor)];
+    s0.push(Instr::Map(Map { dst: small, operands, expr: product }));
+    s0.push(Instr::Accumulate(Accumulate { acc: accumulator, src: small }));
+    s0.push(Instr::Store(Store { dst: pooled, src: small }));
+    let mut s0 = s0.finish();
+    s0.end.push(Reduce { acc: accumulator, dst: mean });
+    program.0.sections.push(s0);
+
+    let mut s1 = Cut::new("s1", 2, [tiles(32, 12), tiles(48, 48)]);
+    let x = s1.buffer("pooled", [2, 32, 48], None, |t| t, false);
+    let m = s1.buffer("mean", [2, 1, 1], None, |_| Interval::new(0, 1), false);
+    let y = s1.buffer("centred", [2, 32, 48], None, |t| t, true);
+    s1.push(Instr::Load(Load { dst: x, src: pooled }));
+    s1.push(Instr::Load(Load { dst: m, src: mean }));
+    let operands = vec![Operand::Buffer(x), Operand::Buffer(m)];
+    s1.push(Instr::Map(Map { dst: y, operands, expr: difference }));
+    s1.push(Instr::Store(Store { dst: centred, src: y }));
+    program.0.sections.push(s1.finish());
+    program.finish()
+}
+
+/// `kernel × kernel` taps.
+pub fn window(kernel: u32, stride: u32, pad: i64) -> Window {
+    Window { kernel: [kernel; 2], stride: [stride; 2], dilation: [1; 2], pad: [pad; 2] }
+}
+
+/// An extent in tiles of one size, the last of which may hang over.
+fn tiles(extent: i64, tile: i64) -> (i64, Vec<Interval>) {
+    let count = (extent + tile - 1) / tile;
+    (extent, (0..count).map(|i| Interval::new(i * tile, (i + 1) * tile)).collect())
+}
+
+fn widen(t: Interval, before: i64, after: i64) -> Interval {
+    Interval::new(t.start - before, t.end + after)
+}
+
+fn scale(t: Interval, by: i64) -> Interval {
+    Interval::new(t.start * by, t.end * by)
+}
+
+/// A program in the making.
+struct Draft(Program);
+
+impl Draft {
+    fn new(name: &str) -> Self {
+        let machine = Machine {
+            name: "tiny".into(),
+            sram: 64 << 10,
+            memory: 1 << 20,
+            bandwidth: 8e9,
+            units: 1,
+            lanes: 16,
+            clock: 1e9,
+        };
+        Self(Program {
+            name: name.into(),
+            numerics: Numerics::Strict,
+            machine,
+            graph: String::new(),
+            sram_bytes: 0,
+            device_bytes: 0,
+            tensors: vec![],
+            weights: vec![],
+            accumulators: vec![],
+            expressions: vec![],
+            sections: vec![],
+            data: Data::default(),
+        })
+    }
+
+    fn tensor(&mut self, name: &str, role: Role, [n, c, h, w]: [u64; 4]) -> TensorId {
+        let lanes = if matches!(role, Role::Composite(_)) { 16 } else { 1 };
+        self.0.tensors.push(Tensor { name: name.into(), role, dims: Dims { n, c, h, w }, lanes });
+        TensorId(self.0.tensors.len() as u32 - 1)
+    }
+
+    /// Values are small, exact and not all alike; those of constants stand in the program, the others in its data.
+    fn weight(&mut self, name: &str, dims: &[u64], packing: Packing) -> WeightId {
+        let count = dims.iter().product::<u64>();
+        let values = (0..count).map(|i| ((i * 7 + 3) % 11) as f32 * 0.25 - 1.25);
+        let source = if packing == Packing::Plain {
+            Source::Inline(values.collect())
+        } else {
+            let mut bytes = self.0.data.bytes().to_vec();
+            let offset = bytes.len() as u64;
+            bytes.extend(values.flat_map(f32::to_le_bytes));
+            self.0.data = Data::new(bytes);
+            Source::Offset(offset)
+        };
+        self.0.weights.push(Weight { name: name.into(), dims: dims.to_vec(), packing, offset: 0, source });
+        WeightId(self.0.weights.len() as u32 - 1)
+    }
+
+    fn expression(&mut self, build: impl FnOnce(&mut Builder) -> u32) -> ExprId {
+        let mut builder = Builder::new();
+        let value = build(&mut builder);
+        self.0.expressions.push(builder.finish(value).expect("a builder refers to earlier nodes only"));
+        ExprId(self.0.expressions.len() as u32 - 1)
+    }
+
+    /// Gives everything a place of its own.
+    fn finish(self) -> Program {
+        let mut program = self.0;
+        let mut end = 0;
+        let mut place = |bytes: Option<u64>| {
+            let offset = end;
+            end += bytes.unwrap_or(0).next_multiple_of(64);
+            offset
+        };
+        for weight in &mut program.weights {
+            weight.offset = place(weight.packed_bytes());
+        }
+        for accumulator in &mut program.accumulators {
+            accumulator.offset = place(accumulator.bytes());
+        }
+        for tensor in &mut program.tensors {
+            if matches!(tensor.role, Role::Composite(_)) {
+                tensor.role = Role::Composite(place(tensor.bytes()));
+            }
+        }
+        program.device_bytes = end;
+        let sram = |s: &Section| s.buffers.iter().map(|b| b.offset + b.bytes().unwrap_or(0)).max();
+        program.sram_bytes = program.sections.iter().filter_map(sram).max().unwrap_or(0).next_multiple_of(64);
+        program
+    }
+}
+
+/// A section in the making.
+struct Cut {
+    section: Section,
+    /// Extent and tiles of the target, rows and columns.
+    target: [(i64, Vec<Interval>); 2],
+    sram: u64,
+}
+
+impl Cut {
+    fn new(name: &str, images: u64, target: [(i64, Vec<Interval>); 2]) -> Self {
+        let [y, x] = [&target[0], &target[1]].map(|(_, t)| Axis { steps: t.len() as u64, buffers: vec![] });
+        let section = Section { name: name.into(), images, y, x, buffers: vec![], body: vec![], end: vec![] };
+        Self { section, target, sram: 0 }
+    }
+
+    /// A buffer whose tiles are `map` of the target's.
+    fn buffer(
+        &mut self,
+        name: &str,
+        [channels, height, width]: [u64; 3],
+        outside: Option<f32>,
+        map: impl Fn(Interval) -> Interval,
+        owned: bool,
+    ) -> BufferId {
+        let mut size = [0; 2];
+        for (i, axis) in [&mut self.section.y, &mut self.section.x].into_iter().enumerate() {
+            let (extent, tiles) = &self.target[i];
+            let whole = Interval::new(0, *extent);
+            let computed: Vec<_> = tiles.iter().map(|t| map(*t)).collect();
+            let owns: Vec<_> = tiles.iter().filter(|_| owned).map(|t| t.intersect(whole)).collect();
+            size[i] = computed[0].len() as u64;
+            axis.buffers
+                .push(BufferSteps { computed: Steps::compress(&computed), owned: Steps::compress(&owns) });
+        }
+        let buffer = Buffer {
+            name: name.into(),
+            channels,
+            lanes: if channels > 8 { 16 } else { 4 },
+            rows: size[0],
+            cols: size[1],
+            extent: [height, width],
+            outside,
+            offset: self.sram,
+        };
+        self.sram += buffer.bytes().unwrap_or(0).next_multiple_of(64);
+        self.section.buffers.push(buffer);
+        BufferId(self.section.buffers.len() as u32 - 1)
+    }
+
+    fn push(&mut self, instr: Instr) {
+        self.section.body.push(Scheduled { instr, wait: vec![], wait_previous: vec![], signal: None });
+    }
+
+    /// Orders all instructions, and tiles, one after the other.
+    fn finish(mut self) -> Section {
+        let last = Token(self.section.body.len() as u32 - 1);
+        for (i, scheduled) in self.section.body.iter_mut().enumerate() {
+            scheduled.signal = Some(Token(i as u32));
+            match (i as u32).checked_sub(1) {
+                Some(before) => scheduled.wait.push(Token(before)),
+                None => scheduled.wait_previous.push(last),
+            }
+        }
+        self.section
+    }
+}

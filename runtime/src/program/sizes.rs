@@ -1,0 +1,97 @@
+//! How much device memory things take. `None` where that overflows, as it may in a program that was not verified.
+
+use super::{Accumulator, Dims, Packing, Tensor, Weight};
+
+/// Channels side by side in packed weights.
+const BLOCK: u64 = 16;
+
+/// Bytes of device memory for one exact sum: the range of binary64, 66 digits of 32 bits in 64-bit words with room for carries,
+/// and a word for what is not finite.
+pub const EXACT_SUM_BYTES: u64 = 67 * 8;
+
+impl Dims {
+    /// Number of elements.
+    pub fn elements(&self) -> Option<u64> {
+        product([self.n, self.c, self.h, self.w])
+    }
+}
+
+impl Tensor {
+    /// Bytes of the tensor, unused lanes of its last block of channels included.
+    pub fn bytes(&self) -> Option<u64> {
+        let Dims { n, c, h, w } = self.dims;
+        let channels = c.checked_next_multiple_of(u64::from(self.lanes))?;
+        product([n, channels, h, w, 4])
+    }
+}
+
+impl Weight {
+    /// Number of values, as stored.
+    pub fn elements(&self) -> Option<u64> {
+        product(self.dims.iter().copied())
+    }
+
+    /// Bytes of the packed values; `None` also if the shape does not suit the packing.
+    pub fn packed_bytes(&self) -> Option<u64> {
+        let elements = match self.packing {
+            Packing::Plain => self.elements()?,
+            Packing::Channels => self.elements()?.checked_next_multiple_of(BLOCK)?,
+            Packing::GroupedChannels { groups } => {
+                let group = divide(self.elements()?, groups.into())?;
+                product([groups.into(), group.checked_next_multiple_of(BLOCK)?])?
+            }
+            Packing::Conv { groups } => {
+                let &[out, input, height, width] = self.dims.as_slice() else { return None };
+                let group = divide(out, groups.into())?;
+                product([groups.into(), group.checked_next_multiple_of(BLOCK)?, input, height, width])?
+            }
+            Packing::ConvTranspose { groups } => {
+                let &[input, out, height, width] = self.dims.as_slice() else { return None };
+                divide(input, groups.into())?;
+                product([out.checked_next_multiple_of(BLOCK)?, input, height, width])?
+            }
+        };
+        elements.checked_mul(4)
+    }
+}
+
+impl Accumulator {
+    /// Bytes of all its sums.
+    pub fn bytes(&self) -> Option<u64> {
+        product([self.images, self.channels, EXACT_SUM_BYTES])
+    }
+}
+
+fn product(factors: impl IntoIterator<Item = u64>) -> Option<u64> {
+    factors.into_iter().try_fold(1, u64::checked_mul)
+}
+
+/// The quotient, if there is no remainder.
+fn divide(n: u64, by: u64) -> Option<u64> {
+    (n.checked_rem(by)? == 0).then(|| n / by)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::Source;
+
+    fn packed(dims: &[u64], packing: Packing) -> Option<u64> {
+        let source = Source::Offset(0);
+        Weight { name: String::new(), dims: dims.to_vec(), packing, offset: 0, source }.packed_bytes()
+    }
+
+    #[test]
+    fn groups_are_padded_to_blocks_of_outputs_by_themselves() {
+        assert_eq!(packed(&[20, 3, 3, 3], Packing::Conv { groups: 1 }), Some(4 * 32 * 3 * 9));
+        assert_eq!(packed(&[20, 3, 3, 3], Packing::Conv { groups: 2 }), Some(4 * 2 * 16 * 3 * 9));
+        assert_eq!(packed(&[20, 3, 3, 3], Packing::Conv { groups: 3 }), None);
+        assert_eq!(packed(&[20, 3, 3], Packing::Conv { groups: 1 }), None);
+        assert_eq!(packed(&[6, 20, 2, 2], Packing::ConvTranspose { groups: 1 }), Some(4 * 32 * 6 * 4));
+        assert_eq!(packed(&[6, 10, 2, 2], Packing::ConvTranspose { groups: 2 }), Some(4 * 2 * 16 * 3 * 4));
+        assert_eq!(packed(&[20], Packing::Channels), Some(4 * 32));
+        assert_eq!(packed(&[40], Packing::GroupedChannels { groups: 2 }), Some(4 * 64));
+        assert_eq!(packed(&[40], Packing::GroupedChannels { groups: 0 }), None);
+        assert_eq!(packed(&[1 << 40, 1 << 40], Packing::Plain), None);
+    }
+}

@@ -1,0 +1,53 @@
+//! Exact sums: accumulator, summed tensor and result correspond, and tiles cut between grains.
+
+use super::transfer::check_writable;
+use super::{InstrError, Rule, equal};
+use crate::program::instr::{Accumulate, Reduce};
+use crate::program::verify::scope::Scope;
+use crate::program::{AccumulatorId, BufferId};
+
+/// Rows and columns of a grain of statistics.
+const GRAIN: i64 = 8;
+
+impl Rule for Accumulate {
+    fn mnemonic(&self) -> &'static str {
+        "accumulate"
+    }
+
+    fn check(&self, scope: &Scope<'_>) -> Result<(), InstrError> {
+        let (accumulator, buffer) = (scope.accumulator(self.acc)?, scope.buffer(self.src)?);
+        equal("images of the accumulator", scope.section.images, accumulator.images)?;
+        equal("channels of the accumulator", buffer.channels, accumulator.channels)?;
+        equal("height of the accumulator", buffer.extent[0], accumulator.extent[0])?;
+        equal("width of the accumulator", buffer.extent[1], accumulator.extent[1])
+    }
+
+    fn operations(&self, _: &Scope<'_>) -> u64 {
+        1
+    }
+
+    fn exports(&self) -> Option<BufferId> {
+        Some(self.src)
+    }
+
+    fn grain(&self) -> i64 {
+        GRAIN
+    }
+
+    fn accumulates(&self) -> Option<AccumulatorId> {
+        Some(self.acc)
+    }
+}
+
+pub(in crate::program::verify) fn check_reduce(scope: &Scope<'_>, reduce: &Reduce) -> Result<(), InstrError> {
+    let (accumulator, tensor) = (scope.accumulator(reduce.acc)?, scope.tensor(reduce.dst)?);
+    check_writable(reduce.dst, tensor.role)?;
+    let expected = [accumulator.images, accumulator.channels, 1, 1];
+    let dims = tensor.dims;
+    let found = [dims.n, dims.c, dims.h, dims.w];
+    if expected == found {
+        Ok(())
+    } else {
+        Err(InstrError::TensorShape { tensor: reduce.dst, expected, found })
+    }
+}
