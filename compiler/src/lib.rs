@@ -42,6 +42,7 @@
 pub mod analysis;
 pub mod base;
 pub mod driver;
+pub mod front;
 pub mod ir;
 pub mod ops;
 pub mod passes;

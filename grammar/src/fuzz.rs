@@ -37,7 +37,7 @@ fn draw(problems: &[Diagnostic], text: &str) {
         assert!(text.is_char_boundary(span.start as usize) && text.is_char_boundary(span.end as usize));
     }
     let drawn = render_text(problems, &file);
-    assert_eq!(drawn.matches("error[E").count() >= problems.len(), true, "{drawn}");
+    assert!(drawn.matches("error[E").count() >= problems.len(), "{drawn}");
     assert!(render_ansi(problems, &file).len() >= drawn.len() || problems.is_empty());
     assert_eq!(render_json(problems, &file).lines().count(), problems.len());
 }
@@ -168,7 +168,9 @@ fn soup_does_not_panic() {
 #[test]
 fn length_is_no_matter() {
     for piece in ["a", "0", " ", "\n", "/", "\u{1F600}", "\"", "% ", "x, ", "-", "'", "_.", "|"] {
-        for around in [("", ""), ("\"", "\""), ("// ", "\n"), ("f(", ");"), ("%", ";"), ("/*", ""), ("x [", "];")] {
+        for around in
+            [("", ""), ("\"", "\""), ("// ", "\n"), ("f(", ");"), ("%", ";"), ("/*", ""), ("x [", "];")]
+        {
             let text = format!("{}{}{}", around.0, piece.repeat(100_000), around.1);
             model(&text);
             ir(&text);

@@ -116,13 +116,12 @@ fn from_text(text: &str) -> ValueKind {
         return ValueKind::Word(text.to_owned());
     }
     // An interval or a type, if it is written exactly as the printer would.
-    if text.contains("..") || text.ends_with(']') {
-        if let Ok(value) = parse_value(text) {
-            let structured = matches!(value.kind, ValueKind::Interval(..) | ValueKind::Tensor(_));
-            if structured && print_value(&value) == text {
-                return value.kind;
-            }
-        }
+    if (text.contains("..") || text.ends_with(']'))
+        && let Ok(value) = parse_value(text)
+        && matches!(value.kind, ValueKind::Interval(..) | ValueKind::Tensor(_))
+        && print_value(&value) == text
+    {
+        return value.kind;
     }
     ValueKind::Str(text.to_owned())
 }

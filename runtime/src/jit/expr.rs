@@ -33,12 +33,12 @@ pub(super) fn emit(
     *values.last().expect("an expression has at least one node")
 }
 
-/// The larger of two values, NaN if one of them is: `if acc is NaN or acc > v { acc } else { v }`.
+/// The larger of two values, NaN if one of them is, the first of equals: `if v is NaN or v > acc { v } else { acc }`.
 pub(super) fn max_nan(e: &mut Emitter<'_>, width: Width, acc: Value, v: Value) -> Value {
-    let nan = e.builder.ins().fcmp(FloatCC::Unordered, acc, acc);
-    let greater = e.builder.ins().fcmp(FloatCC::GreaterThan, acc, v);
-    let keep = e.builder.ins().bor(nan, greater);
-    select(e, width, keep, acc, v)
+    let nan = e.builder.ins().fcmp(FloatCC::Unordered, v, v);
+    let greater = e.builder.ins().fcmp(FloatCC::GreaterThan, v, acc);
+    let take = e.builder.ins().bor(nan, greater);
+    select(e, width, take, v, acc)
 }
 
 fn unary(e: &mut Emitter<'_>, width: Width, op: Unary, a: Value) -> Value {
