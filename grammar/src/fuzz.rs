@@ -177,20 +177,3 @@ fn length_is_no_matter() {
         }
     }
 }
-#[test]
-fn zzz_times() {
-    for piece in ["a", "0", " ", "\n", "/", "\u{1F600}", "\"", "% ", "x, ", "-", "'", "_.", "|"] {
-        for around in [("", ""), ("\"", "\""), ("// ", "\n"), ("f(", ");"), ("%", ";"), ("/*", ""), ("x [", "];")] {
-            let text = format!("{}{}{}", around.0, piece.repeat(100_000), around.1);
-            let t0 = std::time::Instant::now();
-            let (_, p) = parse_model(&text);
-            let t1 = std::time::Instant::now();
-            let (_, q) = zir::parse(&text);
-            let t2 = std::time::Instant::now();
-            let f = SourceFile::new("x", text.clone());
-            render_text(&p, &f); render_text(&q, &f);
-            let t3 = std::time::Instant::now();
-            if (t3-t0).as_millis() > 50 { eprintln!("{piece:?} {around:?} {:?} {:?} {:?}  {} {}", t1-t0, t2-t1, t3-t2, p.len(), q.len()); }
-        }
-    }
-}

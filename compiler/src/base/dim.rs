@@ -11,6 +11,9 @@ use zellige_grammar::dim::{DimExpr, DimKind};
 /// Values of symbols.
 pub type Bindings = IndexMap<String, i64>;
 
+/// Most terms of a product that is written: multiplied out, a short text could fill the memory.
+const MOST_TERMS: usize = 1 << 10;
+
 /// What a monomial is a product of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Atom {
@@ -193,7 +196,8 @@ impl Dim {
     }
 
     /// From its syntax. `/` is the floor quotient here; whether it must be exact is the caller's affair, who gets each
-    /// dividend and divisor in `quotients`. `None` where a divisor is not a positive integer.
+    /// dividend and divisor in `quotients`. `None` where a divisor is not a positive integer, or a product has more terms than
+    /// anybody means.
     pub fn from_expr(expr: &DimExpr, quotients: &mut Vec<(Dim, i64)>) -> Option<Self> {
         Some(match &expr.kind {
             DimKind::Int(v) => (*v).into(),
@@ -201,7 +205,10 @@ impl Dim {
             DimKind::Neg(a) => Self::from_expr(a, quotients)?.times(-1),
             DimKind::Add(a, b) => Self::from_expr(a, quotients)?.add(&Self::from_expr(b, quotients)?),
             DimKind::Sub(a, b) => Self::from_expr(a, quotients)?.sub(&Self::from_expr(b, quotients)?),
-            DimKind::Mul(a, b) => Self::from_expr(a, quotients)?.mul(&Self::from_expr(b, quotients)?),
+            DimKind::Mul(a, b) => {
+                let (a, b) = (Self::from_expr(a, quotients)?, Self::from_expr(b, quotients)?);
+                (a.terms.len().saturating_mul(b.terms.len()) <= MOST_TERMS).then(|| a.mul(&b))?
+            }
             DimKind::Div(a, b) => {
                 let (a, b) = (Self::from_expr(a, quotients)?, Self::from_expr(b, quotients)?.constant()?);
                 if b < 1 {

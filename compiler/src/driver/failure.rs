@@ -35,7 +35,9 @@ impl From<FormatError> for Failure {
             FormatError::Magic => Code::E0801,
             FormatError::Version(_) => Code::E0802,
             FormatError::HeaderChecksum | FormatError::PartChecksum(_) => Code::E0803,
-            FormatError::WeightsName(_) | FormatError::WeightsFile { .. } | FormatError::OtherWeights { .. } => Code::E0806,
+            FormatError::WeightsName(_)
+            | FormatError::WeightsFile { .. }
+            | FormatError::OtherWeights { .. } => Code::E0806,
             _ => Code::E0804,
         };
         Diagnostic::error(code, error.to_string()).into()
@@ -45,7 +47,9 @@ impl From<FormatError> for Failure {
 /// An error of reading or writing images, arrays and weights.
 pub fn io_failure(error: &IoError, writing: bool) -> Failure {
     let (inner, path) = match error {
-        IoError::File { path, error } => (&**error, path.extension().and_then(|e| e.to_str()).unwrap_or("").to_owned()),
+        IoError::File { path, error } => {
+            (&**error, path.extension().and_then(|e| e.to_str()).unwrap_or("").to_owned())
+        }
         other => (other, String::new()),
     };
     let malformed = if path.eq_ignore_ascii_case("npy") { Code::E0502 } else { Code::E0501 };

@@ -37,17 +37,24 @@ fn check(pass: &Pass, module: &Module) -> Result<(), Vec<Diagnostic>> {
     let text = text::print(module);
     match text::parse(&text) {
         Ok(parsed) if parsed == *module => Ok(()),
-        Ok(_) => Err(vec![Diagnostic::error(Code::E0607, format!("after `{}` the text parses to something else", pass.name))]),
+        Ok(_) => Err(vec![Diagnostic::error(
+            Code::E0607,
+            format!("after `{}` the text parses to something else", pass.name),
+        )]),
         Err(diagnostics) => Err(diagnostics),
     }
 }
 
 /// The passes of these names, in the order given; all of them up to and with `stop_after` where no names are given.
-pub fn passes_named(names: Option<&[String]>, stop_after: Option<&str>) -> Result<Vec<&'static Pass>, Diagnostic> {
+pub fn passes_named(
+    names: Option<&[String]>,
+    stop_after: Option<&str>,
+) -> Result<Vec<&'static Pass>, Diagnostic> {
     let find = |name: &str| {
         crate::passes::find(name).ok_or_else(|| {
             let known = PIPELINE.iter().map(|p| p.name);
-            Diagnostic::error(Code::E0611, format!("there is no pass `{name}`")).maybe_hint(suggest::did_you_mean(name, known))
+            Diagnostic::error(Code::E0611, format!("there is no pass `{name}`"))
+                .maybe_hint(suggest::did_you_mean(name, known))
         })
     };
     if let Some(names) = names {

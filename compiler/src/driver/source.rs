@@ -137,8 +137,12 @@ impl Model {
             }
         };
         let for_passes = options.for_passes();
-        let pipeline =
-            Pipeline { passes: PIPELINE.iter().collect(), options: &for_passes, verify_each: false, after: &mut after };
+        let pipeline = Pipeline {
+            passes: PIPELINE.iter().collect(),
+            options: &for_passes,
+            verify_each: false,
+            after: &mut after,
+        };
         let module = pipeline.run(Module::Graph(graph.clone())).map_err(fail)?;
         let (Module::Program(mut program), Some(report)) = (module, report) else {
             return Err(Diagnostic::error(Code::E0612, "the pipeline does not end in a program").into());
@@ -163,7 +167,10 @@ impl Model {
                 let unplanned = || Diagnostic::error(Code::E0609, "the sections are not planned").into();
                 report.map(|r| (sections, r)).ok_or_else(unplanned)
             }
-            other => Err(Diagnostic::error(Code::E0612, format!("the plan ends at the {} level", other.level())).into()),
+            other => {
+                Err(Diagnostic::error(Code::E0612, format!("the plan ends at the {} level", other.level()))
+                    .into())
+            }
         }
     }
 }
@@ -175,6 +182,9 @@ pub fn graph_of(program: &Program) -> Result<Graph, Vec<Diagnostic>> {
             verify::verify_graph(&graph)?;
             Ok(graph)
         }
-        other => Err(vec![Diagnostic::error(Code::E0610, format!("the program carries its {}, not its graph", other.level()))]),
+        other => Err(vec![Diagnostic::error(
+            Code::E0610,
+            format!("the program carries its {}, not its graph", other.level()),
+        )]),
     }
 }

@@ -12,7 +12,12 @@ use crate::ir::Graph;
 use crate::ops::Init;
 
 /// Gives the program its weights: those of `--weights`, of the file that the model names (beside it), or initial values.
-pub fn attach(program: &mut Program, graph: &Graph, model: &Path, options: &CompileOptions) -> Result<(), Vec<Diagnostic>> {
+pub fn attach(
+    program: &mut Program,
+    graph: &Graph,
+    model: &Path,
+    options: &CompileOptions,
+) -> Result<(), Vec<Diagnostic>> {
     let beside = |name: &String| model.parent().unwrap_or(Path::new("")).join(name);
     match options.weights.clone().or_else(|| graph.weights.as_ref().map(beside)) {
         Some(path) => from_file(program, graph, &path),
@@ -62,12 +67,14 @@ fn check(graph: &Graph, file: &Safetensors, path: &Path) -> Result<(), Vec<Diagn
             );
             diagnostics.push(Diagnostic::error(Code::E0403, message));
         } else if info.dtype != Dtype::F32 {
-            let message = format!("weight `{}` in `{name}` is {}, and the model wants F32", param.name, info.dtype);
+            let message =
+                format!("weight `{}` in `{name}` is {}, and the model wants F32", param.name, info.dtype);
             diagnostics.push(Diagnostic::error(Code::E0404, message));
         }
     }
     for key in unused() {
-        let missing = graph.params.iter().map(|(_, p)| p.name.as_str()).filter(|p| !file.tensors().contains_key(*p));
+        let missing =
+            graph.params.iter().map(|(_, p)| p.name.as_str()).filter(|p| !file.tensors().contains_key(*p));
         let hint = suggest::did_you_mean(key, missing);
         let message = format!("`{name}` has a weight `{key}` that the model does not use");
         diagnostics.push(Diagnostic::error(Code::E0402, message).maybe_hint(hint));

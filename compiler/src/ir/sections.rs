@@ -150,6 +150,7 @@ pub struct TensorSteps {
 #[serde(deny_unknown_fields)]
 pub struct ZeroOut {
     /// Value outside the extent.
+    #[serde(with = "zellige_grammar::zir::serde_float")]
     pub value: f32,
     /// Rows and columns outside the extent that are read.
     pub border: [u64; 4],

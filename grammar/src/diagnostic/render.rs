@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use codespan_reporting::diagnostic as codespan;
 use codespan_reporting::files::SimpleFile;
-use codespan_reporting::term;
 use codespan_reporting::term::termcolor::{Ansi, NoColor, WriteColor};
+use codespan_reporting::term::{self, DisplayStyle};
 use serde_json::{Value, json};
 
 use super::{Diagnostic, Label, Severity};
@@ -77,11 +77,14 @@ fn json_label(label: &Label, file: &SourceFile) -> Value {
 
 fn draw(diagnostics: &[Diagnostic], file: &SourceFile, out: &mut impl WriteColor) {
     let files = SimpleFile::new(file.name.as_str(), file.text.as_str());
-    let config = term::Config::default();
+    let rich = term::Config::default();
+    let brief = term::Config { display_style: DisplayStyle::Medium, ..term::Config::default() };
     for diagnostic in diagnostics {
+        let readable = diagnostic.labels.iter().all(|label| is_readable(label.span, &file.text));
+        let config = if readable { &rich } else { &brief };
         // Writing to a vector cannot fail and spans are clamped to the file. Should
         // drawing fail all the same, the message still has to reach the user.
-        if term::emit_to_write_style(out, &config, &files, &translate(diagnostic, &file.text)).is_err() {
+        if term::emit_to_write_style(out, config, &files, &translate(diagnostic, &file.text)).is_err() {
             let Diagnostic { severity, code, message, .. } = diagnostic;
             let _ = writeln!(out, "{}[{}]: {message}", severity.name(), code.id());
         }
@@ -105,6 +108,19 @@ fn translate(diagnostic: &Diagnostic, text: &str) -> codespan::Diagnostic<()> {
         .with_message(&diagnostic.message)
         .with_labels(labels.collect())
         .with_notes(hints.chain(notes).collect())
+}
+
+/// Whether the lines on which a label begins and ends are worth showing. Those of files that
+/// no person wrote may be megabytes long.
+fn is_readable(span: Span, text: &str) -> bool {
+    const LONGEST: usize = 1000;
+    let range = clamp(span, text);
+    [range.start, range.end].into_iter().all(|at| {
+        let (before, after) = text.as_bytes().split_at(at);
+        let before = before.iter().rev().take(LONGEST).take_while(|&&byte| byte != b'\n').count();
+        let after = after.iter().take(LONGEST).take_while(|&&byte| byte != b'\n').count();
+        before + after < LONGEST
+    })
 }
 
 /// The bytes of a span, made to fit the text and to begin and end between characters.

@@ -83,3 +83,23 @@ fn the_primary_label_says_where() {
     assert_eq!(problems()[2].span(), None);
     assert!(has_errors(&problems()) && !has_errors(&problems()[1..2]));
 }
+
+#[test]
+fn endless_lines_are_not_shown() {
+    let file = SourceFile::new("net.zlg", format!("// {}\nlet", "x".repeat(2_000)));
+    let problem = |span| Diagnostic::error(Code::E0101, "odd").label(span, "here").hint("even it out");
+    let drawn = render_text(&[problem(Span::new(5, 6)), problem(Span::new(2_004, 2_007))], &file);
+    expect![[r#"
+        net.zlg:1:6: error[E0101]: odd
+         = help: even it out
+        error[E0101]: odd
+          ┌─ net.zlg:2:1
+          │
+        2 │ let
+          │ ^^^ here
+          │
+          = help: even it out
+
+    "#]]
+    .assert_eq(&drawn);
+}

@@ -208,10 +208,11 @@ impl<'s> Builder<'s, '_> {
         DimExpr::new(DimKind::Int(value), span)
     }
 
-    pub(crate) fn dim_symbol(&mut self, name: &str, span: Span) -> DimExpr {
-        if name.contains('.') {
+    pub(crate) fn dim_symbol(&mut self, word: &str, span: Span) -> DimExpr {
+        let name = word.split_once('.').map_or(word, |(name, _)| name);
+        if name != word {
             self.problems.push(
-                Diagnostic::error(Code::E0115, format!("`{name}` is not the name of a dimension"))
+                Diagnostic::error(Code::E0115, format!("`{word}` is not the name of a dimension"))
                     .label(span, "has a dot"),
             );
         }

@@ -1,7 +1,7 @@
 //! The compiled artefact: tile-level instructions over buffers with static offsets, and the step tables that say where
 //! each buffer lies in its tensor.
 //!
-//! A program is data. [`verify`] proves that running it reads and writes inside its buffers only; [`format`] is its
+//! A program is data. [`verify`] proves that running it reads and writes inside its buffers only; [`mod@format`] is its
 //! binary form. As text it is printed by way of serde.
 
 pub mod format;

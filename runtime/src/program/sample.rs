@@ -146,6 +146,30 @@ pub fn every_instruction() -> Program {
     program.finish()
 }
 
+/// `length` max pools of 3 × 3 pixels in a row on an image of `extent` × `extent` pixels, in tiles of `tile` × `tile`: step
+/// tables as long and as many as one likes.
+pub fn chain(extent: i64, tile: i64, length: i64) -> Program {
+    let mut program = Draft::new("chain");
+    let size = extent.unsigned_abs();
+    let image = program.tensor("image", Role::Input, [1, 1, size, size]);
+    let pooled = program.tensor("pooled", Role::Output, [1, 1, size, size]);
+    let mut cut = Cut::new("s0", 1, [tiles(extent, tile), tiles(extent, tile)]);
+    let buffers: Vec<_> = (0..=length)
+        .map(|i| {
+            let halo = length - i;
+            cut.buffer(&format!("x{i}"), [1, size, size], None, |t| widen(t, halo, halo), halo == 0)
+        })
+        .collect();
+    cut.push(Instr::Load(Load { dst: buffers[0], src: image }));
+    for pair in buffers.windows(2) {
+        let kind = PoolKind::Max;
+        cut.push(Instr::Pool(Pool { dst: pair[1], src: pair[0], kind, window: window(3, 1, 1) }));
+    }
+    cut.push(Instr::Store(Store { dst: pooled, src: buffers[buffers.len() - 1] }));
+    program.0.sections.push(cut.finish());
+    program.finish()
+}
+
 /// `kernel × kernel` taps.
 pub fn window(kernel: u32, stride: u32, pad: i64) -> Window {
     Window { kernel: [kernel; 2], stride: [stride; 2], dilation: [1; 2], pad: [pad; 2] }
@@ -289,7 +313,7 @@ impl Cut {
         let buffer = Buffer {
             name: name.into(),
             channels,
-            lanes: if channels > 8 { 16 } else { 4 },
+            lanes: [1, 2, 4, 8].into_iter().find(|l| u64::from(*l) >= channels).unwrap_or(16),
             rows: size[0],
             cols: size[1],
             extent: [height, width],

@@ -78,7 +78,14 @@ mod tests {
 
     fn packed(dims: &[u64], packing: Packing) -> Option<u64> {
         let source = Source::Offset(0);
-        Weight { name: String::new(), dims: dims.to_vec(), packing, offset: 0, source }.packed_bytes()
+        let weight = Weight { name: String::new(), dims: dims.to_vec(), packing, offset: 0, source };
+        let bytes = weight.packed_bytes();
+        assert_eq!(
+            bytes,
+            crate::weights::packed_len(&weight).map(|n| 4 * n),
+            "what packing writes: {weight:?}"
+        );
+        bytes
     }
 
     #[test]
@@ -93,5 +100,10 @@ mod tests {
         assert_eq!(packed(&[40], Packing::GroupedChannels { groups: 2 }), Some(4 * 64));
         assert_eq!(packed(&[40], Packing::GroupedChannels { groups: 0 }), None);
         assert_eq!(packed(&[1 << 40, 1 << 40], Packing::Plain), None);
+    }
+
+    #[test]
+    fn an_exact_sum_is_what_accumulators_keep() {
+        assert_eq!(EXACT_SUM_BYTES, crate::exact::superaccumulator::BYTES_PER_SUM);
     }
 }

@@ -40,7 +40,8 @@ impl Bench {
         let inputs = random_inputs(&program)?;
         let threads = self.compiling.threads.or(Some(program.machine.units)).filter(|&t| t <= 256);
         let start = Instant::now();
-        let mut executable = Executable::load(program, &self.running.options(threads)).map_err(|e| engine_failure(&e))?;
+        let mut executable =
+            Executable::load(program, &self.running.options(threads)).map_err(|e| engine_failure(&e))?;
         let load_ms = start.elapsed().as_secs_f64() * 1e3;
         let mut outputs = execute::output_arrays(executable.program())?;
         let mut runs = Vec::new();
@@ -51,7 +52,7 @@ impl Bench {
                 None => return Ok(Outcome::Interrupted),
             }
         }
-        let stats = Stats::new(&compiled, load_ms, &runs);
+        let stats = Stats::new(&compiled, load_ms, &outputs, &runs);
         if self.json {
             output::say(&format!("{}\n", stats.json()))?;
         } else {
@@ -72,7 +73,9 @@ impl Bench {
             }
             Opened::Ir(module, _) => {
                 let message = format!("IR at the {} level is not run as it is", module.level());
-                Err(Diagnostic::error(Code::E0612, message).hint("`zellige compile` makes a program of it").into())
+                Err(Diagnostic::error(Code::E0612, message)
+                    .hint("`zellige compile` makes a program of it")
+                    .into())
             }
         }
     }

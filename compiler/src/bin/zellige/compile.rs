@@ -121,11 +121,19 @@ impl Compile {
                 graph
             }
         };
-        let name = options.weights.as_ref().and_then(|p| p.file_name()?.to_str().map(str::to_owned)).or(graph.weights);
+        let name = options
+            .weights
+            .as_ref()
+            .and_then(|p| p.file_name()?.to_str().map(str::to_owned))
+            .or(graph.weights);
         let weights = match (&name, self.reference_weights) {
             (Some(name), true) => Weights::File(name),
             (None, true) => {
-                return Err(Diagnostic::error(Code::E0004, "`--reference-weights` needs a weights file to refer to").into());
+                return Err(Diagnostic::error(
+                    Code::E0004,
+                    "`--reference-weights` needs a weights file to refer to",
+                )
+                .into());
             }
             _ => Weights::Embedded,
         };

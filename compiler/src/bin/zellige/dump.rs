@@ -56,8 +56,9 @@ impl Dump {
         let shown = match self.format {
             Format::Text => text::print(&module),
             Format::Json => format!("{:#}\n", text::to_json(&module)),
-            Format::Dot => text::to_dot(&module)
-                .ok_or_else(|| Diagnostic::error(Code::E0004, "a program has no graph to draw; use `--stage graph`"))?,
+            Format::Dot => text::to_dot(&module).ok_or_else(|| {
+                Diagnostic::error(Code::E0004, "a program has no graph to draw; use `--stage graph`")
+            })?,
         };
         output::save(&self.output, shown.as_bytes())?;
         Ok(Outcome::Done)
@@ -67,8 +68,12 @@ impl Dump {
         match Opened::open(&self.file)? {
             Opened::Program(program) => match self.stage {
                 None | Some(Stage::Program) => Ok(Module::Program(*program)),
-                Some(Stage::Graph) => Ok(Module::Graph(graph_of(&program).map_err(|d| Failure::new(d, &Default::default()))?)),
-                Some(Stage::Sections) => Err(Diagnostic::error(Code::E0612, "a program does not carry its sections").into()),
+                Some(Stage::Graph) => {
+                    Ok(Module::Graph(graph_of(&program).map_err(|d| Failure::new(d, &Default::default()))?))
+                }
+                Some(Stage::Sections) => {
+                    Err(Diagnostic::error(Code::E0612, "a program does not carry its sections").into())
+                }
             },
             Opened::Ir(module, source) => {
                 let passes = match (self.stage, module.level()) {
@@ -79,7 +84,8 @@ impl Dump {
                     _ => Vec::new(),
                 };
                 let options = self.compiling.options()?.for_passes();
-                let pipeline = Pipeline { passes, options: &options, verify_each: false, after: &mut |_, _| {} };
+                let pipeline =
+                    Pipeline { passes, options: &options, verify_each: false, after: &mut |_, _| {} };
                 pipeline.run(*module).map_err(|d| Failure::new(d, &source))
             }
             Opened::Model(model) => {

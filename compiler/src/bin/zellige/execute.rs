@@ -5,7 +5,9 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use zellige_compiler::driver::{Failure, engine_failure};
 use zellige_grammar::{Code, Diagnostic};
-use zellige_runtime::engine::{ArrayView, ArrayViewMut, Control, EngineError, Executable, Progress, RunStats};
+use zellige_runtime::engine::{
+    ArrayView, ArrayViewMut, Control, EngineError, Executable, Progress, RunStats,
+};
 use zellige_runtime::io::Array;
 use zellige_runtime::program::{Program, Role};
 

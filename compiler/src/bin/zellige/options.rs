@@ -82,7 +82,9 @@ impl Compiling {
             (self.untiled && self.sram.is_some(), "--untiled", "--sram"),
         ];
         if let Some((_, a, b)) = contradiction.into_iter().find(|c| c.0) {
-            return Err(Diagnostic::error(Code::E0004, format!("`{a}` and `{b}` contradict each other")).into());
+            return Err(
+                Diagnostic::error(Code::E0004, format!("`{a}` and `{b}` contradict each other")).into()
+            );
         }
         if self.threads == Some(0) {
             return Err(Diagnostic::error(Code::E0003, "`--threads` is at least 1").into());
@@ -111,7 +113,9 @@ impl Binding {
         let mut bindings = Bindings::default();
         for (name, value) in &self.bind {
             if bindings.insert(name.clone(), *value).is_some_and(|old| old != *value) {
-                return Err(Diagnostic::error(Code::E0508, format!("`--bind` gives `{name}` two sizes")).into());
+                return Err(
+                    Diagnostic::error(Code::E0508, format!("`--bind` gives `{name}` two sizes")).into()
+                );
             }
         }
         Ok(bindings)
@@ -154,7 +158,11 @@ pub(crate) fn named_file(text: &str) -> Result<NamedFile, String> {
 }
 
 /// Pairs names with files: a file without a name goes to the only tensor there is.
-pub(crate) fn assign(files: &[NamedFile], names: &[String], side: &str) -> Result<Vec<(String, PathBuf)>, Failure> {
+pub(crate) fn assign(
+    files: &[NamedFile],
+    names: &[String],
+    side: &str,
+) -> Result<Vec<(String, PathBuf)>, Failure> {
     let mut assigned: Vec<(String, PathBuf)> = Vec::new();
     let list = format!("`{}`", names.join("`, `"));
     for file in files {
@@ -168,7 +176,11 @@ pub(crate) fn assign(files: &[NamedFile], names: &[String], side: &str) -> Resul
             (None, [name]) => name.clone(),
             (None, _) => {
                 let message = format!("the model has several {side}s: {list}");
-                let hint = format!("say which, as in `{}={}`", names.first().map_or("", String::as_str), file.path.display());
+                let hint = format!(
+                    "say which, as in `{}={}`",
+                    names.first().map_or("", String::as_str),
+                    file.path.display()
+                );
                 return Err(Diagnostic::error(Code::E0504, message).hint(hint).into());
             }
         };
@@ -180,7 +192,9 @@ pub(crate) fn assign(files: &[NamedFile], names: &[String], side: &str) -> Resul
     if let Some(name) = names.iter().find(|n| assigned.iter().all(|(a, _)| a != *n)) {
         let message = format!("{side} `{name}` is not given");
         let letter = if side == "input" { "-i" } else { "-o" };
-        return Err(Diagnostic::error(Code::E0504, message).hint(format!("give it with `{letter} {name}=FILE`")).into());
+        return Err(Diagnostic::error(Code::E0504, message)
+            .hint(format!("give it with `{letter} {name}=FILE`"))
+            .into());
     }
     Ok(assigned)
 }
@@ -191,7 +205,9 @@ pub(crate) fn given(inputs: &[(String, zellige_runtime::io::Array)]) -> Given {
 }
 
 fn size(text: &str) -> Result<u64, String> {
-    parse_size(text).filter(|&s| s > 0).ok_or_else(|| "a size is a number of bytes such as 4096, 512KiB, 2MiB or 1GiB".to_owned())
+    parse_size(text)
+        .filter(|&s| s > 0)
+        .ok_or_else(|| "a size is a number of bytes such as 4096, 512KiB, 2MiB or 1GiB".to_owned())
 }
 
 fn tile(text: &str) -> Result<[u64; 2], String> {

@@ -44,7 +44,8 @@ pub(crate) fn report(diagnostics: &[Diagnostic], source: &SourceFile, format: Me
 pub(crate) fn say(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|e| Diagnostic::error(Code::E0002, format!("cannot write to standard output: {e}")).into())
+    written
+        .map_err(|e| Diagnostic::error(Code::E0002, format!("cannot write to standard output: {e}")).into())
 }
 
 /// Writes a file that appears complete or not at all; `-` is standard output.

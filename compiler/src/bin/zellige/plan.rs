@@ -85,7 +85,11 @@ fn text(report: &Report, target: &zellige_compiler::ir::Target, smallest: Option
     });
     let tiles: u64 = report.sections.iter().map(|s| s.grid[0] * s.grid[1]).sum();
     line(format!("{} sections, {tiles} tiles", report.sections.len()));
-    line(format!("{:.3} GFLOP without halos, recompute ratio {:.3}", report.flops / 1e9, report.recompute_ratio));
+    line(format!(
+        "{:.3} GFLOP without halos, recompute ratio {:.3}",
+        report.flops / 1e9,
+        report.recompute_ratio
+    ));
     line(format!(
         "planned: {} bytes of SRAM a worker; {} bytes of device memory, and {} for inputs and outputs",
         report.sram_bytes, report.device_bytes, report.border_bytes

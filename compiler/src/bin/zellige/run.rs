@@ -57,7 +57,8 @@ impl Run {
         let prepared = prepare(opened, &self.input, &self.binding, &self.compiling)?;
         let threads = self.compiling.threads.or(Some(prepared.program.machine.units)).filter(|&t| t <= 256);
         let start = Instant::now();
-        let mut executable = Executable::load(prepared.program, &self.running.options(threads)).map_err(|e| engine_failure(&e))?;
+        let mut executable = Executable::load(prepared.program, &self.running.options(threads))
+            .map_err(|e| engine_failure(&e))?;
         let load_ms = start.elapsed().as_secs_f64() * 1e3;
         let mut arrays = execute::output_arrays(executable.program())?;
         let Some(run) = execute::run(&mut executable, &prepared.inputs, &mut arrays)? else {
@@ -65,11 +66,12 @@ impl Run {
         };
         for (name, path) in &outputs {
             let array = arrays.iter().find(|(n, _)| n == name).map(|(_, a)| a);
-            let array = array.ok_or_else(|| Diagnostic::error(Code::E0901, format!("output `{name}` was not computed")))?;
+            let array = array
+                .ok_or_else(|| Diagnostic::error(Code::E0901, format!("output `{name}` was not computed")))?;
             io::write(path, array).map_err(|e| output::unwritable(path, &e))?;
         }
         if let Some(path) = &self.stats {
-            let stats = Stats::new(&prepared.compiled, load_ms, std::slice::from_ref(&run));
+            let stats = Stats::new(&prepared.compiled, load_ms, &arrays, std::slice::from_ref(&run));
             output::save(path, format!("{}\n", stats.json()).as_bytes())?;
         }
         Ok(Outcome::Done)
@@ -117,7 +119,9 @@ pub(crate) fn prepare(
         }
         Opened::Ir(module, _) => {
             let message = format!("IR at the {} level is not run as it is", module.level());
-            Err(Diagnostic::error(Code::E0612, message).hint("`zellige compile` makes a program of it").into())
+            Err(Diagnostic::error(Code::E0612, message)
+                .hint("`zellige compile` makes a program of it")
+                .into())
         }
     }
 }
@@ -129,7 +133,9 @@ fn wanted_channels(opened: &Opened, input: &str) -> Channels {
             let value = &model.graph.values[v];
             value.name == input && value.ty.shape.c.constant() == Some(1)
         }),
-        Opened::Program(program) => program.tensors.iter().any(|t| t.name == input && t.role == Role::Input && t.dims.c == 1),
+        Opened::Program(program) => {
+            program.tensors.iter().any(|t| t.name == input && t.role == Role::Input && t.dims.c == 1)
+        }
         Opened::Ir(..) => false,
     };
     if one { Channels::Grey } else { Channels::Rgb }

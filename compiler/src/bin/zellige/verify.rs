@@ -53,7 +53,9 @@ impl Verify {
         let sections = prepared.program.sections.len();
         let threads = self.compiling.threads.or(Some(prepared.program.machine.units)).filter(|&t| t <= 256);
         let jit = Options { engine: EngineKind::Jit, threads: 1, ..Options::default() };
-        let Some((tiled, program)) = outputs(prepared.program, &self.running.options(threads), &prepared.inputs)? else {
+        let Some((tiled, program)) =
+            outputs(prepared.program, &self.running.options(threads), &prepared.inputs)?
+        else {
             return Ok(Outcome::Interrupted);
         };
         let Some((untiled, _)) = outputs(untiled, &jit, &prepared.inputs)? else {
@@ -78,7 +80,11 @@ impl Verify {
 
 type Arrays = Vec<(String, Array)>;
 
-fn outputs(program: Program, options: &Options, inputs: &Arrays) -> Result<Option<(Arrays, Program)>, Failure> {
+fn outputs(
+    program: Program,
+    options: &Options,
+    inputs: &Arrays,
+) -> Result<Option<(Arrays, Program)>, Failure> {
     let mut executable = Executable::load(program, options).map_err(|e| engine_failure(&e))?;
     let mut arrays = execute::output_arrays(executable.program())?;
     let done = execute::run(&mut executable, inputs, &mut arrays)?.is_some();

@@ -23,7 +23,7 @@ pub enum VerifyError {
         /// What it is.
         mnemonic: &'static str,
         /// What is wrong.
-        error: InstrError,
+        error: Box<InstrError>,
     },
     /// A reduction at a section's end does not fit.
     #[error("section {section} `{name}`, reduction {reduce}: {error}")]
@@ -35,7 +35,7 @@ pub enum VerifyError {
         /// Reduction of its end.
         reduce: usize,
         /// What is wrong.
-        error: InstrError,
+        error: Box<InstrError>,
     },
     /// A step table is wrong, or a buffer does not hold what is read of it.
     #[error("section {section} `{name}`: {error}")]
@@ -86,11 +86,11 @@ pub enum VerifyError {
 impl VerifyError {
     pub(super) fn instruction(section: usize, at: &Section, instr: usize, error: InstrError) -> Self {
         let mnemonic = instr::rule(&at.body[instr].instr).mnemonic();
-        Self::Instruction { section, name: at.name.clone(), instr, mnemonic, error }
+        Self::Instruction { section, name: at.name.clone(), instr, mnemonic, error: Box::new(error) }
     }
 
     pub(super) fn end(section: usize, at: &Section, reduce: usize, error: InstrError) -> Self {
-        Self::End { section, name: at.name.clone(), reduce, error }
+        Self::End { section, name: at.name.clone(), reduce, error: Box::new(error) }
     }
 
     pub(super) fn axis(section: usize, at: &Section, error: AxisError) -> Self {

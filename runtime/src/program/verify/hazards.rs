@@ -40,7 +40,7 @@ pub enum HazardError {
     },
     /// Two instructions that may touch the same bytes at once, or in the wrong order.
     #[error(
-        "instruction {second} {} {second_buffer}, while instruction {first}{} may not be done that {} {first_buffer} in the same bytes",
+        "instruction {second} {} {second_buffer} without waiting for instruction {first}{}, which {} {first_buffer}, in the same bytes",
         verb(*.second_writes),
         if *.previous_tile { " of the tile before" } else { "" },
         verb(*.first_writes)

@@ -17,8 +17,8 @@
 //! instructions run on three queues that are ahead of one another as far as tokens allow.
 //!
 //! *Sizes* (`tables`). Every id is in its table, every size is positive, and sizes in bytes do not overflow. Coordinates are
-//! below 2⁴⁰ and attributes of instructions below 2²⁰ in magnitude, so that what engines compute from them, a product and
-//! a few sums, is exact in 64 bits; and so are the interval functions of [`Instruction::reads`], which saturate.
+//! at most 2⁴⁰ in magnitude and what instructions multiply them by at most 2²², so that what engines compute from them, a
+//! product and a few sums, is exact in 64 bits; and so are the intervals of [`Instruction::reads`], which saturate.
 //!
 //! *Places* (`axes`). An element of a buffer is addressed by its distance from the start of the computed interval, per axis.
 //! For each step of each axis the computed interval is as long as the buffer is high (or wide), so a coordinate inside the
@@ -80,7 +80,7 @@ use scope::Scope;
 
 /// Largest magnitude of a coordinate, and largest extent: far beyond any image, and far from overflow.
 const MAX_COORDINATE: i64 = 1 << 40;
-/// Largest magnitude of an attribute that coordinates are multiplied by or moved by.
+/// Largest stride, dilation and the like.
 const MAX_ATTRIBUTE: i64 = 1 << 20;
 /// Most buffers of a section.
 const MAX_BUFFERS: usize = 1 << 12;
@@ -132,7 +132,22 @@ impl<'a> Verified<'a> {
 ///
 /// The first violation, always the same for the same program.
 pub fn verify<'a>(program: &'a Program, limits: &Limits) -> Result<Verified<'a>, VerifyError> {
-    tables::check(program)?;
+    let work = prove(program, limits, Some(program.data.bytes().len() as u64))?;
+    Ok(Verified { program, work })
+}
+
+/// As [`verify`], but takes it that the values of all weights are there: for programs that were read as text, which have none.
+///
+/// # Errors
+///
+/// The first violation, always the same for the same program.
+pub fn verify_structure(program: &Program, limits: &Limits) -> Result<(), VerifyError> {
+    prove(program, limits, None).map(|_| ())
+}
+
+/// The work of a program; `data` is the number of bytes that weights may lie in, if it matters.
+fn prove(program: &Program, limits: &Limits, data: Option<u64>) -> Result<u64, VerifyError> {
+    tables::check(program, data)?;
     for (index, section) in program.sections.iter().enumerate() {
         let scope = Scope { program, section };
         let within = |instr: usize, error| VerifyError::instruction(index, section, instr, error);
@@ -151,8 +166,7 @@ pub fn verify<'a>(program: &'a Program, limits: &Limits) -> Result<Verified<'a>,
     }
     let lives = flow::check(program)?;
     memory::check(program, limits, &lives)?;
-    let work = work::check(program, limits)?;
-    Ok(Verified { program, work })
+    work::check(program, limits)
 }
 
 #[cfg(test)]

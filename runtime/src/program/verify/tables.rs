@@ -134,11 +134,11 @@ pub enum EntryError {
     },
 }
 
-pub(super) fn check(program: &Program) -> Result<(), TableError> {
+pub(super) fn check(program: &Program, data: Option<u64>) -> Result<(), TableError> {
     program.machine.check().map_err(|e: MachineError| TableError::Machine(e.to_string()))?;
     for (index, weight) in program.weights.iter().enumerate() {
         let name = || weight.name.clone();
-        check_weight(program, weight).map_err(|error| TableError::Weight { index, name: name(), error })?;
+        check_weight(data, weight).map_err(|error| TableError::Weight { index, name: name(), error })?;
     }
     for (index, tensor) in program.tensors.iter().enumerate() {
         let name = || tensor.name.clone();
@@ -216,7 +216,7 @@ fn check_tensor(program: &Program, tensor: &Tensor) -> Result<(), EntryError> {
     Ok(())
 }
 
-fn check_weight(program: &Program, weight: &Weight) -> Result<(), EntryError> {
+fn check_weight(data: Option<u64>, weight: &Weight) -> Result<(), EntryError> {
     for &dim in &weight.dims {
         extent("a dimension", dim)?;
     }
@@ -224,7 +224,7 @@ fn check_weight(program: &Program, weight: &Weight) -> Result<(), EntryError> {
     let raw = elements.checked_mul(4).ok_or(EntryError::Overflow)?;
     match &weight.source {
         Source::Offset(offset) => {
-            let available = program.data.bytes().len() as u64;
+            let available = data.unwrap_or(u64::MAX);
             if offset.checked_add(raw).is_none_or(|end| end > available) {
                 return Err(EntryError::Data { offset: *offset, bytes: raw, available });
             }

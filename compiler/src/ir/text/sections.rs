@@ -1,0 +1,186 @@
+//! The sections level as statements.
+
+use std::collections::HashMap;
+
+use indexmap::IndexMap;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use zellige_grammar::zir::{Statement, Value as Text};
+use zellige_grammar::{Code, Diagnostic};
+
+use super::reader::{Part, Reader, name_value};
+use super::{codec, graph};
+use crate::base::{OpId, ValueId};
+use crate::ir::{Composite, Device, Graph, Overlap, Section, Sections, Target};
+
+/// What a `section` statement says besides its tensors.
+#[derive(Serialize, Deserialize)]
+struct SectionAttrs {
+    tile: Option<[u64; 2]>,
+    overlap: Option<Overlap>,
+    grid: Option<[u64; 2]>,
+    sram_bytes: Option<u64>,
+}
+
+/// What a `device` statement says besides its composites.
+#[derive(Serialize, Deserialize)]
+struct DeviceAttrs {
+    weight_bytes: u64,
+    accumulator_bytes: u64,
+    arena_bytes: u64,
+    border_bytes: u64,
+}
+
+pub(super) fn write(ir: &Sections) -> Statement {
+    let mut body = vec![graph::write(&ir.graph)];
+    body.extend(ir.sections.iter().map(|s| write_section(&ir.graph, s)));
+    body.extend(ir.device.iter().map(|d| write_device(&ir.graph, d)));
+    Statement { attrs: codec::encode(&ir.target), ..Statement::new("sections") }.body(body)
+}
+
+fn value_text(graph: &Graph, value: ValueId) -> Text {
+    Text::local(graph.values.get(value).map_or("?", |v| &v.name))
+}
+
+fn write_section(graph: &Graph, section: &Section) -> Statement {
+    let &Section { tile, overlap, grid, sram_bytes, .. } = section;
+    let computed = section.ops.iter().filter_map(|&op| graph.ops.get(op)).map(|n| value_text(graph, n.output));
+    let tensors = section.tensors.iter().map(|(&value, tiling)| {
+        Statement { attrs: codec::encode(tiling), ..Statement::new("tensor") }.operand(value_text(graph, value))
+    });
+    let attrs = codec::encode(&SectionAttrs { tile, overlap, grid, sram_bytes });
+    Statement { attrs, ..Statement::new("section") }
+        .operand(name_value(&section.name))
+        .operand(Text::list(computed))
+        .body(tensors.collect())
+}
+
+fn write_device(graph: &Graph, device: &Device) -> Statement {
+    let &Device { weight_bytes, accumulator_bytes, arena_bytes, border_bytes, .. } = device;
+    let attrs = codec::encode(&DeviceAttrs { weight_bytes, accumulator_bytes, arena_bytes, border_bytes });
+    let composites = device.composites.iter().map(|(&value, composite)| {
+        Statement { attrs: codec::encode(composite), ..Statement::new("composite") }
+            .operand(value_text(graph, value))
+    });
+    Statement { attrs, ..Statement::new("device") }.body(composites.collect())
+}
+
+/// The section of that name.
+pub(super) fn find<'s>(statement: &'s Statement, name: &str) -> Option<&'s Statement> {
+    let body = statement.body.as_deref().unwrap_or_default();
+    let called = |s: &&Statement| s.operands.first().and_then(Text::as_str) == Some(name);
+    body.iter().filter(|s| s.keyword == "section").find(called)
+}
+
+/// The sections of a statement; `None` where something is wrong, which the reader then knows.
+pub(super) fn read(statement: &Statement, reader: &mut Reader) -> Option<Sections> {
+    reader.only(statement, &[Part::Attrs, Part::Body]);
+    let target: Option<Target> = reader.attrs(statement);
+    let body = reader.body(statement);
+    let Some(graph_text) = body.iter().find(|s| s.keyword == "graph") else {
+        reader.error(Code::E0607, "`sections` begins with its graph", statement.span);
+        return None;
+    };
+    let graph = graph::read(graph_text, reader)?;
+    let names = graph.values.iter().map(|(id, value)| (value.name.clone(), id)).collect();
+    let mut builder = Builder { reader, graph: &graph, names };
+    let (mut sections, mut device) = (Vec::new(), None);
+    for inner in body {
+        match inner.keyword.as_str() {
+            "graph" if std::ptr::eq(inner, graph_text) => {}
+            "section" => sections.extend(builder.section(inner)),
+            "device" if device.is_none() => device = builder.device(inner),
+            "graph" | "device" => builder.twice(inner),
+            _ => builder.reader.unknown(inner, "sections", ["graph", "section", "device"]),
+        }
+    }
+    Some(Sections { target: target?, graph, sections, device })
+}
+
+struct Builder<'r, 'g> {
+    reader: &'r mut Reader,
+    graph: &'g Graph,
+    names: HashMap<String, ValueId>,
+}
+
+impl Builder<'_, '_> {
+    fn twice(&mut self, statement: &Statement) {
+        let message = format!("`{}` is there already", statement.keyword);
+        self.reader.error(Code::E0604, message, statement.span);
+    }
+
+    fn section(&mut self, statement: &Statement) -> Option<Section> {
+        self.reader.only(statement, &[Part::Operands, Part::Attrs, Part::Body]);
+        let attrs: Option<SectionAttrs> = self.reader.attrs(statement);
+        let [name, computed] = statement.operands.as_slice() else {
+            self.reader.expected(statement, "a name and the list of values that it computes");
+            return None;
+        };
+        let name = self.reader.name_of(statement, name);
+        let ops = computed.as_list().unwrap_or_default().iter().map(|v| self.op(v)).collect::<Vec<_>>();
+        if computed.as_list().is_none() {
+            self.reader.expected(statement, "a name and the list of values that it computes");
+        }
+        let tensors = self.entries(statement, "tensor");
+        let SectionAttrs { tile, overlap, grid, sram_bytes } = attrs?;
+        let ops = ops.into_iter().collect::<Option<_>>()?;
+        Some(Section { name: name?, ops, tile, overlap, grid, tensors, sram_bytes })
+    }
+
+    fn device(&mut self, statement: &Statement) -> Option<Device> {
+        self.reader.only(statement, &[Part::Attrs, Part::Body]);
+        let attrs: Option<DeviceAttrs> = self.reader.attrs(statement);
+        let composites: IndexMap<ValueId, Composite> = self.entries(statement, "composite");
+        let DeviceAttrs { weight_bytes, accumulator_bytes, arena_bytes, border_bytes } = attrs?;
+        Some(Device { composites, weight_bytes, accumulator_bytes, arena_bytes, border_bytes })
+    }
+
+    /// The `keyword %value (…);` of a body.
+    fn entries<T: Serialize + DeserializeOwned>(
+        &mut self,
+        statement: &Statement,
+        keyword: &str,
+    ) -> IndexMap<ValueId, T> {
+        let mut entries = IndexMap::new();
+        for inner in self.reader.body(statement) {
+            if inner.keyword != keyword {
+                self.reader.unknown(inner, &format!("`{}`", statement.keyword), [keyword]);
+                continue;
+            }
+            self.reader.only(inner, &[Part::Operands, Part::Attrs]);
+            let entry: Option<T> = self.reader.attrs(inner);
+            let [operand] = inner.operands.as_slice() else {
+                self.reader.expected(inner, "a `%` name");
+                continue;
+            };
+            let (Some(value), Some(entry)) = (self.value(operand), entry) else { continue };
+            if entries.insert(value, entry).is_some() {
+                self.twice(inner);
+            }
+        }
+        entries
+    }
+
+    fn value(&mut self, operand: &Text) -> Option<ValueId> {
+        let value = operand.as_local().and_then(|name| self.names.get(name)).copied();
+        if value.is_none() {
+            let name = operand.as_local().unwrap_or_default();
+            let known = self.graph.values.iter().map(|(_, v)| v.name.as_str());
+            self.reader.push(
+                Diagnostic::error(Code::E0602, "no such value is in the graph")
+                    .label(operand.span, "not defined")
+                    .maybe_hint(zellige_grammar::suggest::did_you_mean(name, known)),
+            );
+        }
+        value
+    }
+
+    fn op(&mut self, operand: &Text) -> Option<OpId> {
+        let value = self.value(operand)?;
+        let op = self.graph.producer(value);
+        if op.is_none() {
+            self.reader.error(Code::E0602, "no op computes this value", operand.span);
+        }
+        op
+    }
+}

@@ -1,0 +1,153 @@
+//! Invariant 11: a tile holds all that its readers read of it, by enumeration of the access relations.
+
+use zellige_runtime::program::instr::AxisId;
+use zellige_runtime::program::Interval;
+
+use super::wiring::{Wire, WireRead, Wiring};
+use super::{Section, Sections, SectionsFound};
+use crate::base::AxisMap;
+use crate::ops::Outside;
+
+/// A tile that holds too little. Steps are counted from 0.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CoverError {
+    /// A read past the end of a tile.
+    #[error("`{reader}` reads {need} of `{tensor}` in step {step} of {axis}, whose tile covers {computed}")]
+    Uncovered {
+        /// What is computed.
+        reader: String,
+        /// What is read.
+        tensor: String,
+        /// y or x.
+        axis: AxisId,
+        /// The step.
+        step: u64,
+        /// What is needed.
+        need: Interval,
+        /// What is there.
+        computed: Interval,
+    },
+    /// Tables or windows that would take minutes to go through.
+    #[error("its windows and step tables are too large to be checked")]
+    TooLarge,
+}
+
+/// Most taps that are enumerated for a section.
+const MOST_TAPS: u64 = 1 << 28;
+
+pub(super) fn check(
+    section: &Section,
+    wiring: &Wiring,
+    found: &mut SectionsFound,
+    ir: &Sections,
+    index: usize,
+) {
+    let mut budget = MOST_TAPS;
+    for wire in &wiring.tensors {
+        for read in &wire.reads {
+            for axis in AxisId::BOTH {
+                let mut cover = Cover { section, wiring, wire, read, axis, budget: &mut budget };
+                match cover.check() {
+                    Ok(()) => {}
+                    Err(Gap::TooLarge) => return found.push(Some(index), CoverError::TooLarge),
+                    Err(Gap::Uncovered { step, need, computed }) => {
+                        let name = |value| ir.graph.values[value].name.clone();
+                        let (reader, tensor) = (name(read.output), name(wire.value));
+                        let error = CoverError::Uncovered { reader, tensor, axis, step, need, computed };
+                        found.push(Some(index), error);
+                    }
+                }
+            }
+        }
+    }
+}
+
+enum Gap {
+    Uncovered { step: u64, need: Interval, computed: Interval },
+    TooLarge,
+}
+
+/// One read along one axis.
+struct Cover<'a> {
+    section: &'a Section,
+    wiring: &'a Wiring,
+    wire: &'a Wire,
+    read: &'a WireRead,
+    axis: AxisId,
+    budget: &'a mut u64,
+}
+
+impl Cover<'_> {
+    fn check(&mut self) -> Result<(), Gap> {
+        let at = self.axis.index();
+        let tables = self.section.tensors.get(&self.wire.value).zip(self.section.tensors.get(&self.read.output));
+        let (Some((src, dst)), Some(output)) = (tables, self.wiring.get(self.read.output)) else { return Ok(()) };
+        let (src, dst) = (&src.steps[at].computed, &dst.steps[at].computed);
+        let whole = |wire: &Wire| Interval::new(0, wire.sizes[2 + at] as i64);
+        for step in 0..dst.len() {
+            let out = dst.get(step).intersect(whole(output));
+            if out.is_empty() {
+                continue;
+            }
+            let need = reads(self.read.maps[at], out, whole(self.wire), self.budget).ok_or(Gap::TooLarge)?;
+            let need = match self.read.outside {
+                Outside::Skipped => need.intersect(whole(self.wire)),
+                Outside::Zero => need,
+            };
+            let computed = src.get(step);
+            if !computed.contains(need) {
+                return Err(Gap::Uncovered { step, need, computed });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The hull of what the outputs `out` read of an input. The relations rise with the output coordinate, apart from a
+/// period in which some outputs read nothing: one period from either end of `out` is looked at. `None` if the budget is used up.
+pub(super) fn reads(map: AxisMap, out: Interval, whole: Interval, budget: &mut u64) -> Option<Interval> {
+    if map == AxisMap::All {
+        return Some(whole);
+    }
+    let (period, taps) = match map {
+        AxisMap::Transposed { stride, kernel, .. } => (stride.max(1), kernel.max(1)),
+        AxisMap::Window { kernel, .. } => (1, kernel.max(1)),
+        _ => (1, 1),
+    };
+    let from_start = out.start..out.end.min(out.start.saturating_add(period));
+    let to_end = out.start.max(out.end.saturating_sub(period))..out.end;
+    *budget = budget.checked_sub(2 * (period as u64).saturating_mul(taps as u64).min(u64::MAX / 2))?;
+    let mut hull = Interval::default();
+    for o in from_start.chain(to_end) {
+        for k in 0..taps {
+            if let Some(i) = tap(map, o, k) {
+                hull = hull.hull(Interval::new(i, i.saturating_add(1)));
+            }
+        }
+    }
+    Some(hull)
+}
+
+/// The coordinate that tap `k` of output `o` reads, if there is one.
+fn tap(map: AxisMap, o: i64, k: i64) -> Option<i64> {
+    let coordinate = match map {
+        AxisMap::Identity => o.into(),
+        AxisMap::Broadcast | AxisMap::All => 0,
+        AxisMap::Shift { by } => i128::from(o) + i128::from(by),
+        AxisMap::Window { stride, dilation, pad, .. } => {
+            i128::from(o) * i128::from(stride) - i128::from(pad) + i128::from(k) * i128::from(dilation)
+        }
+        AxisMap::Transposed { stride, dilation, pad, .. } => {
+            let reached = i128::from(o) + i128::from(pad) - i128::from(k) * i128::from(dilation);
+            let stride = i128::from(stride.max(1));
+            if reached.rem_euclid(stride) != 0 {
+                return None;
+            }
+            reached.div_euclid(stride)
+        }
+        AxisMap::Scaled { num, den } => {
+            (i128::from(o) * i128::from(num)).div_euclid(i128::from(den.max(1)))
+        }
+    };
+    i64::try_from(coordinate).ok()
+}

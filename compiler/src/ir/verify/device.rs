@@ -1,0 +1,172 @@
+//! Invariant 14: where device memory is laid out, it holds just the tensors that cross sections, apart from one another and
+//! within the budget.
+
+use std::collections::HashMap;
+
+use super::{Sections, SectionsFound};
+use crate::base::{OpId, ValueId};
+use crate::ir::{Composite, Device};
+use crate::ops::Placement;
+
+/// Device memory that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceError {
+    /// Others than the tensors that cross sections.
+    #[error("`{name}` {}", if *.crosses { "crosses sections and is no composite" } else { "is a composite and crosses no sections" })]
+    Composites {
+        /// The tensor.
+        name: String,
+        /// Whether it crosses sections.
+        crosses: bool,
+    },
+    /// Another life.
+    #[error("composite `{name}` is used by sections {expected:?}, not {found:?}")]
+    Life {
+        /// The tensor.
+        name: String,
+        /// First and last section that use it.
+        expected: [u32; 2],
+        /// There.
+        found: [u32; 2],
+    },
+    /// Lanes that nobody implements.
+    #[error("composite `{name}` has {lanes} lanes, not 1, 2, 4, 8 or 16")]
+    Lanes {
+        /// The tensor.
+        name: String,
+        /// Its lanes.
+        lanes: u32,
+    },
+    /// Across cache lines.
+    #[error("composite `{name}` is at {offset}, which is no multiple of {ALIGNMENT}")]
+    Unaligned {
+        /// The tensor.
+        name: String,
+        /// Its offset.
+        offset: u64,
+    },
+    /// A composite that its tensor does not fit.
+    #[error("composite `{name}` has {found} bytes, and its tensor takes {expected}")]
+    Bytes {
+        /// The tensor.
+        name: String,
+        /// Of the tensor.
+        expected: u64,
+        /// Of the composite.
+        found: u64,
+    },
+    /// Outside its part of the arena.
+    #[error("composite `{name}` lies at {start}..{end}, and composites lie in {from}..{to}")]
+    Outside {
+        /// The tensor.
+        name: String,
+        /// Its first byte.
+        start: u64,
+        /// The byte after its last.
+        end: u64,
+        /// End of weights and accumulators.
+        from: u64,
+        /// End of the arena.
+        to: u64,
+    },
+    /// Two composites in one place.
+    #[error("composites `{first}` and `{second}` share bytes, and are alive at the same time")]
+    Overlap {
+        /// One.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// More than there is.
+    #[error("tensors in device memory take {needed} bytes, and there are {budget}")]
+    Budget {
+        /// What they take.
+        needed: u64,
+        /// What there is.
+        budget: u64,
+    },
+}
+
+const ALIGNMENT: u64 = 64;
+
+pub(super) fn check(ir: &Sections, found: &mut SectionsFound) {
+    let Some(device) = &ir.device else { return };
+    let crossing = crossing(ir);
+    let name = |value: ValueId| ir.graph.values.get(value).map_or("?", |v| &v.name).to_owned();
+    for &value in device.composites.keys().filter(|v| !crossing.contains_key(*v)) {
+        found.push(None, DeviceError::Composites { name: name(value), crosses: false });
+    }
+    for &value in ir.graph.values.ids().filter(|v| crossing.contains_key(v)).collect::<Vec<_>>().iter() {
+        if !device.composites.contains_key(&value) {
+            found.push(None, DeviceError::Composites { name: name(value), crosses: true });
+        }
+    }
+    let needed = device.arena_bytes.saturating_add(device.border_bytes);
+    if needed > ir.target.memory {
+        found.push(None, DeviceError::Budget { needed, budget: ir.target.memory });
+    }
+    let mut before: Vec<(ValueId, &Composite)> = Vec::new();
+    for (&value, composite) in device.composites.iter().filter(|(v, _)| crossing.contains_key(*v)) {
+        if let Err(error) = check_composite(ir, device, value, composite, crossing[&value]) {
+            found.push(None, error);
+            continue;
+        }
+        let clash = |(_, other): &&(ValueId, &Composite)| {
+            let together = other.live[0] <= composite.live[1] && composite.live[0] <= other.live[1];
+            let bytes = |c: &Composite| (c.offset, c.offset.saturating_add(c.bytes));
+            together && bytes(other).0 < bytes(composite).1 && bytes(composite).0 < bytes(other).1
+        };
+        if let Some((other, _)) = before.iter().find(clash) {
+            found.push(None, DeviceError::Overlap { first: name(*other), second: name(value) });
+        }
+        before.push((value, composite));
+    }
+}
+
+/// Values that a section writes for a later one (results of reductions always leave), with the first and last section.
+fn crossing(ir: &Sections) -> HashMap<ValueId, [u32; 2]> {
+    let home: HashMap<OpId, usize> =
+        ir.sections.iter().enumerate().flat_map(|(s, section)| section.ops.iter().map(move |&op| (op, s))).collect();
+    let readers = ir.graph.consumers();
+    let mut crossing = HashMap::new();
+    for (op, node) in ir.graph.ops.iter().filter(|(_, n)| !ir.graph.is_output(n.output)) {
+        let Some(&made) = home.get(&op) else { continue };
+        let read = readers.get(&node.output).into_iter().flatten().filter_map(|r| home.get(r)).max();
+        let last = read.copied().unwrap_or(made);
+        if last > made || node.op.placement() == Placement::Reduce {
+            crossing.insert(node.output, [made as u32, last as u32]);
+        }
+    }
+    crossing
+}
+
+fn check_composite(
+    ir: &Sections,
+    device: &Device,
+    value: ValueId,
+    composite: &Composite,
+    expected: [u32; 2],
+) -> Result<(), DeviceError> {
+    let name = || ir.graph.values[value].name.clone();
+    let Composite { lanes, offset, bytes, live } = *composite;
+    if live != expected {
+        return Err(DeviceError::Life { name: name(), expected, found: live });
+    }
+    if ![1, 2, 4, 8, 16].contains(&lanes) {
+        return Err(DeviceError::Lanes { name: name(), lanes });
+    }
+    if !offset.is_multiple_of(ALIGNMENT) {
+        return Err(DeviceError::Unaligned { name: name(), offset });
+    }
+    let [n, c, h, w] = ir.graph.sizes(value).unwrap_or([u64::MAX; 4]);
+    let channels = c.checked_next_multiple_of(lanes.into()).unwrap_or(u64::MAX);
+    let needed = [n, h, w, 4].iter().fold(channels, |product: u64, f| product.saturating_mul(*f));
+    if bytes < needed {
+        return Err(DeviceError::Bytes { name: name(), expected: needed, found: bytes });
+    }
+    let (from, end) = (device.weight_bytes.saturating_add(device.accumulator_bytes), offset.saturating_add(bytes));
+    if offset < from || end > device.arena_bytes {
+        return Err(DeviceError::Outside { name: name(), start: offset, end, from, to: device.arena_bytes });
+    }
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Which tensors a section has, and who reads them: from the graph alone.
+
+use std::collections::{HashMap, HashSet};
+
+use zellige_runtime::program::instr::AxisId;
+
+use crate::base::{AxisMap, OpId, ValueId};
+use crate::ir::{Def, Graph, Role, Section, Sections};
+use crate::ops::{Outside, Placement, Sizes};
+
+/// A section's tensors: inputs in the order of their first reads, then what its ops compute, results of reductions apart.
+#[derive(Debug)]
+pub(super) struct Wiring {
+    pub(super) tensors: Vec<Wire>,
+    at: HashMap<ValueId, usize>,
+}
+
+/// A tensor of a section. The section exists, so sizes are known.
+#[derive(Debug)]
+pub(super) struct Wire {
+    pub(super) value: ValueId,
+    pub(super) sizes: Sizes,
+    pub(super) made: bool,
+    pub(super) exported: bool,
+    pub(super) reduced: bool,
+    /// Reads by ops of the section that work tile by tile.
+    pub(super) reads: Vec<WireRead>,
+}
+
+#[derive(Debug)]
+pub(super) struct WireRead {
+    pub(super) op: OpId,
+    pub(super) output: ValueId,
+    pub(super) maps: [AxisMap; 2],
+    pub(super) outside: Outside,
+}
+
+impl Wire {
+    pub(super) fn role(&self) -> Role {
+        match (self.made, self.exported, self.reduced) {
+            (false, ..) => Role::Input,
+            (_, true, _) => Role::Output,
+            (_, _, true) => Role::Reduced,
+            _ => Role::Intermediate,
+        }
+    }
+
+    /// Whether something of it leaves the section tile by tile.
+    pub(super) fn leaves(&self) -> bool {
+        self.exported || self.reduced
+    }
+}
+
+impl Wiring {
+    pub(super) fn of(ir: &Sections, section: &Section) -> Self {
+        let graph = &ir.graph;
+        let members: HashSet<OpId> = section.ops.iter().copied().collect();
+        let readers = graph.consumers();
+        let mut wiring = Self { tensors: Vec::new(), at: HashMap::new() };
+        let reads = || section.ops.iter().flat_map(|&op| graph.ops[op].inputs.iter().map(move |&v| (op, v)));
+        for (op, value) in reads() {
+            let made = graph.producer(value).is_some_and(|p| members.contains(&p));
+            if !made && !is_number(graph, op, value) {
+                wiring.add(graph, value, false, false);
+            }
+        }
+        for node in section.ops.iter().map(|&op| &graph.ops[op]) {
+            if node.op.placement() == Placement::Tile {
+                let outside =
+                    readers.get(&node.output).is_some_and(|r| r.iter().any(|r| !members.contains(r)));
+                wiring.add(graph, node.output, true, outside || graph.is_output(node.output));
+            }
+        }
+        for &op in &section.ops {
+            wiring.read(graph, op);
+        }
+        wiring
+    }
+
+    pub(super) fn get(&self, value: ValueId) -> Option<&Wire> {
+        self.at.get(&value).map(|&i| &self.tensors[i])
+    }
+
+    fn add(&mut self, graph: &Graph, value: ValueId, made: bool, exported: bool) {
+        let (Some(sizes), false) = (graph.sizes(value), self.at.contains_key(&value)) else { return };
+        self.at.insert(value, self.tensors.len());
+        self.tensors.push(Wire { value, sizes, made, exported, reduced: false, reads: Vec::new() });
+    }
+
+    fn read(&mut self, graph: &Graph, op: OpId) {
+        let node = &graph.ops[op];
+        let sizes: Vec<Sizes> = node.inputs.iter().filter_map(|&v| graph.sizes(v)).collect();
+        for (i, value) in node.inputs.iter().enumerate() {
+            let Some(&at) = self.at.get(value) else { continue };
+            if is_number(graph, op, *value) {
+                continue;
+            }
+            if node.op.placement() == Placement::Reduce {
+                self.tensors[at].reduced = true;
+                continue;
+            }
+            let maps = AxisId::BOTH.map(|axis| node.op.access(i, axis, &sizes));
+            let read = WireRead { op, output: node.output, maps, outside: node.op.outside(i) };
+            self.tensors[at].reads.push(read);
+        }
+    }
+}
+
+/// Whether an op takes a constant into its expression, as a number or one number a channel, and so reads no tensor.
+fn is_number(graph: &Graph, op: OpId, value: ValueId) -> bool {
+    let node = &graph.ops[op];
+    let (Some([n, c, h, w]), Some(output)) = (graph.sizes(value), graph.sizes(node.output)) else {
+        return false;
+    };
+    let constant = matches!(graph.values[value].def, Def::Constant(_));
+    constant && node.op.expression().is_some() && [n, h, w] == [1; 3] && (c == 1 || c == output[1])
+}
