@@ -86,7 +86,7 @@ impl Geometry {
         if self.pad.iter().any(|p| !(0..=LARGEST).contains(p)) {
             return Err(ArgError::new("pad", format!("is between 0 and {LARGEST}, found {:?}", self.pad)));
         }
-        if self.out % self.groups != 0 {
+        if !self.out.is_multiple_of(self.groups) {
             let message =
                 format!("is a multiple of `groups`, found {} with {} groups", self.out, self.groups);
             return Err(ArgError::new("out", message));
