@@ -26,6 +26,7 @@
 
 pub mod analysis;
 pub mod base;
+pub mod front;
 pub mod ir;
 pub mod ops;
 pub mod passes;
