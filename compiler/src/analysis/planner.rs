@@ -111,15 +111,15 @@ impl<'a> Planner<'a> {
         };
         for i in 0..n {
             let before = cost_before(&best, i).ok_or_else(|| self.too_small())?;
-            for j in i + 1..=n.min(i + LONGEST_SECTION) {
+            for (j, slot) in best.iter_mut().enumerate().take(i + LONGEST_SECTION + 1).skip(i + 1) {
                 if !self.is_legal(i, j) {
                     break;
                 }
                 let Some(segment) = self.segment(i, j) else { continue };
                 let Some(choice) = self.choose(&segment, false) else { break };
                 let total = before + self.weight(&segment, &choice);
-                if best[j].as_ref().is_none_or(|b| total < b.0) {
-                    best[j] = Some((total, i, choice));
+                if slot.as_ref().is_none_or(|b| total < b.0) {
+                    *slot = Some((total, i, choice));
                 }
             }
         }
