@@ -1,4 +1,5 @@
 //! End-to-end tests.
 
+mod initial_values;
 mod lossless;
 mod random_models;
