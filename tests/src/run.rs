@@ -6,9 +6,7 @@ use zellige_compiler::driver::{CompileOptions, Model};
 use zellige_compiler::ir::Graph;
 use zellige_compiler::passes::{self, Module};
 use zellige_grammar::{Diagnostic, SourceFile};
-use zellige_runtime::engine::{
-    ArrayView, ArrayViewMut, Control, EngineError, Executable, Options, RunStats,
-};
+use zellige_runtime::engine::{ArrayView, ArrayViewMut, Control, EngineError, Executable, Options, RunStats};
 use zellige_runtime::io::Array;
 use zellige_runtime::machine::Machine;
 use zellige_runtime::program::{Program, Role};
@@ -80,6 +78,7 @@ pub fn difference(found: &Arrays, expected: &Arrays) -> Option<String> {
 
 /// Diagnostics in words.
 pub fn describe(diagnostics: &[Diagnostic]) -> String {
-    let lines: Vec<_> = diagnostics.iter().map(|d| format!("{}: {} {:?}", d.code.id(), d.message, d.hints)).collect();
+    let lines: Vec<_> =
+        diagnostics.iter().map(|d| format!("{}: {} {:?}", d.code.id(), d.message, d.hints)).collect();
     lines.join("\n")
 }

@@ -57,7 +57,8 @@ struct Draw {
 impl Draw {
     fn new(seed: u64) -> Self {
         let graph = Graph { name: format!("random_{seed}"), ..Graph::default() };
-        let others = ops::all().filter(|def| !moves::KNOWN.contains(&def.name) && !activation::is_row(def.name));
+        let others =
+            ops::all().filter(|def| !moves::KNOWN.contains(&def.name) && !activation::is_row(def.name));
         Self { rng: Rng::with_seed(seed), graph, values: Vec::new(), others: others.collect() }
     }
 
@@ -117,7 +118,11 @@ impl Draw {
         self.graph.outputs = chosen
             .into_iter()
             .enumerate()
-            .map(|(i, value)| Output { name: format!("y{i}"), value, ty: self.graph.values[value].ty.clone() })
+            .map(|(i, value)| Output {
+                name: format!("y{i}"),
+                value,
+                ty: self.graph.values[value].ty.clone(),
+            })
             .collect();
     }
 
@@ -149,15 +154,24 @@ impl Draw {
     }
 
     /// Adds an op; `None` if it takes no such inputs or arguments, or is too large to run in a test.
-    fn op(&mut self, name: &str, args: &[(&str, ArgValue)], inputs: &[Drawn], magnitude: f64) -> Option<Drawn> {
+    fn op(
+        &mut self,
+        name: &str,
+        args: &[(&str, ArgValue)],
+        inputs: &[Drawn],
+        magnitude: f64,
+    ) -> Option<Drawn> {
         let def = ops::find(name)?;
         let args = Args::new(args.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect());
         let op = (def.build)(&args).ok()?;
         let inputs: Vec<ValueId> = inputs.iter().map(|v| v.id).collect();
         let sizes: Vec<Sizes> = inputs.iter().map(|&v| self.graph.sizes(v)).collect::<Option<_>>()?;
-        let output = op.infer(&self.graph.shapes(&inputs), &mut ops::Requirements::default()).ok()?.sizes()?;
+        let output =
+            op.infer(&self.graph.shapes(&inputs), &mut ops::Requirements::default()).ok()?.sizes()?;
         let pixels = output[0] * output[2] * output[3];
-        if pixels * output[1] > MOST_ELEMENTS || op.flops(&sizes, output).saturating_mul(pixels) > 2 * MOST_FLOPS {
+        if pixels * output[1] > MOST_ELEMENTS
+            || op.flops(&sizes, output).saturating_mul(pixels) > 2 * MOST_FLOPS
+        {
             return None;
         }
         let path = format!("{name}{}", self.graph.ops.len());

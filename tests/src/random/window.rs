@@ -17,7 +17,12 @@ impl Draw {
         let most = if self.chance(8) { span.map(|s| s + 1) } else { span.map(|s| s / 2) };
         let pad = if self.chance(60) { pair(span.map(|s| s / 2)) } else { self.padding(most) };
         let mut args = self.channel_args(x);
-        args.extend([("kernel", pair(kernel)), ("stride", pair(stride)), ("dilation", pair(dilation)), ("pad", pad)]);
+        args.extend([
+            ("kernel", pair(kernel)),
+            ("stride", pair(stride)),
+            ("dilation", pair(dilation)),
+            ("pad", pad),
+        ]);
         self.op("conv2d", &args, &[x], x.magnitude + 0.5)
     }
 

@@ -42,7 +42,9 @@ pub(super) fn encode<T: Serialize>(data: &T) -> IndexMap<String, Value> {
 }
 
 /// The structure of some attributes.
-pub(super) fn decode<T: Serialize + DeserializeOwned>(attrs: &IndexMap<String, Value>) -> Result<T, CodecError> {
+pub(super) fn decode<T: Serialize + DeserializeOwned>(
+    attrs: &IndexMap<String, Value>,
+) -> Result<T, CodecError> {
     let mut json = attrs_to_json(attrs);
     lengthen(&mut json);
     let data: T = serde_json::from_value(json.clone())?;
@@ -108,12 +110,12 @@ fn long_steps(value: &mut Json) {
 /// Whether everything that was given is something that the structure has.
 fn known(given: &Json, has: &Json) -> Result<(), CodecError> {
     match (given, has) {
-        (Json::Object(given), Json::Object(has)) => given.iter().try_for_each(|(key, value)| match has.get(key) {
-            Some(field) => known(value, field),
-            None => {
-                Err(CodecError::Unknown { key: key.clone(), known: has.keys().cloned().collect() })
-            }
-        }),
+        (Json::Object(given), Json::Object(has)) => {
+            given.iter().try_for_each(|(key, value)| match has.get(key) {
+                Some(field) => known(value, field),
+                None => Err(CodecError::Unknown { key: key.clone(), known: has.keys().cloned().collect() }),
+            })
+        }
         (Json::Array(given), Json::Array(has)) => given.iter().zip(has).try_for_each(|(g, h)| known(g, h)),
         _ => Ok(()),
     }

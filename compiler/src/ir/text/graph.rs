@@ -25,9 +25,10 @@ struct ExactAttrs {
 }
 
 pub(super) fn write(graph: &Graph) -> Statement {
-    let params = graph.params.iter().map(|(_, p)| {
-        Statement::new("param").operand(Text::global(&*p.name)).ty(sizes("f32", &p.dims))
-    });
+    let params = graph
+        .params
+        .iter()
+        .map(|(_, p)| Statement::new("param").operand(Text::global(&*p.name)).ty(sizes("f32", &p.dims)));
     let values = graph.values.iter().map(|(_, value)| write_value(graph, value));
     let outputs = graph.outputs.iter().map(|o| {
         let value = Text::local(&*graph.values[o.value].name);
@@ -142,7 +143,8 @@ impl<'r> Builder<'r> {
             _ => self.op(statement),
         };
         if done.is_none() {
-            let named = statement.operands.iter().find_map(|o| o.as_local().or(o.as_global())).map(str::to_owned);
+            let named =
+                statement.operands.iter().find_map(|o| o.as_local().or(o.as_global())).map(str::to_owned);
             let defined = if KEYWORDS.contains(&statement.keyword.as_str()) { named } else { None };
             self.broken.extend(statement.results.iter().cloned().chain(defined));
         }

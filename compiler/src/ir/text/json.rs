@@ -25,7 +25,8 @@ fn name(graph: &Graph, value: ValueId) -> &str {
 
 /// The JSON of a graph: parameters, inputs, constants, ops and outputs, each in order.
 pub fn graph_to_json(graph: &Graph) -> Json {
-    let typed = |value: ValueId| json!({"name": name(graph, value), "type": graph.values[value].ty.to_string()});
+    let typed =
+        |value: ValueId| json!({"name": name(graph, value), "type": graph.values[value].ty.to_string()});
     let params = graph.params.iter().map(|(_, p)| json!({"name": p.name, "dims": p.dims}));
     let constants = graph.values.iter().filter_map(|(id, value)| match &value.def {
         Def::Constant(data) => {
@@ -45,9 +46,10 @@ pub fn graph_to_json(graph: &Graph) -> Json {
             "type": graph.values[node.output].ty.to_string(),
         })
     });
-    let outputs = graph.outputs.iter().map(|o| {
-        json!({"name": o.name, "value": name(graph, o.value), "type": o.ty.to_string()})
-    });
+    let outputs = graph
+        .outputs
+        .iter()
+        .map(|o| json!({"name": o.name, "value": name(graph, o.value), "type": o.ty.to_string()}));
     let exact = graph.exact.iter().map(|e| json!({"dividend": plain(&e.dividend), "divisor": e.divisor}));
     json!({
         "name": graph.name,
@@ -78,7 +80,8 @@ pub fn sections_to_json(ir: &Sections) -> Json {
 }
 
 fn section_to_json(graph: &Graph, section: &Section) -> Json {
-    let ops = section.ops.iter().filter_map(|&op| graph.ops.get(op)).map(|n| Json::from(name(graph, n.output)));
+    let ops =
+        section.ops.iter().filter_map(|&op| graph.ops.get(op)).map(|n| Json::from(name(graph, n.output)));
     let tensors = section.tensors.iter().map(|(&v, tiling)| (name(graph, v).to_owned(), plain(tiling)));
     json!({
         "name": section.name,

@@ -9,8 +9,8 @@ use zellige_grammar::zir::{Statement, Value as Text, ValueKind};
 use zellige_grammar::{Code, parse_zir, print_zir};
 use zellige_runtime::program::instr::Reduce;
 use zellige_runtime::program::{
-    Accumulator, Axis, Buffer, BufferSteps, Data, Instr, Numerics, Program, Scheduled, Section, Source, Tensor,
-    Token, Weight,
+    Accumulator, Axis, Buffer, BufferSteps, Data, Instr, Numerics, Program, Scheduled, Section, Source,
+    Tensor, Token, Weight,
 };
 use zellige_runtime::scalar::Expr;
 
@@ -268,7 +268,13 @@ fn read_graph(statement: &Statement, reader: &mut Reader) -> Option<String> {
 }
 
 /// Ids are positions, and written down for the reader's sake: the first operand must be the next one.
-fn position(statement: &Statement, sigil: char, letter: &str, next: usize, reader: &mut Reader) -> Option<()> {
+fn position(
+    statement: &Statement,
+    sigil: char,
+    letter: &str,
+    next: usize,
+    reader: &mut Reader,
+) -> Option<()> {
     let expected = format!("{letter}{next}");
     let first = statement.operands.first();
     let found = first.and_then(|o| if sigil == '@' { o.as_global() } else { o.as_local() });
@@ -429,7 +435,9 @@ fn read_instruction(statement: &Statement, reader: &mut Reader) -> Option<Schedu
     reader.only(statement, &[Part::Results, Part::Attrs])?;
     let signal = read_signal(statement, reader)?;
     let mut attrs = statement.attrs.clone();
-    let waits = ["wait", "wait_previous"].into_iter().filter_map(|key| Some((key.to_owned(), attrs.shift_remove(key)?)));
+    let waits = ["wait", "wait_previous"]
+        .into_iter()
+        .filter_map(|key| Some((key.to_owned(), attrs.shift_remove(key)?)));
     let waits: Attrs = waits.collect();
     let Waits { wait, wait_previous } = reader.decode(statement, &waits)?;
     let is_copy = statement.keyword == "copy";
@@ -438,7 +446,8 @@ fn read_instruction(statement: &Statement, reader: &mut Reader) -> Option<Schedu
         attrs.insert("outside".into(), 0.0.into());
     }
     let fields = Text::from(ValueKind::Map(attrs));
-    let mut instr: Instr = reader.decode(statement, &IndexMap::from([(statement.keyword.clone(), fields)]))?;
+    let mut instr: Instr =
+        reader.decode(statement, &IndexMap::from([(statement.keyword.clone(), fields)]))?;
     if let (Instr::Copy(copy), Some(outside)) = (&mut instr, outside) {
         copy.outside = outside;
     }

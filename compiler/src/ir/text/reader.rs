@@ -47,7 +47,8 @@ impl Reader {
             (Part::Type, "type", statement.ty.is_some()),
             (Part::Body, "body", statement.body.is_some()),
         ];
-        let surplus: Vec<_> = there.into_iter().filter(|(p, _, there)| *there && !parts.contains(p)).collect();
+        let surplus: Vec<_> =
+            there.into_iter().filter(|(p, _, there)| *there && !parts.contains(p)).collect();
         for (_, what, _) in &surplus {
             self.error(Code::E0607, format!("`{}` has no {what}", statement.keyword), statement.span);
         }
@@ -84,7 +85,8 @@ impl Reader {
     pub(super) fn name_of(&mut self, statement: &Statement, value: &Value) -> Option<String> {
         let name = value.as_str().map(str::to_owned);
         if name.is_none() {
-            let message = format!("the name of `{}` is a word, not {}", statement.keyword, value.kind.description());
+            let message =
+                format!("the name of `{}` is a word, not {}", statement.keyword, value.kind.description());
             self.error(Code::E0607, message, value.span);
         }
         name

@@ -44,9 +44,11 @@ fn value_text(graph: &Graph, value: ValueId) -> Text {
 
 fn write_section(graph: &Graph, section: &Section) -> Statement {
     let &Section { tile, overlap, grid, sram_bytes, .. } = section;
-    let computed = section.ops.iter().filter_map(|&op| graph.ops.get(op)).map(|n| value_text(graph, n.output));
+    let computed =
+        section.ops.iter().filter_map(|&op| graph.ops.get(op)).map(|n| value_text(graph, n.output));
     let tensors = section.tensors.iter().map(|(&value, tiling)| {
-        Statement { attrs: codec::encode(tiling), ..Statement::new("tensor") }.operand(value_text(graph, value))
+        Statement { attrs: codec::encode(tiling), ..Statement::new("tensor") }
+            .operand(value_text(graph, value))
     });
     let attrs = codec::encode(&SectionAttrs { tile, overlap, grid, sram_bytes });
     Statement { attrs, ..Statement::new("section") }

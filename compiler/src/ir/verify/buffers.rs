@@ -181,7 +181,8 @@ impl Check<'_> {
                 return Err(BufferError::Outside { tensor: tensor.to_owned(), end, sram });
             }
             let life = Life { tensor, bytes: [buffer.offset, end], ops: self.life(wire, &position) };
-            let clash = |other: &&Life<'_>| meet(other.ops, life.ops) && apart(other.bytes, life.bytes).is_none();
+            let clash =
+                |other: &&Life<'_>| meet(other.ops, life.ops) && apart(other.bytes, life.bytes).is_none();
             if let Some(other) = lives.iter().find(clash) {
                 let (first, second) = (other.tensor.to_owned(), tensor.to_owned());
                 return Err(BufferError::Overlap { first, second });
@@ -217,12 +218,7 @@ impl Check<'_> {
 }
 
 /// The end of a buffer that is well placed by itself.
-fn check_place(
-    tensor: &str,
-    wire: &Wire,
-    tile: [u64; 2],
-    buffer: &BufferPlan,
-) -> Result<u64, BufferError> {
+fn check_place(tensor: &str, wire: &Wire, tile: [u64; 2], buffer: &BufferPlan) -> Result<u64, BufferError> {
     let tensor = || tensor.to_owned();
     let BufferPlan { lanes, offset, bytes } = *buffer;
     if ![1, 2, 4, 8, 16].contains(&lanes) {

@@ -1,7 +1,7 @@
 //! Invariant 11: a tile holds all that its readers read of it, by enumeration of the access relations.
 
-use zellige_runtime::program::instr::AxisId;
 use zellige_runtime::program::Interval;
+use zellige_runtime::program::instr::AxisId;
 
 use super::wiring::{Wire, WireRead, Wiring};
 use super::{Section, Sections, SectionsFound};
@@ -80,8 +80,11 @@ struct Cover<'a> {
 impl Cover<'_> {
     fn check(&mut self) -> Result<(), Gap> {
         let at = self.axis.index();
-        let tables = self.section.tensors.get(&self.wire.value).zip(self.section.tensors.get(&self.read.output));
-        let (Some((src, dst)), Some(output)) = (tables, self.wiring.get(self.read.output)) else { return Ok(()) };
+        let tables =
+            self.section.tensors.get(&self.wire.value).zip(self.section.tensors.get(&self.read.output));
+        let (Some((src, dst)), Some(output)) = (tables, self.wiring.get(self.read.output)) else {
+            return Ok(());
+        };
         let (src, dst) = (&src.steps[at].computed, &dst.steps[at].computed);
         let whole = |wire: &Wire| Interval::new(0, wire.sizes[2 + at] as i64);
         for step in 0..dst.len() {
@@ -145,9 +148,7 @@ fn tap(map: AxisMap, o: i64, k: i64) -> Option<i64> {
             }
             reached.div_euclid(stride)
         }
-        AxisMap::Scaled { num, den } => {
-            (i128::from(o) * i128::from(num)).div_euclid(i128::from(den.max(1)))
-        }
+        AxisMap::Scaled { num, den } => (i128::from(o) * i128::from(num)).div_euclid(i128::from(den.max(1))),
     };
     i64::try_from(coordinate).ok()
 }

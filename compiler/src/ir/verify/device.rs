@@ -125,8 +125,12 @@ pub(super) fn check(ir: &Sections, found: &mut SectionsFound) {
 
 /// Values that a section writes for a later one (results of reductions always leave), with the first and last section.
 fn crossing(ir: &Sections) -> HashMap<ValueId, [u32; 2]> {
-    let home: HashMap<OpId, usize> =
-        ir.sections.iter().enumerate().flat_map(|(s, section)| section.ops.iter().map(move |&op| (op, s))).collect();
+    let home: HashMap<OpId, usize> = ir
+        .sections
+        .iter()
+        .enumerate()
+        .flat_map(|(s, section)| section.ops.iter().map(move |&op| (op, s)))
+        .collect();
     let readers = ir.graph.consumers();
     let mut crossing = HashMap::new();
     for (op, node) in ir.graph.ops.iter().filter(|(_, n)| !ir.graph.is_output(n.output)) {
@@ -164,7 +168,8 @@ fn check_composite(
     if bytes < needed {
         return Err(DeviceError::Bytes { name: name(), expected: needed, found: bytes });
     }
-    let (from, end) = (device.weight_bytes.saturating_add(device.accumulator_bytes), offset.saturating_add(bytes));
+    let (from, end) =
+        (device.weight_bytes.saturating_add(device.accumulator_bytes), offset.saturating_add(bytes));
     if offset < from || end > device.arena_bytes {
         return Err(DeviceError::Outside { name: name(), start: offset, end, from, to: device.arena_bytes });
     }

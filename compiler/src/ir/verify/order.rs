@@ -71,10 +71,7 @@ fn check_operands(graph: &Graph, op: OpId, node: &Node, found: &mut GraphFound) 
             Some(operand) if input >= node.output => {
                 let name = |v: &crate::ir::Value| v.name.clone();
                 let user = graph.values.get(node.output).map(name).unwrap_or_default();
-                found.push(
-                    Some(op),
-                    OrderError::UseBeforeDefinition { user, operand: operand.name.clone() },
-                );
+                found.push(Some(op), OrderError::UseBeforeDefinition { user, operand: operand.name.clone() });
             }
             Some(_) => {}
         }

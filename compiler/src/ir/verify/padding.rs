@@ -1,7 +1,7 @@
 //! Invariant 12: padding, zero-out and overlap say truly what readers find outside the extent and what neighbours share.
 
-use zellige_runtime::program::instr::AxisId;
 use zellige_runtime::program::Interval;
+use zellige_runtime::program::instr::AxisId;
 
 use super::cover::reads;
 use super::wiring::{Wire, Wiring};

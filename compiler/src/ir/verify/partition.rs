@@ -96,7 +96,8 @@ fn check_order(ir: &Sections, found: &mut SectionsFound) {
     for (index, section) in ir.sections.iter().enumerate() {
         for &op in &section.ops {
             let node = &graph.ops[op];
-            let early = node.inputs.iter().filter(|v| graph.producer(**v).is_some_and(|p| !done.contains(&p)));
+            let early =
+                node.inputs.iter().filter(|v| graph.producer(**v).is_some_and(|p| !done.contains(&p)));
             for &operand in early {
                 let (user, operand) = (name(ir, node.output), name(ir, operand));
                 found.push(Some(index), PartitionError::Order { user, operand });

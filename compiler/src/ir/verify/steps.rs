@@ -75,7 +75,9 @@ pub enum StepsError {
         found: i64,
     },
     /// An owned interval that the tile does not hold.
-    #[error("`{tensor}`, step {step} of {axis}: owns {owned}, outside what it covers of the extent ({valid})")]
+    #[error(
+        "`{tensor}`, step {step} of {axis}: owns {owned}, outside what it covers of the extent ({valid})"
+    )]
     NotComputed {
         /// The tensor.
         tensor: String,
@@ -89,7 +91,9 @@ pub enum StepsError {
         valid: Interval,
     },
     /// A gap, an overlap, or a rest that nobody owns.
-    #[error("`{tensor}`, step {step} of {axis}: owns {owned}, and steps before it own everything below {frontier}")]
+    #[error(
+        "`{tensor}`, step {step} of {axis}: owns {owned}, and steps before it own everything below {frontier}"
+    )]
     Partition {
         /// The tensor.
         tensor: String,
@@ -189,7 +193,8 @@ fn check_grid(
 ) {
     let marked = |w: &&Wire| section.tensors.get(&w.value).is_some_and(|t| t.anchor);
     // Before there are tilings, any tensor that leaves may become the anchor.
-    let candidates = wiring.tensors.iter().filter(|w| if section.tensors.is_empty() { w.leaves() } else { marked(w) });
+    let candidates =
+        wiring.tensors.iter().filter(|w| if section.tensors.is_empty() { w.leaves() } else { marked(w) });
     let expected = candidates.map(|w| w.sizes[2 + axis.index()].div_ceil(tile)).max().unwrap_or(1);
     let tensors = wiring.tensors.len();
     if expected.saturating_mul(tensors as u64) > MOST_STEPS {
@@ -216,9 +221,16 @@ impl Table<'_> {
         let (axis, table) = (self.axis, &self.tiling.steps[self.axis.index()]);
         let owned = if self.wire.leaves() { self.steps } else { 0 };
         let lengths = [("computed", table.computed.len(), self.steps), ("owned", table.owned.len(), owned)];
-        if let Some((name, found, expected)) = lengths.into_iter().find(|(_, found, expected)| found != expected)
+        if let Some((name, found, expected)) =
+            lengths.into_iter().find(|(_, found, expected)| found != expected)
         {
-            return Err(StepsError::Length { tensor: self.tensor.to_owned(), axis, table: name, expected, found });
+            return Err(StepsError::Length {
+                tensor: self.tensor.to_owned(),
+                axis,
+                table: name,
+                expected,
+                found,
+            });
         }
         let (origin, first) = (self.tiling.origin[axis.index()], table.computed.get(0).start);
         if origin != first {

@@ -64,8 +64,11 @@ pub(super) fn check(
 ) {
     let graph = &ir.graph;
     if section.tensors.is_empty() {
-        let decided =
-            [("a grid", section.grid.is_some()), ("an overlap", section.overlap.is_some()), ("a size in SRAM", section.sram_bytes.is_some())];
+        let decided = [
+            ("a grid", section.grid.is_some()),
+            ("an overlap", section.overlap.is_some()),
+            ("a size in SRAM", section.sram_bytes.is_some()),
+        ];
         for (what, _) in decided.into_iter().filter(|(_, there)| *there) {
             found.push(Some(index), TensorsError::Early(what));
         }
@@ -77,7 +80,8 @@ pub(super) fn check(
         }
     }
     if !section.tensors.keys().eq(wiring.tensors.iter().map(|w| &w.value)) {
-        let name = |value: &crate::base::ValueId| graph.values.get(*value).map_or("?", |v| &v.name).to_owned();
+        let name =
+            |value: &crate::base::ValueId| graph.values.get(*value).map_or("?", |v| &v.name).to_owned();
         let expected = wiring.tensors.iter().map(|w| name(&w.value)).collect();
         let there = section.tensors.keys().map(name).collect();
         found.push(Some(index), TensorsError::Tensors { expected, found: there });
@@ -115,7 +119,9 @@ fn check_tensor(graph: &Graph, wire: &Wire, tiling: &Tiling, index: usize, found
 
 fn reader(graph: &Graph, read: &WireRead) -> Reader {
     let side = |axis: AxisId| match read.maps[axis.index()] {
-        AxisMap::Window { kernel, stride, .. } | AxisMap::Transposed { kernel, stride, .. } => [kernel, stride],
+        AxisMap::Window { kernel, stride, .. } | AxisMap::Transposed { kernel, stride, .. } => {
+            [kernel, stride]
+        }
         _ => [1, 1],
     };
     let [[ky, sy], [kx, sx]] = AxisId::BOTH.map(side);

@@ -117,7 +117,8 @@ pub(super) fn check_elements(name: &str, sizes: &[u64]) -> Result<(), TypeError>
 fn check_op(graph: &Graph, op: OpId, node: &Node) -> Result<(), TypeError> {
     let name = node.op.name();
     let def = ops::find(name).ok_or_else(|| TypeError::UnknownOp(name.to_owned()))?;
-    let wrong = |expected: String| TypeError::Inputs { op: name.to_owned(), expected, found: node.inputs.len() };
+    let wrong =
+        |expected: String| TypeError::Inputs { op: name.to_owned(), expected, found: node.inputs.len() };
     match def.inputs {
         Inputs::Named([_]) if node.inputs.len() != 1 => return Err(wrong("one input".into())),
         Inputs::Named(names) if names.len() != node.inputs.len() => {
