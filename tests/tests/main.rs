@@ -2,4 +2,5 @@
 
 mod initial_values;
 mod lossless;
+mod onnxruntime;
 mod random_models;
