@@ -1,5 +1,6 @@
 //! End-to-end tests.
 
+mod activations;
 mod initial_values;
 mod lossless;
 mod onnxruntime;
