@@ -97,6 +97,7 @@ codes! {
     E0219 "value that is never used",
     E0220 "training section needed, or not allowed",
     E0221 "compile-time arithmetic failed",
+    E0222 "output that no op computes",
 
     E0301 "shape mismatch",
     E0302 "channels do not match",

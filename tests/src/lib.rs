@@ -1,1 +1,7 @@
-//! x
+//! What the end-to-end tests are made of: random models, random legal plans, running them, and mutations for fuzzing.
+
+pub mod parallel;
+pub mod parameters;
+pub mod plans;
+pub mod random;
+pub mod run;

@@ -48,7 +48,8 @@ pub fn section_cost(
 ) -> Cost {
     let images = flow.tensors[flow.anchor].sizes[0] as f64;
     let tiles = axes[0].steps as f64 * axes[1].steps as f64 * images;
-    let (mut flops, mut moved, mut overhead, mut traffic) = (0.0, 0.0, 0.0, 0.0);
+    let (mut flops, mut moved, mut streamed, mut traffic) = (0.0, 0.0, 0.0, 0.0);
+    let mut overhead = 0.0;
     for (t, tensor) in flow.tensors.iter().enumerate() {
         let [rows, cols] = [0, 1].map(|a| (axes[a].tensors[t].size as f64).min(tensor.sizes[2 + a] as f64));
         let bytes = tensor.sizes[1] as f64 * 4.0;
@@ -57,8 +58,12 @@ pub fn section_cost(
                 flops += op_flops(graph, op) * rows * cols;
                 overhead += INSTRUCTION_OVERHEAD + ROW_OVERHEAD * rows;
                 moved += bytes * rows * cols / 4.0;
+                streamed += weight_bytes(graph, op);
             }
-            None => traffic += bytes * rows * cols * tiles,
+            None => {
+                traffic += bytes * rows * cols * tiles;
+                streamed += bytes * rows * cols;
+            }
         }
         if tensor.exported {
             traffic += bytes * tensor.sizes[0] as f64 * tensor.sizes[2] as f64 * tensor.sizes[3] as f64;
@@ -67,8 +72,14 @@ pub fn section_cost(
     let workers = f64::from(threads.max(1));
     let rounds = (tiles / workers).ceil();
     let speed = f64::from(machine.lanes) * 2.0 * machine.clock * EFFICIENCY;
-    let compute = rounds * ((flops + moved * MOVE_FLOPS) / speed + overhead);
+    let compute = rounds * ((flops + moved * MOVE_FLOPS) / speed + streamed / machine.bandwidth + overhead);
     Cost { seconds: compute.max(traffic / machine.bandwidth), flops: flops * tiles, traffic }
+}
+
+/// Bytes of an op's parameters, which every tile streams.
+fn weight_bytes(graph: &Graph, op: OpId) -> f64 {
+    let elements = |p: &crate::base::ParamId| graph.params[*p].dims.iter().product::<u64>() as f64;
+    graph.ops[op].params.iter().map(elements).sum::<f64>() * 4.0
 }
 
 /// Floating-point operations of an op for one output pixel.

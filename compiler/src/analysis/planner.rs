@@ -16,6 +16,8 @@ use crate::ir::{Graph, Target};
 const LOOK: u64 = 24;
 /// Most groups in a section.
 const LONGEST_SECTION: usize = 48;
+/// A section that makes the way to its end so many times as long as another way is not made longer still.
+const HOPELESS: f64 = 1.5;
 
 /// What the caller fixes.
 #[derive(Clone, Debug, Default)]
@@ -69,13 +71,34 @@ pub fn plan(
     wishes: &Wishes,
     objective: Objective,
 ) -> Result<Vec<Choice>, PlanError> {
-    Planner::new(graph, target, wishes, objective).search()
+    let planner = Planner::new(graph, target, wishes, objective);
+    planner.search().or_else(|_| Planner { reductions_inside: false, ..planner }.search())
 }
 
 /// The SRAM that suffices for some plan: the most that any op takes by itself with its smallest tile.
 pub fn smallest_sram(graph: &Graph, target: &Target, wishes: &Wishes) -> u64 {
-    let PlanError::Sram { needed, .. } = Planner::new(graph, target, wishes, Objective::Time).too_small();
+    let planner = Planner::new(graph, target, wishes, Objective::Time);
+    let PlanError::Sram { needed, .. } = Planner { reductions_inside: false, ..planner }.too_small();
     needed
+}
+
+/// The groups with every reduction right after the group that makes its input.
+fn with_reductions_beside_their_inputs(graph: &Graph, groups: Vec<Group>) -> Vec<Group> {
+    let mut ordered: Vec<Group> = Vec::with_capacity(groups.len());
+    for group in groups {
+        let input = reduced_input(graph, &group);
+        match input.and_then(|v| ordered.iter().position(|g| g.output == v)) {
+            Some(at) => ordered.insert(at + 1, group),
+            None => ordered.push(group),
+        }
+    }
+    ordered
+}
+
+/// What a group sums over space, if that is what it does.
+fn reduced_input(graph: &Graph, group: &Group) -> Option<ValueId> {
+    let first = group.ops[0];
+    if fusion::is_reduction(graph, first) { graph.ops[first].inputs.first().copied() } else { None }
 }
 
 struct Planner<'a> {
@@ -85,6 +108,9 @@ struct Planner<'a> {
     objective: Objective,
     consumers: HashMap<ValueId, Vec<OpId>>,
     groups: Vec<Group>,
+    /// Whether reductions stay in the section that makes their input. That spares reading it again, but tiles are whole grains
+    /// then, which may be too large for SRAM.
+    reductions_inside: bool,
 }
 
 /// A section that is weighed: its flow and buffers, whatever the tile.
@@ -98,28 +124,43 @@ struct Segment {
 impl<'a> Planner<'a> {
     fn new(graph: &'a Graph, target: &'a Target, wishes: &'a Wishes, objective: Objective) -> Self {
         let order: Vec<OpId> = graph.ops.ids().collect();
-        let groups = fusion::groups(graph, &order);
-        Self { graph, target, wishes, objective, consumers: graph.consumers(), groups }
+        let groups = with_reductions_beside_their_inputs(graph, fusion::groups(graph, &order));
+        Self {
+            graph,
+            target,
+            wishes,
+            objective,
+            consumers: graph.consumers(),
+            groups,
+            reductions_inside: true,
+        }
     }
 
     /// `best[j]`: the least cost of the groups before `j`, and where the last section begins.
     fn search(&self) -> Result<Vec<Choice>, PlanError> {
         let n = self.groups.len();
         let mut best: Vec<Option<(f64, usize, Choice)>> = vec![None; n + 1];
-        let cost_before = |best: &[Option<(f64, usize, Choice)>], i: usize| {
-            if i == 0 { Some(0.0) } else { best[i].as_ref().map(|b| b.0) }
-        };
-        for i in 0..n {
-            let before = cost_before(&best, i).ok_or_else(|| self.too_small())?;
-            for j in i + 1..=n.min(i + LONGEST_SECTION) {
+        for i in (0..n).filter(|&i| self.may_cut_before(i)) {
+            let before = match (i, &best[i]) {
+                (0, _) => 0.0,
+                (_, Some(b)) => b.0,
+                (_, None) => return Err(self.too_small()),
+            };
+            let ends = i + 1..=n.min(i + LONGEST_SECTION);
+            for (j, slot) in best.iter_mut().enumerate().take(ends.end() + 1).skip(i + 1) {
                 if !self.is_legal(i, j) {
                     break;
+                }
+                if !self.may_cut_before(j) {
+                    continue;
                 }
                 let Some(segment) = self.segment(i, j) else { continue };
                 let Some(choice) = self.choose(&segment, false) else { break };
                 let total = before + self.weight(&segment, &choice);
-                if best[j].as_ref().is_none_or(|b| total < b.0) {
-                    best[j] = Some((total, i, choice));
+                match slot {
+                    Some(b) if total > b.0 * HOPELESS => break,
+                    Some(b) if total >= b.0 => {}
+                    _ => *slot = Some((total, i, choice)),
                 }
             }
         }
@@ -133,6 +174,15 @@ impl<'a> Planner<'a> {
         }
         chosen.reverse();
         Ok(chosen)
+    }
+
+    /// Whether a section may begin with group `i`.
+    fn may_cut_before(&self, i: usize) -> bool {
+        if !self.reductions_inside {
+            return true;
+        }
+        let input = self.groups.get(i).and_then(|g| reduced_input(self.graph, g));
+        input.is_none_or(|v| self.graph.producer(v).is_none())
     }
 
     fn weight(&self, segment: &Segment, choice: &Choice) -> f64 {
@@ -207,7 +257,7 @@ impl<'a> Planner<'a> {
         choices
     }
 
-    /// Tile sizes along an axis, ascending: the extent in up to eight parts, and round numbers.
+    /// Tile sizes along an axis, ascending: the extent in up to six parts, and round numbers.
     fn candidates(&self, extent: u64, axis: usize) -> Vec<u64> {
         if self.wishes.untiled {
             return vec![extent];
@@ -215,8 +265,8 @@ impl<'a> Planner<'a> {
         if let Some(tile) = self.wishes.tile {
             return vec![tile[axis].clamp(1, extent)];
         }
-        let parts = (1..=8).map(|k| extent.div_ceil(k).next_multiple_of(8).min(extent));
-        let round = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024];
+        let parts = (1..=6).map(|k| extent.div_ceil(k).next_multiple_of(8).min(extent));
+        let round = [1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 512, 1024];
         let mut sizes: Vec<u64> = parts.chain(round).filter(|&s| s <= extent).collect();
         sizes.sort_unstable();
         sizes.dedup();
@@ -226,8 +276,9 @@ impl<'a> Planner<'a> {
     /// The error that names the SRAM which would do: the largest of what each group needs by itself with its smallest tile.
     fn too_small(&self) -> PlanError {
         let mut worst = (self.groups[0].ops[0], 0);
-        for i in 0..self.groups.len() {
-            let Some(segment) = self.segment(i, i + 1) else { continue };
+        for i in (0..self.groups.len()).filter(|&i| self.may_cut_before(i)) {
+            let next = (i + 1..).find(|&j| self.may_cut_before(j)).unwrap_or(i + 1);
+            let Some(segment) = self.segment(i, next) else { continue };
             let anchor = &segment.flow.tensors[segment.flow.anchor];
             let smallest =
                 AxisId::BOTH.map(|axis| self.candidates(anchor.extent(axis) as u64, axis.index())[0]);

@@ -1,6 +1,8 @@
 //! Symbolic dimensions: polynomials with integer coefficients over symbols and floor quotients, in normal form, so that
 //! equal sizes compare equal: `(2*H + 4)/2` is `H + 2`.
 
+mod bounds;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -125,7 +127,43 @@ impl Dim {
         match rest.constant() {
             Some(_) => whole,
             None if divisor == 1 => whole.add(&rest),
-            None => whole.add(&Self::term(vec![Atom::Floor(Box::new(rest), divisor)], 1)),
+            None => whole.add(&rest.floor_of_remainder(divisor)),
+        }
+    }
+
+    /// `⌊self / divisor⌋` as one atom; `⌊(⌊a/m⌋ + c)/n⌋` becomes `⌊(a + c·m)/(m·n)⌋`.
+    fn floor_of_remainder(self, divisor: i64) -> Self {
+        if let Some((inner, m, c)) = self.as_floor_plus_constant()
+            && let (Some(product), Some(shift)) = (m.checked_mul(divisor), m.checked_mul(c))
+        {
+            return inner.plus(shift).floor_div(product);
+        }
+        Self::term(vec![Atom::Floor(Box::new(self), divisor)], 1)
+    }
+
+    /// `a`, `m` and `c` where `self` is `⌊a/m⌋ + c`.
+    fn as_floor_plus_constant(&self) -> Option<(&Self, i64, i64)> {
+        let constant = self.terms.get(&Vec::new()).copied().unwrap_or(0);
+        let mut others = self.terms.iter().filter(|(atoms, _)| !atoms.is_empty());
+        match (others.next(), others.next()) {
+            (Some((atoms, 1)), None) => match atoms.as_slice() {
+                [Atom::Floor(inner, divisor)] => Some((inner, *divisor, constant)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// `a` and `k` where `self` is `k·⌊a/k⌋`: `a` rounded down to a multiple of `k`.
+    pub fn as_rounded_down(&self) -> Option<(Self, i64)> {
+        let mut terms = self.terms.iter();
+        match (terms.next(), terms.next()) {
+            (Some((atoms, &k)), None) if k > 0 => match atoms.as_slice() {
+                // ⌊x/(m·k)⌋ is ⌊⌊x/m⌋/k⌋.
+                [Atom::Floor(x, divisor)] if divisor % k == 0 => Some((x.floor_div(divisor / k), k)),
+                _ => None,
+            },
+            _ => None,
         }
     }
 
@@ -325,6 +363,10 @@ mod tests {
         assert_eq!(h.plus(5).floor_div(2), h.plus(1).floor_div(2).plus(2));
         assert_eq!(h.plus(-3).floor_div(2).plus(1), h.plus(-1).floor_div(2));
         assert_eq!(h.sub(&h), 0.into());
+        assert_eq!(h.floor_div(2).floor_div(3), h.floor_div(6));
+        assert_eq!(h.floor_div(2).plus(1).floor_div(2), h.plus(2).floor_div(4));
+        assert_eq!(h.floor_div(4).times(2).as_rounded_down(), Some((h.floor_div(2), 2)));
+        assert_eq!(h.floor_div(4).times(3).as_rounded_down(), None);
     }
 
     #[test]

@@ -122,9 +122,8 @@ fn open_ir(path: &Path) -> Result<Opened, Failure> {
 impl Model {
     /// The graph for inputs of the given sizes.
     pub fn bind(&self, given: &Given, explicit: &Bindings) -> Result<Graph, Failure> {
-        let fail = |d: Vec<Diagnostic>| Failure::new(d, &self.source);
-        let bindings = front::bind(&self.graph, given, explicit).map_err(fail)?;
-        self.graph.bind(&bindings).map_err(|e| fail(vec![Diagnostic::error(Code::E0506, e.to_string())]))
+        let bound = front::bind(&self.graph, given, explicit);
+        bound.map(|(graph, _)| graph).map_err(|d| Failure::new(d, &self.source))
     }
 
     /// The program for a bound graph, with weights, and what its plan comes to.

@@ -235,7 +235,9 @@ impl Graph {
         let mut all = Vec::new();
         for exact in &self.exact {
             let mut open = Requirements::default();
-            let because = format!("({})/{} is a declared size", exact.dividend, exact.divisor);
+            let quotient = exact.dividend.floor_div(exact.divisor);
+            let because =
+                format!("{quotient} is a size of the model, and sizes are divided without remainder");
             if open.multiple(&exact.dividend, exact.divisor, because).is_ok() {
                 all.extend(open.open.into_iter().map(|r| (None, r)));
             }

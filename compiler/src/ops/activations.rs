@@ -70,6 +70,14 @@ pub const ACTIVATIONS: &[Activation] = &[
         reference: |x, _, _| 1.0 / (1.0 + (-x).exp()),
     },
     Activation {
+        name: "tanh",
+        doc: "Hyperbolic tangent.",
+        args: &[],
+        params: &[],
+        expr: |b, x, _, _| functions::tanh(b, x),
+        reference: |x, _, _| x.tanh(),
+    },
+    Activation {
         name: "clip",
         doc: "x kept between min and max.",
         args: &[("min", Some(f32::NEG_INFINITY)), ("max", Some(f32::INFINITY))],

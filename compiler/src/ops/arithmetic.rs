@@ -1,6 +1,7 @@
 //! Infix arithmetic with broadcasting over images, channels and space of size 1.
 
 use serde_json::{Map, Value};
+use zellige_grammar::Code;
 use zellige_runtime::program::instr::AxisId;
 use zellige_runtime::scalar::{Binary, Builder, Expr};
 
@@ -58,7 +59,7 @@ impl Op for Arithmetic {
                 return Ok(y.clone());
             }
             if !one(y) {
-                requirements.equal(x, y, because.clone())?;
+                requirements.equal(x, y, because.clone()).map_err(|e| e.code(Code::E0309))?;
             }
             Ok(x.clone())
         };

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use zellige_grammar::Code;
 use zellige_runtime::program::Packing;
 use zellige_runtime::program::instr::{self, AxisId, Instr, Window};
 
@@ -86,7 +87,7 @@ impl Geometry {
         if self.pad.iter().any(|p| !(0..=LARGEST).contains(p)) {
             return Err(ArgError::new("pad", format!("is between 0 and {LARGEST}, found {:?}", self.pad)));
         }
-        if self.out % self.groups != 0 {
+        if !self.out.is_multiple_of(self.groups) {
             let message =
                 format!("is a multiple of `groups`, found {} with {} groups", self.out, self.groups);
             return Err(ArgError::new("out", message));
@@ -117,7 +118,7 @@ impl Geometry {
         let c = static_channels(input)?;
         if !c.is_multiple_of(u64::from(self.groups)) {
             let message = format!("{c} channels cannot be divided into {} groups", self.groups);
-            return Err(ShapeError::of_input(0, message));
+            return Err(ShapeError::of_input(0, message).code(Code::E0307));
         }
         Ok(c)
     }
@@ -158,6 +159,7 @@ pub(super) fn static_channels(input: &Shape) -> Result<u64, ShapeError> {
             0,
             format!("the number of channels must be an integer from 1 to {LARGEST}, found {}", input.c),
         )
+        .code(Code::E0302)
     })
 }
 

@@ -3,7 +3,7 @@
 //! The pixels of a *span* read their inputs at a constant distance through the same taps: for a convolution those are the
 //! pixels of a row, for a transposed one those of a row and phase.
 
-use super::elementwise::Elementwise;
+use super::elementwise::{Elementwise, is_relu};
 use super::geometry::{blocks, each, fill_outside, pixel};
 use super::register_tile::{self, Job, Outputs, Tap};
 use super::simd::{LANES, Simd};
@@ -59,6 +59,9 @@ pub(super) struct Direct {
     inputs: usize,
     /// Output channels of a group.
     outputs: usize,
+    /// Whether the epilogue is a ReLU, applied in registers.
+    relu: bool,
+    /// Any other epilogue.
     epilogue: Option<Elementwise>,
 }
 
@@ -67,7 +70,8 @@ impl Direct {
         let Operands { dst, src, weight, bias, kernel, groups, epilogue } = operands;
         let groups = (groups > 0).then_some(groups as usize)?;
         let channels = |b: BufferId| usize::try_from(section.buffers.get(b.index())?.channels).ok();
-        let epilogue = match epilogue {
+        let relu = epilogue.is_some_and(|e| is_relu(program, e));
+        let epilogue = match epilogue.filter(|_| !relu) {
             Some(epilogue) => Some(Elementwise::epilogue(program, section, dst, epilogue)?),
             None => None,
         };
@@ -80,6 +84,7 @@ impl Direct {
             groups,
             inputs: channels(src)? / groups,
             outputs: channels(dst)? / groups,
+            relu,
             epilogue,
         })
     }
@@ -163,6 +168,7 @@ impl Direct {
             src,
             src_step: (span.from_step * src.lanes) as isize,
             outputs,
+            relu: self.relu,
             dst,
             dst_step: (span.to_step * dst.lanes) as isize,
         };

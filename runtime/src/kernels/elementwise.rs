@@ -8,6 +8,7 @@ use super::simd::{LANES, Simd};
 use crate::memory::{Tile, View};
 use crate::program::instr::{Epilogue, Operand};
 use crate::program::{BufferId, ExprId, Program, Region, Section, WeightId};
+use crate::scalar::{Binary, Node};
 
 /// Most operands of an expression; others are left to compiled code.
 const MAX_OPERANDS: usize = 16;
@@ -158,6 +159,15 @@ impl Elementwise {
             }
         }
     }
+}
+
+/// Whether an epilogue is `max(+0, value)`, which kernels apply before they store.
+pub(super) fn is_relu(program: &Program, epilogue: &Epilogue) -> bool {
+    let Some(expr) = program.expressions.get(epilogue.expr.index()) else { return false };
+    let nodes = expr.nodes();
+    let Some(&Node::Binary(Binary::Max, zero, value)) = nodes.last() else { return false };
+    let is_zero = |node: Node| matches!(node, Node::Const(c) if c.to_bits() == 0);
+    is_zero(nodes[zero as usize]) && nodes[value as usize] == Node::Input(0)
 }
 
 /// How operand `operand` of an expression over `dst` is read; `None` if it does not fit.

@@ -10,6 +10,7 @@ mod depthwise;
 mod direct;
 mod elementwise;
 mod expression;
+mod few_outputs;
 mod geometry;
 mod isa;
 mod map;
@@ -46,6 +47,7 @@ fn table<S: Simd>(simd: S, program: &Program, section: &Section, instr: &Instr) 
     match instr {
         Instr::Conv2d(i) => depthwise::Depthwise::new(program, section, i)
             .map(|body| boxed(simd, body))
+            .or_else(|| few_outputs::FewOutputs::new(program, section, i).map(|body| boxed(simd, body)))
             .or_else(|| conv::Conv::new(program, section, i).map(|body| boxed(simd, body))),
         Instr::ConvTranspose2d(i) => {
             conv_transpose::ConvTranspose::new(program, section, i).map(|body| boxed(simd, body))

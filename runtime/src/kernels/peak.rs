@@ -88,7 +88,7 @@ fn peak_of_convolutions() {
         for layer in layers {
             let case = layer.case();
             let kernel = prepare(isa, &case.program, &case.section, &case.instr).unwrap();
-            let rate = layer.flops() / case.seconds(&*kernel, 5) / 1e9;
+            let rate = layer.flops() / case.seconds(&*kernel, 20) / 1e9;
             println!("{:5.2} of it {rate:7.1} GFLOP/s {layer:?}", rate / peak);
         }
     }

@@ -43,6 +43,8 @@ pub(super) struct Job<'a> {
     /// f32s from a pixel's input to the next one's.
     pub(super) src_step: isize,
     pub(super) outputs: &'a Outputs,
+    /// Whether the result is `max(+0, sum)`.
+    pub(super) relu: bool,
     pub(super) dst: &'a View,
     /// f32s from a pixel's output to the next one's.
     pub(super) dst_step: isize,
@@ -118,7 +120,12 @@ impl<const PX: usize, const OB: usize, const STEP: usize> Vectorize for Register
     fn run<S: Simd>(self, simd: S) {
         // SAFETY: the promise to `pixels`.
         unsafe {
-            let acc = self.accumulate(simd);
+            let mut acc = self.accumulate(simd);
+            if self.job.relu {
+                for v in acc.as_flattened_mut() {
+                    *v = simd.max(simd.splat(0.0), *v);
+                }
+            }
             if self.job.outputs.whole {
                 self.store(simd, &acc);
             } else {

@@ -304,7 +304,8 @@ impl Draft {
 
     /// Groups, and inputs and outputs of one group.
     fn channels(&mut self) -> (u64, u64, u64) {
-        match self.rng.u8(0..8) {
+        match self.rng.u8(0..9) {
+            8 => (1, self.rng.u64(1..40), self.rng.u64(1..5)),
             0 => (self.rng.u64(1..40), 1, 1),
             1 => (self.rng.u64(1..40), 1, self.rng.u64(1..4)),
             2 => (self.rng.u64(2..4), self.rng.u64(1..20), self.rng.u64(1..20)),

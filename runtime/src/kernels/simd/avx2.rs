@@ -2,6 +2,7 @@
 
 use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::*;
+use std::array;
 
 use super::{Simd, Vectorize};
 use crate::scalar::Compare;
@@ -71,6 +72,16 @@ impl Simd for Avx2 {
         unsafe {
             _mm256_storeu_ps(to, v[0]);
             _mm256_storeu_ps(to.add(8), v[1]);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        for (i, j) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
+            // SAFETY: the caller's promise for a quarter, and the token.
+            unsafe {
+                transpose(from.add(i * from_stride + j), from_stride, to.add(j * to_stride + i), to_stride)
+            };
         }
     }
 
@@ -169,5 +180,35 @@ impl Simd for Avx2 {
             let keeps = _mm256_cmp_ps::<_CMP_ORD_Q>(v[i], v[i]);
             _mm256_blendv_ps(v[i], _mm256_max_ps(v[i], acc[i]), keeps)
         })
+    }
+}
+
+/// [`Simd::transpose`] of 8 × 8 f32s.
+///
+/// # Safety
+///
+/// As there.
+#[target_feature(enable = "avx2")]
+unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+    // SAFETY: the caller's promise, for each row.
+    let rows: [__m256; 8] = array::from_fn(|i| unsafe { _mm256_loadu_ps(from.add(i * from_stride)) });
+    for j in 0..4 {
+        // Rows 4h to 4h + 3 of the columns j and j + 4, one 128-bit part a column.
+        let half = |h: usize| {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|i| rows[4 * h + i]);
+            let (ab, cd) = if j < 2 {
+                (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d))
+            } else {
+                (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d))
+            };
+            let (ab, cd) = (_mm256_castps_pd(ab), _mm256_castps_pd(cd));
+            _mm256_castpd_ps(if j % 2 == 0 { _mm256_unpacklo_pd(ab, cd) } else { _mm256_unpackhi_pd(ab, cd) })
+        };
+        let (top, bottom) = (half(0), half(1));
+        // SAFETY: the caller's promise.
+        unsafe {
+            _mm256_storeu_ps(to.add(j * to_stride), _mm256_permute2f128_ps::<0x20>(top, bottom));
+            _mm256_storeu_ps(to.add((j + 4) * to_stride), _mm256_permute2f128_ps::<0x31>(top, bottom));
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::arch::is_x86_feature_detected;
 use std::arch::x86_64::*;
+use std::array;
 
 use super::{Simd, Vectorize};
 use crate::scalar::Compare;
@@ -57,6 +58,12 @@ impl Simd for Avx512 {
     unsafe fn store(self, to: *mut f32, v: __m512) {
         // SAFETY: the caller's promise, and the token.
         unsafe { _mm512_storeu_ps(to, v) }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        // SAFETY: the caller's promise, and the token.
+        unsafe { transpose(from, from_stride, to, to_stride) };
     }
 
     #[inline(always)]
@@ -154,5 +161,42 @@ impl Simd for Avx512 {
             let keeps = _mm512_cmp_ps_mask::<_CMP_ORD_Q>(v, v);
             _mm512_mask_blend_ps(keeps, v, _mm512_max_ps(v, acc))
         })
+    }
+}
+
+/// [`Simd::transpose`]
+///
+/// # Safety
+///
+/// As there.
+#[target_feature(enable = "avx512f")]
+unsafe fn transpose(from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+    // SAFETY: the caller's promise, for each row.
+    let rows: [__m512; 16] = array::from_fn(|i| unsafe { _mm512_loadu_ps(from.add(i * from_stride)) });
+    for j in 0..4 {
+        // Rows 4q to 4q + 3 of the columns j, j + 4, j + 8 and j + 12, one 128-bit part a column.
+        let quarter = |q: usize| {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|i| rows[4 * q + i]);
+            let (ab, cd) = if j < 2 {
+                (_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d))
+            } else {
+                (_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d))
+            };
+            let (ab, cd) = (_mm512_castps_pd(ab), _mm512_castps_pd(cd));
+            _mm512_castpd_ps(if j % 2 == 0 { _mm512_unpacklo_pd(ab, cd) } else { _mm512_unpackhi_pd(ab, cd) })
+        };
+        let (top, bottom) = ([quarter(0), quarter(1)], [quarter(2), quarter(3)]);
+        let even = [top, bottom].map(|[a, b]| _mm512_shuffle_f32x4::<0x88>(a, b));
+        let odd = [top, bottom].map(|[a, b]| _mm512_shuffle_f32x4::<0xdd>(a, b));
+        let columns = [
+            _mm512_shuffle_f32x4::<0x88>(even[0], even[1]),
+            _mm512_shuffle_f32x4::<0x88>(odd[0], odd[1]),
+            _mm512_shuffle_f32x4::<0xdd>(even[0], even[1]),
+            _mm512_shuffle_f32x4::<0xdd>(odd[0], odd[1]),
+        ];
+        for (k, &column) in columns.iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { _mm512_storeu_ps(to.add((4 * k + j) * to_stride), column) };
+        }
     }
 }

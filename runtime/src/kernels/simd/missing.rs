@@ -32,6 +32,10 @@ macro_rules! missing {
                 match self {}
             }
 
+            unsafe fn transpose(self, _: *const f32, _: usize, _: *mut f32, _: usize) {
+                match self {}
+            }
+
             fn splat(self, _: f32) -> Self::V {
                 match self {}
             }

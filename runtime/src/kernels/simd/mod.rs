@@ -58,6 +58,13 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     /// `to` is valid for writing them.
     unsafe fn store(self, to: *mut f32, v: Self::V);
 
+    /// Transposes 16 × 16 f32s: `to[j · to_stride + i] = from[i · from_stride + j]`.
+    ///
+    /// # Safety
+    ///
+    /// `from` is valid for reading 16 rows of 16 f32s, `to` for writing them.
+    unsafe fn transpose(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize);
+
     /// The same value in every lane.
     fn splat(self, v: f32) -> Self::V;
     /// `a · b + c`, rounded once.

@@ -44,6 +44,16 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        for i in 0..LANES {
+            for j in 0..LANES {
+                // SAFETY: the caller's promise.
+                unsafe { *to.add(j * to_stride + i) = *from.add(i * from_stride + j) };
+            }
+        }
+    }
+
+    #[inline(always)]
     fn splat(self, v: f32) -> V {
         [v; LANES]
     }

@@ -1,0 +1,84 @@
+//! Compiling graphs and running programs.
+
+use std::path::PathBuf;
+
+use zellige_compiler::driver::{CompileOptions, Model};
+use zellige_compiler::ir::Graph;
+use zellige_compiler::passes::{self, Module};
+use zellige_grammar::{Diagnostic, SourceFile};
+use zellige_runtime::engine::{ArrayView, ArrayViewMut, Control, EngineError, Executable, Options, RunStats};
+use zellige_runtime::io::Array;
+use zellige_runtime::machine::Machine;
+use zellige_runtime::program::{Program, Role};
+
+/// Named arrays.
+pub type Arrays = Vec<(String, Array)>;
+
+/// The program for a bound graph.
+pub fn compile(graph: &Graph, options: &CompileOptions) -> Result<Program, Vec<Diagnostic>> {
+    let model = Model {
+        graph: graph.clone(),
+        source: SourceFile::default(),
+        path: PathBuf::new(),
+        warnings: Vec::new(),
+    };
+    model.compile(graph, options).map(|(program, _)| program).map_err(|failure| failure.diagnostics)
+}
+
+/// The graph as the planner sees it.
+pub fn canonical(graph: &Graph) -> Result<Graph, Vec<Diagnostic>> {
+    let options = CompileOptions::new(Machine::builtin("tiny").expect("`tiny` is built in")).for_passes();
+    let pass = passes::find("canonicalize").expect("there is such a pass");
+    match (pass.run)(Module::Graph(graph.clone()), &options)? {
+        Module::Graph(graph) => Ok(graph),
+        other => unreachable!("`canonicalize` gives a graph, not {}", other.level()),
+    }
+}
+
+/// The outputs of a program, in its order.
+pub fn run(program: Program, options: &Options, inputs: &Arrays) -> Result<(Arrays, RunStats), EngineError> {
+    let mut executable = Executable::load(program, options)?;
+    let outputs = executable.program().tensors.iter().filter(|t| t.role == Role::Output);
+    let mut outputs: Arrays = outputs
+        .map(|t| {
+            let array = Array::zeros(t.dims, u64::MAX).expect("outputs of tests are small");
+            (t.name.clone(), array)
+        })
+        .collect();
+    let inputs: Vec<_> =
+        inputs.iter().map(|(n, a)| (n.as_str(), ArrayView { dims: a.dims, data: &a.data })).collect();
+    let mut views: Vec<_> = outputs
+        .iter_mut()
+        .map(|(n, a)| (n.as_str(), ArrayViewMut { dims: a.dims, data: &mut a.data }))
+        .collect();
+    let stats = executable.run(&inputs, &mut views, &Control::default())?;
+    Ok((outputs, stats))
+}
+
+/// Where two runs' outputs differ first, in words; `None` if they are the same bit for bit.
+pub fn difference(found: &Arrays, expected: &Arrays) -> Option<String> {
+    if found.iter().map(|(name, a)| (name, a.dims)).ne(expected.iter().map(|(name, a)| (name, a.dims))) {
+        return Some("the outputs differ in name or shape".to_owned());
+    }
+    found.iter().zip(expected).find_map(|((name, a), (_, b))| {
+        let differ = |i: &usize| a.data[*i].to_bits() != b.data[*i].to_bits();
+        let first = (0..a.data.len()).find(differ)?;
+        let count = (0..a.data.len()).filter(differ).count();
+        let (d, n) = (a.dims, first as u64);
+        let at = [n / (d.c * d.h * d.w), n / (d.h * d.w) % d.c, n / d.w % d.h, n % d.w];
+        let (x, y) = (a.data[first], b.data[first]);
+        Some(format!(
+            "{count} of {} values of `{name}` differ, first at {at:?}: found {x:?} ({:08x}), expected {y:?} ({:08x})",
+            a.data.len(),
+            x.to_bits(),
+            y.to_bits()
+        ))
+    })
+}
+
+/// Diagnostics in words.
+pub fn describe(diagnostics: &[Diagnostic]) -> String {
+    let lines: Vec<_> =
+        diagnostics.iter().map(|d| format!("{}: {} {:?}", d.code.id(), d.message, d.hints)).collect();
+    lines.join("\n")
+}
