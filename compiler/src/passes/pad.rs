@@ -37,7 +37,8 @@ pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>
                 beyond(need, tensor.extent(axis))
             });
             tiling.padding = Some([y[0], x[0], y[1], x[1]]);
-            tiling.padded = Some([tensor.sizes[2] + y[0] + y[1], tensor.sizes[3] + x[0] + x[1]]);
+            let with = |extent: u64, pads: [u64; 2]| extent.saturating_add(pads[0]).saturating_add(pads[1]);
+            tiling.padded = Some([with(tensor.sizes[2], y), with(tensor.sizes[3], x)]);
             tiling.zero_out = zero_out(&flow, tensor);
         }
     }
@@ -46,7 +47,7 @@ pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>
 
 /// How far an interval reaches before 0 and past the extent.
 fn beyond(need: Interval, extent: i64) -> [u64; 2] {
-    [(-need.start).max(0) as u64, (need.end - extent).max(0) as u64]
+    [0i64.saturating_sub(need.start).max(0) as u64, need.end.saturating_sub(extent).max(0) as u64]
 }
 
 /// The border that readers find zero, given that they compute nothing outside their own extents.
