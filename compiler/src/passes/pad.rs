@@ -5,8 +5,9 @@
 //! after:  %x padding [2, 2, 2, 2], padded 36 × 36;   %a padded 34 × 34, zero-out of a border of 1
 //! ```
 //!
-//! The padding of a tensor is what the whole output needs of it beyond its extent; where a reader finds zeros there, whoever
-//! writes a tile that reaches over the border writes them.
+//! The padding of a tensor is what the whole output needs of it beyond its extent, and what its readers find there where they
+//! compute more than is needed, before a crop for one. Where that is zeros, whoever writes a tile that reaches over the border
+//! writes them.
 
 use zellige_grammar::Diagnostic;
 use zellige_runtime::program::Interval;
@@ -36,10 +37,13 @@ pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>
                 let need = whole[axis.index()].tensors[t].computed.first().copied().unwrap_or_default();
                 beyond(need, tensor.extent(axis))
             });
-            tiling.padding = Some([y[0], x[0], y[1], x[1]]);
-            let with = |extent: u64, pads: [u64; 2]| extent.saturating_add(pads[0]).saturating_add(pads[1]);
-            tiling.padded = Some([with(tensor.sizes[2], y), with(tensor.sizes[3], x)]);
             tiling.zero_out = zero_out(&flow, tensor);
+            let border = tiling.zero_out.as_ref().map_or([0; 4], |z| z.border);
+            let needed = [y[0], x[0], y[1], x[1]];
+            let [top, left, bottom, right] = [0, 1, 2, 3].map(|side| needed[side].max(border[side]));
+            tiling.padding = Some([top, left, bottom, right]);
+            let with = |extent: u64, a: u64, b: u64| extent.saturating_add(a).saturating_add(b);
+            tiling.padded = Some([with(tensor.sizes[2], top, bottom), with(tensor.sizes[3], left, right)]);
         }
     }
     Ok(Module::Sections(ir))
