@@ -42,6 +42,8 @@
 pub mod analysis;
 pub mod base;
 pub mod driver;
+#[cfg(test)]
+mod fixtures;
 pub mod front;
 pub mod ir;
 pub mod ops;

@@ -125,3 +125,6 @@ impl Options {
         section_cut::smallest_budgets(graph, self)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,7 +74,7 @@ impl Executable {
             program.sections.iter().map(|s| PreparedSection::new(s, &mut kernels)).collect();
         let device = Device::new(&program, options.checked)?;
         let scratch = sections.iter().map(PreparedSection::scratch).max().unwrap_or(0);
-        let worker = || Worker::new(&program, scratch, options.checked, options.profile);
+        let worker = || Worker::new(&program, &sections, options.checked, options.profile);
         let workers = (0..threads(options)).map(|_| worker()).collect::<Result<_, _>>()?;
 
         let anonymous_bytes = ProcessMemory::now().anonymous.saturating_sub(before.anonymous);
@@ -132,7 +132,7 @@ impl Executable {
             nanoseconds,
             threads,
             planned_sram_bytes: self.program.sram_bytes,
-            peak_sram_bytes: sections.iter().map(|s| s.sram_bytes).max().unwrap_or(0) + self.scratch_bytes,
+            peak_sram_bytes: sections.iter().map(|s| s.sram_bytes).max().unwrap_or(0),
             scratch_bytes: self.scratch_bytes,
             planned_device_bytes: self.program.device_bytes,
             peak_device_bytes: self.device.bytes(),
@@ -154,7 +154,7 @@ impl Executable {
             name: section.name.clone(),
             tiles: self.sections[s].tiles,
             nanoseconds,
-            sram_bytes: sram_bytes(section),
+            sram_bytes: sram_bytes(section, &self.sections[s]),
             instructions,
         }
     }

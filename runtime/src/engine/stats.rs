@@ -11,7 +11,7 @@ pub struct SectionStats {
     pub tiles: u64,
     /// Wall-clock time.
     pub nanoseconds: u64,
-    /// Bytes of the tile buffers of one worker.
+    /// Bytes of the tile buffers and scratch of one worker.
     pub sram_bytes: u64,
     /// Time spent in each instruction of the body, summed over the workers; empty unless asked for
     /// ([`super::Options::profile`]).
@@ -32,7 +32,7 @@ pub struct RunStats {
     pub planned_sram_bytes: u64,
     /// SRAM of a worker as allocated: tile buffers and scratch.
     pub peak_sram_bytes: u64,
-    /// Scratch alone, as the kernels asked for it.
+    /// Scratch alone, as the hungriest kernel asked for it.
     pub scratch_bytes: u64,
     /// Device memory as planned: composites, packed weights and accumulators.
     pub planned_device_bytes: u64,

@@ -25,11 +25,9 @@ pub(super) struct Shared<'a> {
 
 /// A worker's own memory, allocated once.
 pub(super) struct Worker {
-    /// What `sections` and `scratch` point into.
-    _memory: [Allocation; 2],
+    /// What `sections` points into.
+    _memory: Allocation,
     sections: Vec<SectionState>,
-    scratch: *mut f32,
-    scratch_len: usize,
 }
 
 // SAFETY: the pointers lead into the worker's own memory, which does not move.
@@ -39,6 +37,9 @@ unsafe impl Send for Worker {}
 struct SectionState {
     /// The buffers, at the tile run last.
     views: Vec<View>,
+    /// Memory behind the buffers that kernels use as they like.
+    scratch: *mut f32,
+    scratch_len: usize,
     /// The y-step that the views are placed at.
     row: Option<u64>,
     /// Nanoseconds spent in each instruction during this run; empty if nobody wants to know.
@@ -46,28 +47,22 @@ struct SectionState {
 }
 
 impl Worker {
-    /// Allocates the buffers of a verified program, and `scratch_len` f32s of scratch.
+    /// Allocates the buffers of a verified program with the scratch that its sections want.
     pub(super) fn new(
         program: &Program,
-        scratch_len: usize,
+        sections: &[PreparedSection],
         checked: bool,
         profile: bool,
     ) -> Result<Self, EngineError> {
-        let bytes = program.sections.iter().map(sram_bytes).max().unwrap_or(0);
+        let all = || program.sections.iter().zip(sections);
+        let bytes = all().map(|(section, prepared)| sram_bytes(section, prepared)).max().unwrap_or(0);
         let failed = |source| EngineError::Memory { what: "a worker's tile buffers", bytes, source };
-        let mut buffers = Allocation::new(bytes, checked).map_err(failed)?;
-        let sections = program
-            .sections
-            .iter()
-            .map(|section| SectionState::new(section, &mut buffers, profile))
+        let mut memory = Allocation::new(bytes, checked).map_err(failed)?;
+        let sections = all()
+            .map(|(section, prepared)| SectionState::new(section, prepared.scratch(), &mut memory, profile))
             .collect::<io::Result<_>>()
             .map_err(failed)?;
-
-        let bytes = scratch_len as u64 * 4;
-        let failed = |source| EngineError::Memory { what: "a worker's scratch memory", bytes, source };
-        let mut memory = Allocation::new(bytes, checked).map_err(failed)?;
-        let scratch = memory.part(0, bytes).map_err(failed)?.cast();
-        Ok(Self { _memory: [buffers, memory], sections, scratch, scratch_len })
+        Ok(Self { _memory: memory, sections })
     }
 
     /// Forgets the times of the last run.
@@ -94,8 +89,8 @@ impl Worker {
         if shared.checked {
             state.forget(section);
         }
-        // SAFETY: the worker has this much scratch, and nobody else refers to it.
-        let scratch = unsafe { std::slice::from_raw_parts_mut(self.scratch, self.scratch_len) };
+        // SAFETY: the worker has this much scratch for the section, and nobody else refers to it.
+        let scratch = unsafe { std::slice::from_raw_parts_mut(state.scratch, state.scratch_len) };
         for (k, action) in prepared.actions.iter().enumerate() {
             let start = (!state.times.is_empty()).then(Instant::now);
             // SAFETY: the views are this tile's, over buffers of this worker; the rest is promised by the caller.
@@ -108,10 +103,11 @@ impl Worker {
 }
 
 impl SectionState {
-    fn new(section: &Section, memory: &mut Allocation, profile: bool) -> io::Result<Self> {
+    fn new(section: &Section, scratch_len: usize, memory: &mut Allocation, profile: bool) -> io::Result<Self> {
         let views = section.buffers.iter().map(|buffer| view(buffer, memory)).collect::<io::Result<_>>()?;
+        let scratch = memory.part(buffers_end(section), scratch_len as u64 * 4)?.cast();
         let times = if profile { vec![0; section.body.len()] } else { Vec::new() };
-        Ok(Self { views, row: None, times })
+        Ok(Self { views, scratch, scratch_len, row: None, times })
     }
 
     fn place(&mut self, section: &Section, tile: TileIndex) {
@@ -186,7 +182,13 @@ fn buffer_bytes(buffer: &Buffer) -> u64 {
     buffer.bytes().unwrap_or(u64::MAX)
 }
 
-/// Bytes of SRAM that the buffers of a section take.
-pub(super) fn sram_bytes(section: &Section) -> u64 {
-    section.buffers.iter().map(|b| b.offset.saturating_add(buffer_bytes(b))).max().unwrap_or(0)
+/// Where the buffers of a section end, rounded up to a cache line.
+fn buffers_end(section: &Section) -> u64 {
+    let end = section.buffers.iter().map(|b| b.offset.saturating_add(buffer_bytes(b))).max().unwrap_or(0);
+    end.checked_next_multiple_of(64).unwrap_or(u64::MAX)
+}
+
+/// Bytes of SRAM that a section takes: its buffers, and scratch behind them.
+pub(super) fn sram_bytes(section: &Section, prepared: &PreparedSection) -> u64 {
+    buffers_end(section).saturating_add(prepared.scratch() as u64 * 4)
 }

@@ -136,7 +136,8 @@ fn statistics_say_what_was_planned_and_measured() {
     let tiles: Vec<_> = stats.sections.iter().map(|s| s.tiles).collect();
     assert_eq!(tiles, [2 * 3 * 4, 2 * 4 * 4]);
     assert_eq!(stats.sections[0].instructions.len(), 6);
-    assert_eq!(stats.peak_sram_bytes, stats.planned_sram_bytes + stats.scratch_bytes);
+    assert!(stats.peak_sram_bytes > stats.planned_sram_bytes);
+    assert!(stats.peak_sram_bytes <= stats.planned_sram_bytes + stats.scratch_bytes);
     let (nodes, operands) = (3, 2);
     assert!(stats.scratch_bytes <= scratch_bytes(nodes, operands));
     assert_eq!(stats.peak_device_bytes, stats.planned_device_bytes);
