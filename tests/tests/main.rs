@@ -1,4 +1,5 @@
 //! End-to-end tests.
 
 mod lossless;
+mod models;
 mod random_models;
