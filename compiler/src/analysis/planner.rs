@@ -260,13 +260,7 @@ impl<'a> Planner<'a> {
                 if segment.fixed.saturating_add(segment.peak(y, x)) > budget {
                     break;
                 }
-                let cost = section_cost(
-                    self.graph,
-                    &self.target.machine,
-                    self.target.threads,
-                    &segment.flow,
-                    [y, x],
-                );
+                let cost = section_cost(&self.target.machine, self.target.threads, &segment.flow, [y, x]);
                 choices.push(Choice { ops: segment.ops.clone(), tile: [*rows, *cols], cost, sram: 0 });
             }
         }

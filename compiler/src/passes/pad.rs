@@ -42,7 +42,8 @@ pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>
             let needed = [y[0], x[0], y[1], x[1]];
             let [top, left, bottom, right] = [0, 1, 2, 3].map(|side| needed[side].max(border[side]));
             tiling.padding = Some([top, left, bottom, right]);
-            tiling.padded = Some([tensor.sizes[2] + top + bottom, tensor.sizes[3] + left + right]);
+            let with = |extent: u64, a: u64, b: u64| extent.saturating_add(a).saturating_add(b);
+            tiling.padded = Some([with(tensor.sizes[2], top, bottom), with(tensor.sizes[3], left, right)]);
         }
     }
     Ok(Module::Sections(ir))
@@ -50,7 +51,7 @@ pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>
 
 /// How far an interval reaches before 0 and past the extent.
 fn beyond(need: Interval, extent: i64) -> [u64; 2] {
-    [(-need.start).max(0) as u64, (need.end - extent).max(0) as u64]
+    [0i64.saturating_sub(need.start).max(0) as u64, need.end.saturating_sub(extent).max(0) as u64]
 }
 
 /// The border that readers find zero, given that they compute nothing outside their own extents.
