@@ -35,7 +35,9 @@ fn random_models_give_what_onnxruntime_gives() {
 
 fn compare(case: &Case, expected: &ExpectedModel, options: &CompileOptions) -> Result<(), String> {
     if case.hash() != expected.model {
-        return Err("it is not the model that the data was made for; see `zellige_tests::onnxruntime`".to_owned());
+        return Err(
+            "it is not the model that the data was made for; see `zellige_tests::onnxruntime`".to_owned()
+        );
     }
     let program = run::compile(&case.graph, options).map_err(|d| describe(&d))?;
     let (outputs, _) = run::run(program, &Options::default(), &case.inputs).map_err(|e| e.to_string())?;
@@ -56,7 +58,10 @@ fn compare_output(name: &str, found: &Array, expected: &ExpectedOutput) -> Resul
         let (found, value) = (f64::from(found.data[at]), f64::from(value));
         // Written so that a NaN fails.
         if !((found - value).abs() <= TOLERANCE * expected.largest) {
-            return Err(format!("value {at} is {found}, expected {value}; the largest is {}", expected.largest));
+            return Err(format!(
+                "value {at} is {found}, expected {value}; the largest is {}",
+                expected.largest
+            ));
         }
     }
     let mean = found.data.iter().map(|v| f64::from(v.abs())).sum::<f64>() / found.data.len() as f64;
