@@ -2,7 +2,10 @@
 
 #![allow(clippy::print_stdout, reason = "tests print what they counted and measured")]
 
+mod activations;
+mod fuzz;
 mod initial_values;
 mod lossless;
 mod models;
+mod onnxruntime;
 mod random_models;
