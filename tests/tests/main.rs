@@ -1,5 +1,6 @@
 //! End-to-end tests.
 
+mod initial_values;
 mod lossless;
 mod models;
 mod random_models;

@@ -71,7 +71,7 @@ impl Run {
             io::write(path, array).map_err(|e| output::unwritable(path, &e))?;
         }
         if let Some(path) = &self.stats {
-            let stats = Stats::new(&prepared.compiled, load_ms, &arrays, std::slice::from_ref(&run));
+            let stats = Stats::new(&prepared.compiled, load_ms, std::slice::from_ref(&run));
             output::save(path, format!("{}\n", stats.json()).as_bytes())?;
         }
         Ok(Outcome::Done)
