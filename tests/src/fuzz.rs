@@ -55,7 +55,7 @@ fn run_program(program: &Program, seed: u64) -> Reached {
         Err(_) => return Reached::Rejected,
     };
     // Code generation takes longer than anything else here.
-    if seed % 4 == 0 {
+    if seed.is_multiple_of(4) {
         let options = Options { engine: EngineKind::Jit, ..options };
         let (jit, _) =
             run::run(program.clone(), &options, &inputs).expect("what one engine runs, the other does");

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Most lines of a file, and of a file that is nothing but tests.
+/// Most lines of a file.
 const MOST_LINES: usize = 800;
-const MOST_TEST_LINES: usize = 1600;
 
 /// Crates of the workspace that a crate may use.
 const CRATES: &[(&str, &[&str])] = &[
@@ -190,9 +189,8 @@ fn the_tables_have_no_cycles() {
 fn files_have_one_subject() {
     for krate in CRATES.iter().map(|(name, _)| name) {
         for (path, text) in sources(krate) {
-            let most = if is_test(&path) && *krate != "tests" { MOST_TEST_LINES } else { MOST_LINES };
             let lines = text.lines().count();
-            assert!(lines <= most, "{}: {lines} lines, more than {most}", path.display());
+            assert!(lines <= MOST_LINES, "{}: {lines} lines, more than {MOST_LINES}", path.display());
         }
     }
 }
