@@ -8,6 +8,7 @@ use zellige_runtime::io::safetensors::{Dtype, Safetensors};
 use zellige_runtime::program::{Data, Program, Source};
 
 use super::CompileOptions;
+use super::failure::unreadable;
 use crate::ir::Graph;
 use crate::ops::Init;
 
@@ -29,7 +30,7 @@ pub fn attach(
 }
 
 fn from_file(program: &mut Program, graph: &Graph, path: &Path) -> Result<(), Vec<Diagnostic>> {
-    let file = Safetensors::open(path).map_err(|e| vec![malformed(&e)])?;
+    let file = Safetensors::open(path).map_err(|e| vec![unusable(path, &e)])?;
     check(graph, &file, path)?;
     for weight in &mut program.weights {
         if let (Source::Offset(offset), Some(info)) = (&mut weight.source, file.tensors().get(&weight.name)) {
@@ -40,10 +41,15 @@ fn from_file(program: &mut Program, graph: &Graph, path: &Path) -> Result<(), Ve
     Ok(())
 }
 
-fn malformed(error: &IoError) -> Diagnostic {
+fn unusable(path: &Path, error: &IoError) -> Diagnostic {
     let inner = if let IoError::File { error, .. } = error { &**error } else { error };
-    let code = if matches!(inner, IoError::Os(_)) { Code::E0001 } else { Code::E0405 };
-    Diagnostic::error(code, error.to_string())
+    match inner {
+        IoError::Os(e) => unreadable(path, e),
+        other => {
+            let message = format!("`{}` is not a usable weights file: {other}", path.display());
+            Diagnostic::error(Code::E0405, message)
+        }
+    }
 }
 
 /// Each parameter of the graph is in the file, of its shape and type, and nothing else is.

@@ -103,7 +103,12 @@ impl Worker {
 }
 
 impl SectionState {
-    fn new(section: &Section, scratch_len: usize, memory: &mut Allocation, profile: bool) -> io::Result<Self> {
+    fn new(
+        section: &Section,
+        scratch_len: usize,
+        memory: &mut Allocation,
+        profile: bool,
+    ) -> io::Result<Self> {
         let views = section.buffers.iter().map(|buffer| view(buffer, memory)).collect::<io::Result<_>>()?;
         let scratch = memory.part(buffers_end(section), scratch_len as u64 * 4)?.cast();
         let times = if profile { vec![0; section.body.len()] } else { Vec::new() };

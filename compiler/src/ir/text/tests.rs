@@ -87,7 +87,9 @@ fn programs_read_back() {
 
 #[test]
 fn an_unknown_op_is_named() {
-    refused(&graph("%1 = rleu %x : f32[1, 2, H, W];\n  %2 = relu %1 : f32[1, 2, H, W];"), expect![[r#"
+    refused(
+        &graph("%1 = rleu %x : f32[1, 2, H, W];\n  %2 = relu %1 : f32[1, 2, H, W];"),
+        expect![[r#"
         error[E0601]: there is no `rleu` in a graph
           ┌─ a.zir:3:3
           │
@@ -96,7 +98,8 @@ fn an_unknown_op_is_named() {
           │
           = help: did you mean `relu`?
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -117,7 +120,9 @@ fn all_errors_are_found_in_one_run() {
   exact (dividend: H);
   exact (dividend: H, divisor: 2, divsor: 3);",
     );
-    refused(&text, expect![[r#"
+    refused(
+        &text,
+        expect![[r#"
         error[E0607]: `param` takes an `@` name
           ┌─ a.zir:3:3
           │
@@ -216,36 +221,51 @@ fn all_errors_are_found_in_one_run() {
            │
            = help: did you mean `divisor`?
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_the_verifier_finds_is_shown_where_it_stands() {
-    refused(&graph("%1 = add %x %x : f32[1, 3, H, W];"), expect![[r#"
+    refused(
+        &graph("%1 = add %x %x : f32[1, 3, H, W];"),
+        expect![[r#"
         error[E0608]: `1` is declared [1, 3, H, W], and is [1, 2, H, W]
           ┌─ a.zir:3:3
           │
         3 │   %1 = add %x %x : f32[1, 3, H, W];
           │   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ here
 
-    "#]]);
-    refused(&graph("param @w : f32[2];"), expect![[r#"
+    "#]],
+    );
+    refused(
+        &graph("param @w : f32[2];"),
+        expect![[r#"
         error[E0608]: parameter `w` belongs to 0 ops, not to one
 
-    "#]]);
-    refused("graph g { input %x : f32[1, 99999999999, 1, 1]; output y %x : f32[1, 1, 1, 1]; }", expect![[r#"
+    "#]],
+    );
+    refused(
+        "graph g { input %x : f32[1, 99999999999, 1, 1]; output y %x : f32[1, 1, 1, 1]; }",
+        expect![[r#"
         error[E0608]: a size of `x` is 99999999999, not between 1 and 2147483648
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_text_is_of_one_level() {
-    refused("", expect![[r#"
+    refused(
+        "",
+        expect![[r#"
         error[E0607]: the text is empty: a `graph`, `sections` or a `program` is needed
 
-    "#]]);
-    refused("grahp g {}", expect![[r#"
+    "#]],
+    );
+    refused(
+        "grahp g {}",
+        expect![[r#"
         error[E0601]: a text is a `graph`, `sections` or a `program`, not `grahp`
           ┌─ a.zir:1:1
           │
@@ -254,8 +274,11 @@ fn a_text_is_of_one_level() {
           │
           = help: did you mean `graph`?
 
-    "#]]);
-    refused("graph a {} graph b {}", expect![[r#"
+    "#]],
+    );
+    refused(
+        "graph a {} graph b {}",
+        expect![[r#"
         error[E0607]: a text holds one graph, sections or program
           ┌─ a.zir:1:12
           │
@@ -264,8 +287,11 @@ fn a_text_is_of_one_level() {
           │ │
           │ the first one
 
-    "#]]);
-    refused("graph g { input %x : f32[1, 2, 3, 4]; ", expect![[r#"
+    "#]],
+    );
+    refused(
+        "graph g { input %x : f32[1, 2, 3, 4]; ",
+        expect![[r#"
         error[E0103]: unclosed `{`
           ┌─ a.zir:1:9
           │
@@ -274,7 +300,8 @@ fn a_text_is_of_one_level() {
           │         │
           │         opened here
 
-    "#]]);
+    "#]],
+    );
 }
 
 /// The sections of two convolutions, planned.
@@ -399,7 +426,8 @@ fn no_text_makes_anything_panic() {
     let mut understood = 0;
     for text in &texts {
         let words: Vec<&str> = text.split_inclusive([' ', ',', '[', '(', ';', '.', ':', ']', ')']).collect();
-        let numbers = ["0", "1", "-1", "2", "7", "16", "4096", "4294967295", "9223372036854775807", "inf", "none"];
+        let numbers =
+            ["0", "1", "-1", "2", "7", "16", "4096", "4294967295", "9223372036854775807", "inf", "none"];
         for _ in 0..400 {
             let mut edited: Vec<String> = words.iter().map(ToString::to_string).collect();
             for _ in 0..rng.usize(1..4) {
@@ -422,7 +450,9 @@ fn no_text_makes_anything_panic() {
             let _ = (to_json(&module), to_dot(&module));
             let mut module = Some(module);
             for pass in PIPELINE {
-                module = module.and_then(|m| if m.level() == pass.level { (pass.run)(m, &options).ok() } else { Some(m) });
+                module = module.and_then(|m| {
+                    if m.level() == pass.level { (pass.run)(m, &options).ok() } else { Some(m) }
+                });
             }
         }
     }
@@ -459,7 +489,8 @@ fn drawings_name_tiles_and_halos() {
           v0 -> v1 [label="f32[1, 4, 32, 32]\ntile 18×18\noverlap 2×2\npadded 34×34\nzero-out [1, 1, 1, 1]"];
           v1 -> v2 [label="f32[1, 4, 32, 32]\ntile 18×18\noverlap 2×2\npadded 34×34\nzero-out [1, 1, 1, 1]"];
         }
-    "#]].assert_eq(&to_dot(&module).expect("a drawing"));
+    "#]]
+    .assert_eq(&to_dot(&module).expect("a drawing"));
     assert_eq!(to_dot(&Module::Program(sample::two_sections())), None);
 }
 
