@@ -1,5 +1,8 @@
 //! What the end-to-end tests are made of: random models, random legal plans, running them, and mutations for fuzzing.
 
+pub mod fuzz;
+pub mod mutate;
+pub mod onnxruntime;
 pub mod parallel;
 pub mod parameters;
 pub mod plans;

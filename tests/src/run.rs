@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use zellige_compiler::driver::{CompileOptions, Model};
+use zellige_compiler::driver::{CompileOptions, Model, Pipeline};
 use zellige_compiler::ir::Graph;
-use zellige_compiler::passes::{self, Module};
+use zellige_compiler::passes::{self, Module, PIPELINE};
 use zellige_grammar::{Diagnostic, SourceFile};
 use zellige_runtime::engine::{ArrayView, ArrayViewMut, Control, EngineError, Executable, Options, RunStats};
 use zellige_runtime::io::Array;
@@ -23,6 +23,17 @@ pub fn compile(graph: &Graph, options: &CompileOptions) -> Result<Program, Vec<D
         warnings: Vec::new(),
     };
     model.compile(graph, options).map(|(program, _)| program).map_err(|failure| failure.diagnostics)
+}
+
+/// Whether the module after each pass keeps the invariants of its level, and its text parses back to it.
+pub fn verify_each_pass(graph: &Graph, options: &CompileOptions) -> Result<(), Vec<Diagnostic>> {
+    let pipeline = Pipeline {
+        passes: PIPELINE.iter().collect(),
+        options: &options.for_passes(),
+        verify_each: true,
+        after: &mut |_, _| {},
+    };
+    pipeline.run(Module::Graph(graph.clone())).map(|_| ())
 }
 
 /// The graph as the planner sees it.

@@ -54,6 +54,7 @@ fn model_is_lossless(seed: u64) -> Result<usize, String> {
     let mut cut = 0;
     for _ in 0..PLANS {
         let plan = plans::plan(&canonical, &mut rng);
+        run::verify_each_pass(&graph, &plan.compile).map_err(|d| report(&plan, describe(&d)))?;
         let found = case.run(&plan).map_err(|e| report(&plan, e))?;
         if let Some(difference) = run::difference(&found.outputs, &expected) {
             return Err(report(&plan, difference));

@@ -1,4 +1,11 @@
 //! End-to-end tests.
 
+#![allow(clippy::print_stdout, reason = "tests print what they counted and measured")]
+
+mod activations;
+mod fuzz;
+mod initial_values;
 mod lossless;
+mod models;
+mod onnxruntime;
 mod random_models;

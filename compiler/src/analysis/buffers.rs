@@ -71,12 +71,16 @@ pub fn peak(buffers: &[Buffer], bytes: &[u64]) -> u64 {
 pub fn place(live: &[[usize; 2]], bytes: &[u64]) -> (Vec<u64>, u64) {
     let mut order: Vec<usize> = (0..live.len()).collect();
     order.sort_by_key(|&i| (std::cmp::Reverse(bytes[i]), i));
-    let mut offsets = vec![0; live.len()];
+    let mut offsets = vec![0u64; live.len()];
     let mut placed: Vec<usize> = Vec::new();
     for i in order {
         let together = |&j: &usize| live[i][0] <= live[j][1] && live[j][0] <= live[i][1];
-        let mut taken: Vec<_> =
-            placed.iter().copied().filter(together).map(|j| (offsets[j], offsets[j] + bytes[j])).collect();
+        let mut taken: Vec<_> = placed
+            .iter()
+            .copied()
+            .filter(together)
+            .map(|j| (offsets[j], offsets[j].saturating_add(bytes[j])))
+            .collect();
         taken.sort_unstable();
         let mut offset = 0u64;
         for (start, end) in taken {

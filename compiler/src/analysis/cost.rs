@@ -4,8 +4,6 @@ use zellige_runtime::machine::Machine;
 
 use super::flow::Flow;
 use super::geometry::AxisGeometry;
-use crate::base::OpId;
-use crate::ir::Graph;
 
 /// Seconds that an instruction takes on a tile besides its arithmetic, and on each row of it.
 const INSTRUCTION_OVERHEAD: f64 = 1.0e-6;
@@ -39,13 +37,7 @@ impl std::ops::Add for Cost {
 }
 
 /// Of the ops of a section with the given geometries.
-pub fn section_cost(
-    graph: &Graph,
-    machine: &Machine,
-    threads: u32,
-    flow: &Flow,
-    axes: [&AxisGeometry; 2],
-) -> Cost {
+pub fn section_cost(machine: &Machine, threads: u32, flow: &Flow, axes: [&AxisGeometry; 2]) -> Cost {
     let images = flow.tensors[flow.anchor].sizes[0] as f64;
     let tiles = axes[0].steps as f64 * axes[1].steps as f64 * images;
     let (mut flops, mut moved, mut streamed, mut traffic) = (0.0, 0.0, 0.0, 0.0);
@@ -54,11 +46,11 @@ pub fn section_cost(
         let [rows, cols] = [0, 1].map(|a| (axes[a].tensors[t].size as f64).min(tensor.sizes[2 + a] as f64));
         let bytes = tensor.sizes[1] as f64 * 4.0;
         match tensor.op {
-            Some(op) => {
-                flops += op_flops(graph, op) * rows * cols;
+            Some(_) => {
+                flops += tensor.flops * rows * cols;
                 overhead += INSTRUCTION_OVERHEAD + ROW_OVERHEAD * rows;
                 moved += bytes * rows * cols / 4.0;
-                streamed += weight_bytes(graph, op);
+                streamed += tensor.weight_bytes;
             }
             None => {
                 traffic += bytes * rows * cols * tiles;
@@ -74,26 +66,4 @@ pub fn section_cost(
     let speed = f64::from(machine.lanes) * 2.0 * machine.clock * EFFICIENCY;
     let compute = rounds * ((flops + moved * MOVE_FLOPS) / speed + streamed / machine.bandwidth + overhead);
     Cost { seconds: compute.max(traffic / machine.bandwidth), flops: flops * tiles, traffic }
-}
-
-/// Bytes of an op's parameters, which every tile streams.
-fn weight_bytes(graph: &Graph, op: OpId) -> f64 {
-    let elements = |p: &crate::base::ParamId| graph.params[*p].dims.iter().product::<u64>() as f64;
-    graph.ops[op].params.iter().map(elements).sum::<f64>() * 4.0
-}
-
-/// Floating-point operations of an op for one output pixel.
-pub fn op_flops(graph: &Graph, op: OpId) -> f64 {
-    let node = &graph.ops[op];
-    let inputs: Vec<_> = node.inputs.iter().map(|&v| graph.sizes(v).unwrap_or([1; 4])).collect();
-    node.op.flops(&inputs, graph.sizes(node.output).unwrap_or([1; 4])) as f64
-}
-
-/// Floating-point operations of the network without any halo.
-pub fn network_flops(graph: &Graph) -> f64 {
-    let of = |op: OpId| {
-        let [n, _, h, w] = graph.sizes(graph.ops[op].output).unwrap_or([1; 4]);
-        op_flops(graph, op) * (n * h * w) as f64
-    };
-    graph.ops.ids().map(of).sum()
 }

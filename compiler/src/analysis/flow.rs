@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use zellige_runtime::program::instr::AxisId;
 
 use super::fusion::{is_inlined, is_reduction};
+use super::work::{op_flops, weight_bytes};
 use crate::base::{AxisMap, OpId, ValueId};
 use crate::ir::Graph;
 use crate::ops::{Outside, Sizes};
@@ -27,6 +28,10 @@ pub struct FlowTensor {
     pub sizes: Sizes,
     /// The op of the section that makes it, if one does.
     pub op: Option<OpId>,
+    /// Floating-point operations that the op takes for a pixel.
+    pub flops: f64,
+    /// Bytes of the op's parameters.
+    pub weight_bytes: f64,
     /// Whether it is needed outside the section.
     pub exported: bool,
     /// Whether a reduction of the section sums it.
@@ -89,7 +94,19 @@ impl Flow {
 
     fn push(&mut self, graph: &Graph, value: ValueId, op: Option<OpId>, exported: bool) -> Option<usize> {
         let sizes = graph.sizes(value)?;
-        self.tensors.push(FlowTensor { value, sizes, op, exported, reduced: false, readers: Vec::new() });
+        let flops = op.map_or(0.0, |op| op_flops(graph, op));
+        let weight_bytes = op.map_or(0.0, |op| weight_bytes(graph, op));
+        let readers = Vec::new();
+        self.tensors.push(FlowTensor {
+            value,
+            sizes,
+            op,
+            flops,
+            weight_bytes,
+            exported,
+            reduced: false,
+            readers,
+        });
         Some(self.tensors.len() - 1)
     }
 

@@ -5,30 +5,42 @@ use zellige_runtime::program::Interval;
 use crate::base::AxisMap;
 
 /// The hull of what the outputs `out` read, of an input of `extent` pixels. Nothing is needed for nothing.
+///
+/// Strides and paddings of many layers multiply: what leaves 64 bits ends at their limits, and is too large for any budget.
 pub fn need(map: AxisMap, out: Interval, extent: i64) -> Interval {
     if out.is_empty() {
         return Interval::default();
     }
-    let last = out.end - 1;
+    let (first, last) = (i128::from(out.start), i128::from(out.end) - 1);
     match map {
         AxisMap::Identity => out,
         AxisMap::Broadcast => Interval::new(0, 1),
         AxisMap::Shift { by } => out.shift(by),
         AxisMap::Window { kernel, stride, dilation, pad } => {
-            Interval::new(out.start * stride - pad, last * stride - pad + (kernel - 1) * dilation + 1)
+            let [kernel, stride, dilation, pad] = [kernel, stride, dilation, pad].map(i128::from);
+            saturated(first * stride - pad, last * stride - pad + (kernel - 1) * dilation + 1)
         }
-        AxisMap::Transposed { kernel, stride, dilation, pad } => Interval::new(
-            div_ceil(out.start + pad - (kernel - 1) * dilation, stride),
-            (last + pad).div_euclid(stride) + 1,
-        ),
+        AxisMap::Transposed { kernel, stride, dilation, pad } => {
+            let [kernel, stride, dilation, pad] = [kernel, stride, dilation, pad].map(i128::from);
+            saturated(
+                div_ceil(first + pad - (kernel - 1) * dilation, stride),
+                (last + pad).div_euclid(stride) + 1,
+            )
+        }
         AxisMap::Scaled { num, den } => {
-            Interval::new((out.start * num).div_euclid(den), (last * num).div_euclid(den) + 1)
+            let [num, den] = [num, den].map(i128::from);
+            saturated((first * num).div_euclid(den), (last * num).div_euclid(den) + 1)
         }
         AxisMap::All => Interval::new(0, extent),
     }
 }
 
-fn div_ceil(a: i64, b: i64) -> i64 {
+fn saturated(start: i128, end: i128) -> Interval {
+    let limit = |v: i128| i64::try_from(v).unwrap_or(if v < 0 { i64::MIN } else { i64::MAX });
+    Interval::new(limit(start), limit(end))
+}
+
+fn div_ceil(a: i128, b: i128) -> i128 {
     -(-a).div_euclid(b)
 }
 

@@ -80,7 +80,7 @@ impl Walk<'_> {
         let computed = needs.iter().map(|need| {
             // A step that needs nothing gets a tile all the same, where the last one was.
             start = if need.is_empty() { start } else { need.start };
-            Interval::new(start, start + size)
+            Interval::new(start, start.saturating_add(size))
         });
         AxisTiles { size, computed: computed.collect(), owned }
     }
@@ -124,7 +124,7 @@ impl Walk<'_> {
             return anchor;
         }
         if !before.is_empty() && !after.is_empty() {
-            return (after.start + before.end).div_euclid(2);
+            return after.start.saturating_add(before.end).div_euclid(2);
         }
         let (of, extent) =
             (self.flow.tensors[self.flow.anchor].extent(self.axis), self.flow.tensors[t].extent(self.axis));

@@ -9,3 +9,4 @@ pub mod fusion;
 pub mod geometry;
 pub mod planner;
 pub mod receptive;
+pub mod work;

@@ -113,6 +113,9 @@ struct Planner<'a> {
     reductions_inside: bool,
 }
 
+/// First group of a section, and the group that it ends before.
+type Span = (usize, usize);
+
 /// A section that is weighed: its flow and buffers, whatever the tile.
 struct Segment {
     ops: Vec<OpId>,
@@ -136,18 +139,31 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// `best[j]`: the least cost of the groups before `j`, and where the last section begins.
+    /// A tile that fits in the steps looked at may not fit in all of them: a section for which no other tile does is not
+    /// considered again.
     fn search(&self) -> Result<Vec<Choice>, PlanError> {
-        let n = self.groups.len();
-        let mut best: Vec<Option<(f64, usize, Choice)>> = vec![None; n + 1];
-        for i in (0..n).filter(|&i| self.may_cut_before(i)) {
-            let before = match (i, &best[i]) {
-                (0, _) => 0.0,
-                (_, Some(b)) => b.0,
-                (_, None) => return Err(self.too_small()),
+        let mut weights = HashMap::new();
+        loop {
+            let settle = |span: Span| {
+                let choice = self.segment(span.0, span.1).and_then(|s| self.choose(&s, true));
+                choice.ok_or(span)
             };
-            let ends = i + 1..=n.min(i + LONGEST_SECTION);
-            for (j, slot) in best.iter_mut().enumerate().take(ends.end() + 1).skip(i + 1) {
+            match self.cheapest(&mut weights)?.into_iter().map(settle).collect() {
+                Ok(choices) => return Ok(choices),
+                Err(span) => weights.insert(span, None),
+            };
+        }
+    }
+
+    /// The sections of the least cost together. `weights` keeps what has been weighed, `None` where no tile fits.
+    fn cheapest(&self, weights: &mut HashMap<Span, Option<f64>>) -> Result<Vec<Span>, PlanError> {
+        let n = self.groups.len();
+        // The least cost of the groups before `j`, and where the last section begins.
+        let mut best: Vec<Option<(f64, usize)>> = vec![None; n + 1];
+        best[0] = Some((0.0, 0));
+        for i in (0..n).filter(|&i| self.may_cut_before(i)) {
+            let (before, _) = best[i].ok_or_else(|| self.too_small())?;
+            for (j, slot) in best.iter_mut().enumerate().take(i + LONGEST_SECTION + 1).skip(i + 1) {
                 if !self.is_legal(i, j) {
                     break;
                 }
@@ -155,25 +171,25 @@ impl<'a> Planner<'a> {
                     continue;
                 }
                 let Some(segment) = self.segment(i, j) else { continue };
-                let Some(choice) = self.choose(&segment, false) else { break };
-                let total = before + self.weight(&segment, &choice);
-                match slot {
-                    Some(b) if total > b.0 * HOPELESS => break,
-                    Some(b) if total >= b.0 => {}
-                    _ => *slot = Some((total, i, choice)),
+                let weigh = || self.choose(&segment, false).map(|choice| self.weight(&segment, &choice));
+                let Some(weight) = *weights.entry((i, j)).or_insert_with(weigh) else { break };
+                let total = before + weight;
+                match *slot {
+                    Some((least, _)) if total > least * HOPELESS => break,
+                    Some((least, _)) if total >= least => {}
+                    _ => *slot = Some((total, i)),
                 }
             }
         }
-        let mut chosen = Vec::new();
+        let mut spans = Vec::new();
         let mut at = n;
         while at > 0 {
-            let (_, start, _) = best[at].as_ref().ok_or_else(|| self.too_small())?;
-            let segment = self.segment(*start, at).ok_or_else(|| self.too_small())?;
-            chosen.push(self.choose(&segment, true).ok_or_else(|| self.too_small())?);
-            at = *start;
+            let (_, start) = best[at].ok_or_else(|| self.too_small())?;
+            spans.push((start, at));
+            at = start;
         }
-        chosen.reverse();
-        Ok(chosen)
+        spans.reverse();
+        Ok(spans)
     }
 
     /// Whether a section may begin with group `i`.
@@ -244,13 +260,7 @@ impl<'a> Planner<'a> {
                 if segment.fixed.saturating_add(segment.peak(y, x)) > budget {
                     break;
                 }
-                let cost = section_cost(
-                    self.graph,
-                    &self.target.machine,
-                    self.target.threads,
-                    &segment.flow,
-                    [y, x],
-                );
+                let cost = section_cost(&self.target.machine, self.target.threads, &segment.flow, [y, x]);
                 choices.push(Choice { ops: segment.ops.clone(), tile: [*rows, *cols], cost, sram: 0 });
             }
         }

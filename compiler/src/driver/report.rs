@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
-use crate::analysis::cost::{network_flops, op_flops, section_cost};
+use crate::analysis::cost::section_cost;
 use crate::analysis::flow::Flow;
 use crate::analysis::fusion::is_reduction;
 use crate::analysis::geometry::axis_geometry;
 use crate::analysis::receptive::receptive_field;
+use crate::analysis::work::{network_flops, op_flops};
 use crate::ir::{Role, Sections};
 use zellige_runtime::program::instr::AxisId;
 
@@ -97,7 +98,7 @@ fn section(ir: &Sections, section: &crate::ir::Section) -> Option<SectionReport>
     let tile = section.tile?;
     let flow = Flow::of(graph, &section.ops, &graph.consumers())?;
     let axes = AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, tile[axis.index()], u64::MAX));
-    let cost = section_cost(graph, &ir.target.machine, ir.target.threads, &flow, [&axes[0], &axes[1]]);
+    let cost = section_cost(&ir.target.machine, ir.target.threads, &flow, [&axes[0], &axes[1]]);
     let own = |&op: &crate::base::OpId| {
         let [n, _, h, w] = graph.sizes(graph.ops[op].output).unwrap_or([1; 4]);
         op_flops(graph, op) * (n * h * w) as f64

@@ -1,5 +1,6 @@
 //! Giving a program the values of its parameters: from a safetensors file, or from a seed.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use zellige_grammar::{Code, Diagnostic, suggest};
@@ -23,8 +24,19 @@ pub fn attach(
     match options.weights.clone().or_else(|| graph.weights.as_ref().map(beside)) {
         Some(path) => from_file(program, graph, &path),
         None => {
-            program.data = Data::new(initial(graph, options.seed));
+            let (values, offsets) = initial(graph, options.seed);
+            point_to(program, |name| offsets.get(name).copied());
+            program.data = Data::new(values);
             Ok(())
+        }
+    }
+}
+
+/// Points the program's parameters to where their values are.
+fn point_to(program: &mut Program, offset_of: impl Fn(&str) -> Option<u64>) {
+    for weight in &mut program.weights {
+        if let (Source::Offset(offset), Some(found)) = (&mut weight.source, offset_of(&weight.name)) {
+            *offset = found;
         }
     }
 }
@@ -32,11 +44,7 @@ pub fn attach(
 fn from_file(program: &mut Program, graph: &Graph, path: &Path) -> Result<(), Vec<Diagnostic>> {
     let file = Safetensors::open(path).map_err(|e| vec![unusable(path, &e)])?;
     check(graph, &file, path)?;
-    for weight in &mut program.weights {
-        if let (Source::Offset(offset), Some(info)) = (&mut weight.source, file.tensors().get(&weight.name)) {
-            *offset = info.offset;
-        }
-    }
+    point_to(program, |name| file.tensors().get(name).map(|info| info.offset));
     program.data = file.data().clone();
     Ok(())
 }
@@ -93,14 +101,17 @@ fn shape(dims: &[u64]) -> String {
     format!("[{}]", dims.join(", "))
 }
 
-/// Initial values of all parameters, one after the other in the order of the graph. Each depends on the seed and the
-/// parameter's name alone, so that adding a layer leaves the others as they are.
-fn initial(graph: &Graph, seed: u64) -> Vec<u8> {
+/// Initial values of all parameters, and the offsets at which they begin: a program has only those of ops that are not dropped.
+/// They depend on the seed and the parameter's name alone, so that adding a layer leaves the others as they are.
+fn initial(graph: &Graph, seed: u64) -> (Vec<u8>, HashMap<&str, u64>) {
     let mut bytes = Vec::new();
+    let mut offsets = HashMap::new();
     for (_, node) in graph.ops.iter() {
         let specs = node.op.params(&graph.shapes(&node.inputs)).unwrap_or_default();
         for (&id, spec) in node.params.iter().zip(specs) {
-            let mut rng = fastrand::Rng::with_seed(seed ^ hash(&graph.params[id].name));
+            let name = &graph.params[id].name;
+            offsets.insert(name.as_str(), bytes.len() as u64);
+            let mut rng = fastrand::Rng::with_seed(seed ^ hash(name));
             for _ in 0..spec.dims.iter().product::<u64>() {
                 let value = match spec.init {
                     Init::Constant(value) => value,
@@ -110,7 +121,7 @@ fn initial(graph: &Graph, seed: u64) -> Vec<u8> {
             }
         }
     }
-    bytes
+    (bytes, offsets)
 }
 
 /// FNV-1a: a hash that is the same everywhere and for ever.

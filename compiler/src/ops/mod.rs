@@ -1,7 +1,7 @@
 //! The operations: a file per family, each op a struct that answers the compiler's questions.
 //!
 //! Passes ask through [`Op`] and never look at an op's name. To add an op, write its struct and add it to the `defs()` of its
-//! family; an activation is one row of [`activations`].
+//! family; an activation is one row of [`ACTIVATIONS`].
 
 mod activations;
 mod args;

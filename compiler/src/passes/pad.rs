@@ -5,8 +5,9 @@
 //! after:  %x padding [2, 2, 2, 2], padded 36 × 36;   %a padded 34 × 34, zero-out of a border of 1
 //! ```
 //!
-//! The padding of a tensor is what the whole output needs of it beyond its extent; where a reader finds zeros there, whoever
-//! writes a tile that reaches over the border writes them.
+//! The padding of a tensor is what the whole output needs of it beyond its extent, and what its readers find there where they
+//! compute more than is needed, before a crop for one. Where that is zeros, whoever writes a tile that reaches over the border
+//! writes them.
 
 use zellige_grammar::Diagnostic;
 use zellige_runtime::program::Interval;
@@ -36,9 +37,13 @@ pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>
                 let need = whole[axis.index()].tensors[t].computed.first().copied().unwrap_or_default();
                 beyond(need, tensor.extent(axis))
             });
-            tiling.padding = Some([y[0], x[0], y[1], x[1]]);
-            tiling.padded = Some([tensor.sizes[2] + y[0] + y[1], tensor.sizes[3] + x[0] + x[1]]);
             tiling.zero_out = zero_out(&flow, tensor);
+            let border = tiling.zero_out.as_ref().map_or([0; 4], |z| z.border);
+            let needed = [y[0], x[0], y[1], x[1]];
+            let [top, left, bottom, right] = [0, 1, 2, 3].map(|side| needed[side].max(border[side]));
+            tiling.padding = Some([top, left, bottom, right]);
+            let with = |extent: u64, a: u64, b: u64| extent.saturating_add(a).saturating_add(b);
+            tiling.padded = Some([with(tensor.sizes[2], top, bottom), with(tensor.sizes[3], left, right)]);
         }
     }
     Ok(Module::Sections(ir))
@@ -46,7 +51,7 @@ pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>
 
 /// How far an interval reaches before 0 and past the extent.
 fn beyond(need: Interval, extent: i64) -> [u64; 2] {
-    [(-need.start).max(0) as u64, (need.end - extent).max(0) as u64]
+    [0i64.saturating_sub(need.start).max(0) as u64, need.end.saturating_sub(extent).max(0) as u64]
 }
 
 /// The border that readers find zero, given that they compute nothing outside their own extents.

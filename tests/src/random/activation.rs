@@ -1,13 +1,8 @@
 //! Activations: any row of the table, its magnitude estimated by its own reference function.
 
-use zellige_compiler::ops::{ACTIVATIONS, Activation, ArgValue, find};
+use zellige_compiler::ops::{Activation, ArgValue, find};
 
 use super::{Draw, Drawn, LARGE};
-
-/// Whether a row of the table has this name.
-pub(super) fn is_row(name: &str) -> bool {
-    ACTIVATIONS.iter().any(|row| row.name == name)
-}
 
 /// The largest magnitude of a row for inputs in `low..=high`, with its parameters at their initial values and around.
 /// Infinite where the row is not defined everywhere.
@@ -28,7 +23,7 @@ impl Draw {
 
     /// Some activation of a tensor. One that is not defined for all of its values, or grows too fast, sees a sigmoid of it.
     pub(super) fn activated(&mut self, x: Drawn) -> Option<Drawn> {
-        let row = &ACTIVATIONS[self.rng.usize(0..ACTIVATIONS.len())];
+        let row = self.rows[self.rng.usize(0..self.rows.len())];
         let specs = find(row.name)?.args;
         let mut args = Vec::new();
         for spec in &specs {

@@ -13,7 +13,7 @@ mod window;
 use fastrand::Rng;
 use zellige_compiler::base::{Shape, TensorType, ValueId};
 use zellige_compiler::ir::{Graph, Output};
-use zellige_compiler::ops::{self, ArgValue, Args, OpDef, Sizes};
+use zellige_compiler::ops::{self, ACTIVATIONS, Activation, ArgValue, Args, OpDef, Sizes};
 use zellige_grammar::Span;
 
 /// Most elements of a tensor, and most multiply-adds of an op: tests are to run in seconds, on the reference engine too.
@@ -22,9 +22,15 @@ const MOST_FLOPS: u64 = 6_000_000;
 /// The magnitude beyond which a value is scaled down.
 const LARGE: f64 = 8.0;
 
-/// The model of a seed: its sizes are known, and it has an input and an output.
+/// The model of a seed, of all ops that there are: its sizes are known, and it has an input and an output.
 pub fn model(seed: u64) -> Graph {
-    let mut draw = Draw::new(seed);
+    let names: Vec<_> = ops::all().map(|def| def.name.to_owned()).collect();
+    model_of(seed, &names)
+}
+
+/// The model of a seed, of the ops named alone (and those that the moves know): the same one when more ops are there.
+pub fn model_of(seed: u64, names: &[String]) -> Graph {
+    let mut draw = Draw::new(seed, names);
     draw.inputs();
     let length = draw.rng.usize(4..=16);
     let mut attempts = 0;
@@ -50,16 +56,23 @@ struct Draw {
     graph: Graph,
     /// Tensors to draw inputs of ops from, oldest first.
     values: Vec<Drawn>,
+    /// Rows of the table of activations.
+    rows: Vec<&'static Activation>,
     /// Ops that are drawn by their signature alone.
     others: Vec<OpDef>,
 }
 
 impl Draw {
-    fn new(seed: u64) -> Self {
-        let graph = Graph { name: format!("random_{seed}"), ..Graph::default() };
-        let others =
-            ops::all().filter(|def| !moves::KNOWN.contains(&def.name) && !activation::is_row(def.name));
-        Self { rng: Rng::with_seed(seed), graph, values: Vec::new(), others: others.collect() }
+    fn new(seed: u64, names: &[String]) -> Self {
+        let row = |name: &String| ACTIVATIONS.iter().find(|row| row.name == name);
+        let is_other = |name: &&String| row(name).is_none() && !moves::KNOWN.contains(&name.as_str());
+        Self {
+            rng: Rng::with_seed(seed),
+            graph: Graph { name: format!("random_{seed}"), ..Graph::default() },
+            values: Vec::new(),
+            rows: names.iter().filter_map(row).collect(),
+            others: names.iter().filter(is_other).filter_map(|name| ops::find(name)).collect(),
+        }
     }
 
     /// One to three inputs of one number of images: the first is an image, the others may be something smaller.

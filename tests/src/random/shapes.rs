@@ -17,7 +17,8 @@ impl Draw {
         let x = self.any();
         let factor = self.rng.u64(1..=3);
         let channels = self.rng.u64(1..=4) * factor * factor;
-        let x = if self.sizes(x)[1] % (factor * factor) == 0 { x } else { self.pointwise(x, channels)? };
+        let x =
+            if self.sizes(x)[1].is_multiple_of(factor * factor) { x } else { self.pointwise(x, channels)? };
         self.op("pixel_shuffle", &[("factor", ArgValue::Int(factor as i64))], &[x], x.magnitude)
     }
 

@@ -52,7 +52,7 @@ impl Bench {
                 None => return Ok(Outcome::Interrupted),
             }
         }
-        let stats = Stats::new(&compiled, load_ms, &outputs, &runs);
+        let stats = Stats::new(&compiled, load_ms, &runs);
         if self.json {
             output::say(&format!("{}\n", stats.json()))?;
         } else {

@@ -70,7 +70,7 @@ impl Run {
             }
         }
         if let Some(path) = &self.stats {
-            let stats = Stats::new(&prepared.compiled, load_ms, &arrays, std::slice::from_ref(&run));
+            let stats = Stats::new(&prepared.compiled, load_ms, std::slice::from_ref(&run));
             output::save(path, format!("{}\n", stats.json()).as_bytes())?;
         }
         Ok(Outcome::Done)

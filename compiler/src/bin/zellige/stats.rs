@@ -5,7 +5,6 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use zellige_compiler::driver::Report;
 use zellige_runtime::engine::RunStats;
-use zellige_runtime::io::Array;
 
 /// How a program came about.
 pub(crate) struct Compiled {
@@ -31,20 +30,13 @@ impl Compiled {
 pub(crate) struct Stats<'a> {
     compiled: &'a Compiled,
     load_ms: f64,
-    output_bytes: u64,
     runs: &'a [RunStats],
 }
 
 impl<'a> Stats<'a> {
-    /// Of some runs of a program, at least one, into these outputs.
-    pub(crate) fn new(
-        compiled: &'a Compiled,
-        load_ms: f64,
-        outputs: &[(String, Array)],
-        runs: &'a [RunStats],
-    ) -> Self {
-        let output_bytes = outputs.iter().map(|(_, a)| a.data.len() as u64 * 4).sum();
-        Self { compiled, load_ms, output_bytes, runs }
+    /// Of some runs of a program; at least one.
+    pub(crate) fn new(compiled: &'a Compiled, load_ms: f64, runs: &'a [RunStats]) -> Self {
+        Self { compiled, load_ms, runs }
     }
 
     /// Median of the runs, in milliseconds.
@@ -52,12 +44,6 @@ impl<'a> Stats<'a> {
         let mut times: Vec<u64> = self.runs.iter().map(|r| r.nanoseconds).collect();
         times.sort_unstable();
         times.get(times.len() / 2).map_or(0.0, |&ns| ns as f64 / 1e6)
-    }
-
-    /// Memory that loading and running is planned to take: the device arena, each worker's SRAM, and the outputs, whose pages
-    /// come into being when they are first written.
-    fn planned_anonymous_bytes(&self, run: &RunStats) -> u64 {
-        run.planned_device_bytes + run.threads as u64 * run.planned_sram_bytes + self.output_bytes
     }
 
     /// The object.
@@ -94,7 +80,7 @@ impl<'a> Stats<'a> {
             "peak_sram_bytes": last.peak_sram_bytes,
             "planned_device_bytes": last.planned_device_bytes,
             "peak_device_bytes": last.peak_device_bytes,
-            "planned_anonymous_bytes": self.planned_anonymous_bytes(last),
+            "planned_anonymous_bytes": last.planned_device_bytes + last.threads as u64 * last.planned_sram_bytes,
             "measured_anonymous_bytes": last.measured_anonymous_bytes,
             "peak_rss_bytes": last.peak_rss_bytes,
             "sections": sections,

@@ -1,4 +1,4 @@
-//! Textual forms of the three levels, `.zir`: [`parse`] gives back what [`print`] was given, spans and the values of a
+//! Textual forms of the three levels, `.zir`: [`parse`] gives back what [`print()`] was given, spans and the values of a
 //! program's weights apart. They are what one debugs with, so they are made to be read and edited.
 //!
 //! ```text

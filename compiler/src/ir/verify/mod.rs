@@ -140,6 +140,8 @@ impl<P, E> Found<P, E> {
 
 type GraphFound = Found<OpId, GraphFault>;
 type SectionsFound = Found<usize, SectionsFault>;
+/// A check of one section, whose index is given.
+type SectionCheck = fn(&Section, &Wiring, &mut SectionsFound, &Sections, usize);
 
 /// What is wrong with a graph: all violations of the first group that has any.
 pub fn graph_violations(graph: &Graph) -> Vec<GraphViolation> {
@@ -168,7 +170,7 @@ pub fn sections_violations(ir: &Sections) -> Vec<SectionsViolation> {
 fn check_sections(ir: &Sections) -> Result<(), Vec<SectionsViolation>> {
     settle(ir, partition::check)?;
     let wirings: Vec<Wiring> = ir.sections.iter().map(|s| Wiring::of(ir, s)).collect();
-    let groups: [fn(&Section, &Wiring, &mut SectionsFound, &Sections, usize); 5] =
+    let groups: [SectionCheck; 5] =
         [tensors::check, steps::check, cover::check, padding::check, buffers::check];
     for check in groups {
         settle(ir, |ir, found| {

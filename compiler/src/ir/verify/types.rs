@@ -71,15 +71,16 @@ pub(super) fn check(graph: &Graph, found: &mut GraphFound) {
         if value.def != Def::Input && value.ty.element != Element::F32 {
             found.push(op, TypeError::Element(value.name.clone()));
         }
-        if let Err(error) = check_sizes(&value.name, &value.ty.shape) {
-            found.push(op, error);
-        }
-        if let Def::Constant(data) = &value.def
-            && value.ty.shape.sizes().map(|s| s.iter().product::<u64>()) != Some(data.len() as u64)
-        {
-            let (expected, found_values) = (value.ty.to_string(), data.len());
-            let value = value.name.clone();
-            found.push(op, TypeError::Constant { value, expected, found: found_values });
+        match (check_sizes(&value.name, &value.ty.shape), &value.def) {
+            (Err(error), _) => found.push(op, error),
+            (Ok(()), Def::Constant(data)) => {
+                let elements = value.ty.shape.sizes().map(|s| s.iter().product());
+                if elements != Some(data.len() as u64) {
+                    let (value, expected) = (value.name.clone(), value.ty.to_string());
+                    found.push(op, TypeError::Constant { value, expected, found: data.len() });
+                }
+            }
+            (Ok(()), Def::Input | Def::Op(_)) => {}
         }
     }
     if !found.list.is_empty() {

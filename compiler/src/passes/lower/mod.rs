@@ -82,7 +82,7 @@ impl<'a> Lower<'a> {
             machine: self.ir.target.machine.clone(),
             graph: text::print_graph(&self.ir.graph),
             sram_bytes: self.ir.sections.iter().filter_map(|s| s.sram_bytes).max()?,
-            device_bytes: self.plan.device.arena_bytes,
+            device_bytes: self.ir.device.as_ref()?.arena_bytes,
             tensors: self.tensors,
             weights: self.weights,
             accumulators: self.accumulators,
@@ -129,7 +129,7 @@ impl<'a> Lower<'a> {
             self.tensor(output.value, &output.name, Role::Output, 1)?;
         }
         let composites: Vec<_> =
-            self.plan.device.composites.iter().map(|(v, c)| (*v, c.offset, c.lanes)).collect();
+            self.ir.device.as_ref()?.composites.iter().map(|(v, c)| (*v, c.offset, c.lanes)).collect();
         for (value, offset, lanes) in composites {
             self.tensor(value, &graph.values[value].name, Role::Composite(offset), lanes)?;
         }
@@ -237,15 +237,16 @@ impl<'a> Lower<'a> {
     ) -> Option<Buffer> {
         let tensor = &flow.tensors[planned.tensor];
         let tiling = section.tensors.get(&tensor.value)?;
+        let place = tiling.buffer.as_ref()?;
         Some(Buffer {
             name: self.ir.graph.values[tensor.value].name.clone(),
             channels: tensor.sizes[1],
-            lanes: planned.lanes,
+            lanes: place.lanes,
             rows: tiling.tile[0],
             cols: tiling.tile[1],
             extent: tiling.extent,
             outside: tiling.zero_out.as_ref().map(|z| z.value),
-            offset: tiling.buffer.as_ref()?.offset,
+            offset: place.offset,
         })
     }
 

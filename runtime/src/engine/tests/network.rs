@@ -102,7 +102,12 @@ pub(super) fn program(sizes: Sizes) -> Program {
         numerics: Numerics::Strict,
         machine: machine(),
         graph: String::new(),
-        sram_bytes: sections.iter().map(crate::engine::worker::sram_bytes).max().unwrap(),
+        sram_bytes: sections
+            .iter()
+            .flat_map(|s| &s.buffers)
+            .map(|b| b.offset + b.bytes().unwrap())
+            .max()
+            .unwrap(),
         device_bytes: device.used,
         tensors,
         weights,
