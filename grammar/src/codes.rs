@@ -56,6 +56,7 @@ codes! {
     E0005 "unknown kind of file",
     E0006 "unknown error code",
     E0007 "a required option is missing",
+    E0008 "unknown option or subcommand",
 
     E0101 "unexpected token",
     E0102 "missing semicolon",
@@ -166,6 +167,7 @@ codes! {
     E0905 "engine not available",
     E0906 "out of memory",
     E0907 "reading failed during a run",
+    E0908 "internal error",
 
     E1001 "malformed ONNX file",
     E1002 "ONNX operator not supported",

@@ -52,9 +52,10 @@ pub fn passes_named(
 ) -> Result<Vec<&'static Pass>, Diagnostic> {
     let find = |name: &str| {
         crate::passes::find(name).ok_or_else(|| {
-            let known = PIPELINE.iter().map(|p| p.name);
+            let known: Vec<_> = PIPELINE.iter().map(|p| p.name).collect();
+            let hint = suggest::did_you_mean(name, known.iter().copied());
             Diagnostic::error(Code::E0611, format!("there is no pass `{name}`"))
-                .maybe_hint(suggest::did_you_mean(name, known))
+                .hint(hint.unwrap_or_else(|| format!("there are {}", known.join(", "))))
         })
     };
     if let Some(names) = names {

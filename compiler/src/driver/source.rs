@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use zellige_grammar::{Code, Diagnostic, SourceFile, has_errors, parse_model};
 use zellige_runtime::program::{Program, format};
 
+use super::failure::{program_failure, unreadable};
 use super::{CompileOptions, Failure, Pipeline, Report, attach, passes_named};
 use crate::base::Bindings;
 use crate::front;
@@ -68,18 +69,21 @@ impl Opened {
     /// Reads a file of any kind.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         match Kind::of(path)? {
-            Kind::Program => Ok(Self::Program(Box::new(format::open(path)?))),
+            Kind::Program => Ok(Self::Program(Box::new(open_program(path)?))),
             Kind::Model => Ok(Self::Model(Box::new(open_model(path)?))),
             Kind::Ir => open_ir(path),
         }
     }
 }
 
+fn open_program(path: &Path) -> Result<Program, Failure> {
+    format::open(path).map_err(|e| program_failure(path, &e))
+}
+
 fn read_text(path: &Path) -> Result<SourceFile, Failure> {
-    let name = path.display().to_string();
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(SourceFile::new(name, text)),
-        Err(error) => Err(Diagnostic::error(Code::E0001, format!("cannot read `{name}`: {error}")).into()),
+        Ok(text) => Ok(SourceFile::new(path.display().to_string(), text)),
+        Err(error) => Err(unreadable(path, &error).into()),
     }
 }
 

@@ -9,6 +9,7 @@ use zellige_runtime::io::safetensors::{Dtype, Safetensors};
 use zellige_runtime::program::{Data, Program, Source};
 
 use super::CompileOptions;
+use super::failure::unreadable;
 use crate::ir::Graph;
 use crate::ops::Init;
 
@@ -41,17 +42,22 @@ fn point_to(program: &mut Program, offset_of: impl Fn(&str) -> Option<u64>) {
 }
 
 fn from_file(program: &mut Program, graph: &Graph, path: &Path) -> Result<(), Vec<Diagnostic>> {
-    let file = Safetensors::open(path).map_err(|e| vec![malformed(&e)])?;
+    let file = Safetensors::open(path).map_err(|e| vec![unusable(path, &e)])?;
     check(graph, &file, path)?;
     point_to(program, |name| file.tensors().get(name).map(|info| info.offset));
     program.data = file.data().clone();
     Ok(())
 }
 
-fn malformed(error: &IoError) -> Diagnostic {
+fn unusable(path: &Path, error: &IoError) -> Diagnostic {
     let inner = if let IoError::File { error, .. } = error { &**error } else { error };
-    let code = if matches!(inner, IoError::Os(_)) { Code::E0001 } else { Code::E0405 };
-    Diagnostic::error(code, error.to_string())
+    match inner {
+        IoError::Os(e) => unreadable(path, e),
+        other => {
+            let message = format!("`{}` is not a usable weights file: {other}", path.display());
+            Diagnostic::error(Code::E0405, message)
+        }
+    }
 }
 
 /// Each parameter of the graph is in the file, of its shape and type, and nothing else is.

@@ -6,9 +6,8 @@
 //! ```
 
 use zellige_grammar::{Code, Diagnostic};
-use zellige_runtime::machine::format_size;
 
-use super::{Module, Options};
+use super::{Module, Options, bytes};
 use crate::analysis::buffers::{ALIGNMENT, buffers, fixed_bytes, place};
 use crate::analysis::device;
 use crate::analysis::flow::Flow;
@@ -64,8 +63,8 @@ fn sram_exceeded(section: &Section, budget: u64) -> Diagnostic {
     let message = format!(
         "section `{}` takes {} of SRAM, and a worker has {}",
         section.name,
-        format_size(needed),
-        format_size(budget)
+        bytes(needed),
+        bytes(budget)
     );
     Diagnostic::error(Code::E0701, message)
         .hint(format!("the smallest that would do is `--sram {needed}`, or a smaller tile"))
@@ -80,8 +79,8 @@ fn place_device(ir: &mut Sections) -> Result<(), Vec<Diagnostic>> {
     if total > ir.target.memory {
         let message = format!(
             "the tensors in device memory take {}, and `--memory` is {}",
-            format_size(total),
-            format_size(ir.target.memory)
+            bytes(total),
+            bytes(ir.target.memory)
         );
         return Err(vec![Diagnostic::error(Code::E0702, message)]);
     }

@@ -9,6 +9,7 @@ mod section_cut;
 mod tile;
 
 use zellige_grammar::{Code, Diagnostic};
+use zellige_runtime::machine::format_size;
 
 use crate::analysis::geometry::MAX_STEPS;
 use crate::ir::{Graph, Sections, Target};
@@ -128,6 +129,12 @@ fn invalid_tile(name: &str, [h, w]: [u64; 2], [rows, cols]: [u64; 2]) -> Diagnos
 fn missing(section: &str, what: &str, pass: &str) -> Vec<Diagnostic> {
     let message = format!("section `{section}` has no {what}");
     vec![Diagnostic::error(Code::E0612, message).hint(format!("run pass `{pass}` first"))]
+}
+
+/// A number of bytes as messages have it: exact, so that it may be given back as an option.
+fn bytes(n: u64) -> String {
+    let size = format_size(n);
+    if size.bytes().all(|b| b.is_ascii_digit()) { format!("{size} bytes") } else { size }
 }
 
 impl Options {

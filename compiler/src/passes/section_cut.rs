@@ -11,9 +11,8 @@
 
 use indexmap::IndexMap;
 use zellige_grammar::{Code, Diagnostic};
-use zellige_runtime::machine::format_size;
 
-use super::{Module, Options};
+use super::{Module, Options, bytes};
 use crate::analysis::device::{self, DevicePlan};
 use crate::analysis::planner::{self, Choice, Objective, PlanError, Wishes};
 use crate::base::OpId;
@@ -79,8 +78,8 @@ fn plan(graph: &Graph, options: &Options) -> Result<Vec<Choice>, Vec<Diagnostic>
     }
     let message = format!(
         "the tensors in device memory take {}, and `--memory` is {}",
-        format_size(needed),
-        format_size(options.target.memory)
+        bytes(needed),
+        bytes(options.target.memory)
     );
     Err(vec![
         Diagnostic::error(Code::E0702, message)
@@ -99,11 +98,11 @@ fn device_plan(graph: &Graph, choices: &[Choice]) -> Result<DevicePlan, Vec<Diag
 fn refuse_sram(graph: &Graph, options: &Options, error: &PlanError) -> Diagnostic {
     let PlanError::Sram { op, needed } = *error;
     let node = &graph.ops[op];
-    let (name, given) = (&graph.values[node.output].name, format_size(options.target.sram));
+    let (name, given) = (&graph.values[node.output].name, bytes(options.target.sram));
     let what = if options.tile.is_some() { "a tile of the size asked for" } else { "the smallest tile" };
     Diagnostic::error(
         Code::E0701,
-        format!("{what} of `{name}` takes {}, and a worker's SRAM is {given}", format_size(needed)),
+        format!("{what} of `{name}` takes {}, and a worker's SRAM is {given}", bytes(needed)),
     )
     .label(node.span, "computed here")
     .hint(format!("the smallest that would do is `--sram {needed}`"))
@@ -121,7 +120,9 @@ fn cut_after(graph: &Graph, names: &[String]) -> Result<Vec<OpId>, Vec<Diagnosti
         graph.ops.ids().find(|&op| is(op)).ok_or_else(|| {
             let known = graph.ops.iter().map(|(_, n)| graph.values[n.output].name.as_str());
             let closest = zellige_grammar::suggest::did_you_mean(name, known);
-            vec![Diagnostic::error(Code::E0707, format!("no op is called `{name}`")).maybe_hint(closest)]
+            let hint =
+                closest.unwrap_or_else(|| "`zellige dump --stage graph` shows how ops are called".to_owned());
+            vec![Diagnostic::error(Code::E0707, format!("no op is called `{name}`")).hint(hint)]
         })
     };
     names.iter().map(find).collect()

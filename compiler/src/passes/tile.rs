@@ -15,11 +15,12 @@ use crate::analysis::geometry::{AxisGeometry, axis_geometry};
 use crate::base::AxisMap;
 use crate::ir::{Graph, Reader, Role, Section, TensorSteps, Tiling};
 
-pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>> {
+pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagnostic>> {
     let mut ir = super::sections(module, "tile")?;
     let consumers = ir.graph.consumers();
     for section in &mut ir.sections {
-        let Some(tile) = section.tile else { return Err(vec![no_target(section)]) };
+        let Some(tile) = section.tile.or(options.tile) else { return Err(vec![no_target(section)]) };
+        section.tile = Some(tile);
         let flow = Flow::of(&ir.graph, &section.ops, &consumers)
             .ok_or_else(|| super::missing(&section.name, "output", "section-cut"))?;
         let anchor = &flow.tensors[flow.anchor];
@@ -38,7 +39,7 @@ pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>
 
 fn no_target(section: &Section) -> Diagnostic {
     Diagnostic::error(Code::E0703, format!("section `{}` has no target tile", section.name))
-        .hint("write one, such as `tile: [64, 64]`, or run pass `section-cut`")
+        .hint("write one, such as `tile: [64, 64]`, or give one with `--tile 64x64`")
 }
 
 fn tiling(graph: &Graph, flow: &Flow, t: usize, axes: &[AxisGeometry; 2]) -> Tiling {

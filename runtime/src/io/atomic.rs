@@ -1,10 +1,10 @@
 //! Files that appear complete or not at all.
 
 use std::fs::{self, File, Metadata};
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use tempfile::Builder;
+use tempfile::{Builder, NamedTempFile};
 
 use super::IoError;
 
@@ -25,6 +25,18 @@ pub fn write_atomically<T>(
     written.map_err(|e| e.in_file(path))
 }
 
+/// Whether [`write_atomically`] could begin: to be asked before long work, lest it be in vain.
+pub fn can_write(path: &Path) -> Result<(), IoError> {
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let probed = match target.metadata() {
+        Ok(metadata) if metadata.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)),
+        // To open a pipe would wait for its reader.
+        Ok(metadata) if !metadata.is_file() => Ok(()),
+        _ => temporary_beside(&target).map(drop),
+    };
+    probed.map_err(|e| IoError::from(e).in_file(path))
+}
+
 fn write_directly<T>(
     target: &Path,
     write: impl FnOnce(&mut BufWriter<&File>) -> Result<T, IoError>,
@@ -37,19 +49,23 @@ fn write_and_rename<T>(
     old: Option<&Metadata>,
     write: impl FnOnce(&mut BufWriter<&File>) -> Result<T, IoError>,
 ) -> Result<T, IoError> {
-    let directory = target.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = Builder::new();
-    builder.prefix(".zellige-");
-    // Temporary files are private by default; this one is to be like any other, as the umask says.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let temporary = builder.tempfile_in(directory)?;
+    let temporary = temporary_beside(target)?;
     let value = write_buffered(temporary.as_file(), write)?;
     if let Some(old) = old {
         fs::set_permissions(temporary.path(), old.permissions())?;
     }
     temporary.persist(target).map_err(|e| e.error)?;
     Ok(value)
+}
+
+fn temporary_beside(target: &Path) -> io::Result<NamedTempFile> {
+    let directory = target.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = Builder::new();
+    builder.prefix(".zellige-");
+    // Temporary files are private by default; this one is to be like any other, as the umask says.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(directory)
 }
 
 fn write_buffered<T>(

@@ -70,7 +70,7 @@ pub enum IoError {
 
 impl IoError {
     /// The error with the file that it is about.
-    pub(super) fn in_file(self, path: &Path) -> Self {
+    pub fn in_file(self, path: &Path) -> Self {
         match self {
             Self::File { .. } => self,
             error => Self::File { path: path.to_owned(), error: Box::new(error) },

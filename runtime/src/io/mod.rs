@@ -20,7 +20,7 @@ use std::path::Path;
 use crate::program::Dims;
 
 pub use array::Array;
-pub use atomic::write_atomically;
+pub use atomic::{can_write, write_atomically};
 pub use error::IoError;
 pub use format::Format;
 

@@ -12,7 +12,8 @@ use zellige_runtime::program::{Program, Role};
 
 use crate::execute;
 use crate::options::{Binding, Compiling, Running};
-use crate::output::{self, Outcome};
+use crate::output::{self, MessageFormat, Outcome};
+use crate::run::not_run;
 use crate::stats::{Compiled, Stats};
 
 /// Time a model on random input
@@ -21,7 +22,7 @@ pub(crate) struct Bench {
     /// Model (.zlg, .zir) or program (.zlp)
     model: PathBuf,
     /// Number of timed runs, after one that is not
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
     /// One JSON object on the last line
     #[arg(long)]
@@ -35,17 +36,16 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    pub(crate) fn run(&self) -> Result<Outcome, Failure> {
-        let (program, compiled) = self.program()?;
+    pub(crate) fn run(&self, messages: MessageFormat) -> Result<Outcome, Failure> {
+        let (program, compiled) = self.program(messages)?;
         let inputs = random_inputs(&program)?;
-        let threads = self.compiling.threads.or(Some(program.machine.units)).filter(|&t| t <= 256);
+        let options = self.running.options(self.compiling.threads, &program.machine);
         let start = Instant::now();
-        let mut executable =
-            Executable::load(program, &self.running.options(threads)).map_err(|e| engine_failure(&e))?;
+        let mut executable = Executable::load(program, &options).map_err(|e| engine_failure(&e))?;
         let load_ms = start.elapsed().as_secs_f64() * 1e3;
         let mut outputs = execute::output_arrays(executable.program())?;
         let mut runs = Vec::new();
-        for i in 0..=self.repeat.max(1) {
+        for i in 0..=self.repeat {
             match execute::run(&mut executable, &inputs, &mut outputs)? {
                 Some(stats) if i > 0 => runs.push(stats),
                 Some(_) => {}
@@ -61,22 +61,20 @@ impl Bench {
         Ok(Outcome::Done)
     }
 
-    fn program(&self) -> Result<(Program, Compiled), Failure> {
-        match Opened::open(&self.model)? {
-            Opened::Program(program) => Ok((*program, Compiled { compile_ms: 0.0, report: None })),
+    fn program(&self, messages: MessageFormat) -> Result<(Program, Compiled), Failure> {
+        match messages.open(&self.model)? {
+            Opened::Program(program) => {
+                self.compiling.refuse_compiled(&self.binding)?;
+                Ok((*program, Compiled::before()))
+            }
             Opened::Model(model) => {
+                let options = self.compiling.options()?;
                 let start = Instant::now();
                 let graph = model.bind(&Vec::new(), &self.binding.bindings()?)?;
-                let (program, report) = model.compile(&graph, &self.compiling.options()?)?;
-                let compile_ms = start.elapsed().as_secs_f64() * 1e3;
-                Ok((program, Compiled { compile_ms, report: Some(report) }))
+                let (program, report) = model.compile(&graph, &options)?;
+                Ok((program, Compiled::since(start, report)))
             }
-            Opened::Ir(module, _) => {
-                let message = format!("IR at the {} level is not run as it is", module.level());
-                Err(Diagnostic::error(Code::E0612, message)
-                    .hint("`zellige compile` makes a program of it")
-                    .into())
-            }
+            Opened::Ir(module, _) => Err(not_run(&module)),
         }
     }
 }
@@ -88,7 +86,7 @@ fn random_inputs(program: &Program) -> Result<Vec<(String, Array)>, Failure> {
     inputs
         .map(|t| {
             let mut array = Array::zeros(t.dims, u64::MAX)
-                .map_err(|e| Failure::from(Diagnostic::error(Code::E0902, e.to_string())))?;
+                .map_err(|e| Failure::from(Diagnostic::error(Code::E0906, e.to_string())))?;
             array.data.iter_mut().for_each(|v| *v = rng.f32());
             Ok((t.name.clone(), array))
         })
@@ -100,5 +98,5 @@ fn summary(stats: &Stats<'_>, compiled: &Compiled) -> String {
     let rate = compiled.report.as_ref().map_or(String::new(), |r| {
         format!(", {:.1} GFLOP/s, recompute ratio {:.3}", r.flops / ms / 1e6, r.recompute_ratio)
     });
-    format!("{ms:.1} ms{rate}\n")
+    format!("{ms:.2} ms{rate}\n")
 }

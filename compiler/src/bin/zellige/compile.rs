@@ -1,17 +1,21 @@
 //! `zellige compile`: from a model to a program file, or to IR.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use zellige_compiler::driver::{Failure, Opened, Pipeline, attach, graph_of, passes_named};
-use zellige_compiler::ir::{Module, text};
+use zellige_compiler::driver::{
+    CompileOptions, Failure, Opened, Pipeline, attach, graph_of, io_failure, passes_named,
+};
+use zellige_compiler::ir::{Graph, Level, Module, text};
 use zellige_compiler::passes::Pass;
 use zellige_grammar::{Code, Diagnostic, SourceFile};
 use zellige_runtime::io::{IoError, write_atomically};
-use zellige_runtime::program::format::{self, Weights};
+use zellige_runtime::program::Program;
+use zellige_runtime::program::format::{self, FormatError, Weights};
 
 use crate::options::{Binding, Compiling};
-use crate::output::{self, Outcome};
+use crate::output::{self, MessageFormat, Outcome};
 
 /// Compile a model into a program, or stop at a level of the IR
 #[derive(Args)]
@@ -34,7 +38,7 @@ pub(crate) struct Compile {
     #[arg(long)]
     verify_each: bool,
     /// Leave the weights in their file, which must stand beside the program
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["emit", "stop_after"])]
     reference_weights: bool,
     #[command(flatten)]
     binding: Binding,
@@ -45,31 +49,65 @@ pub(crate) struct Compile {
 /// A level of the IR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Emit {
-    /// The graph, canonicalized.
+    /// The graph, canonicalized
     Graph,
-    /// Sections, all passes done.
+    /// Sections, all passes done
     Sections,
-    /// Instructions as text.
+    /// Instructions as text
     Program,
 }
 
+/// What there is before the passes run.
+struct Start {
+    module: Module,
+    source: SourceFile,
+    /// The graph of a model, with all its parameters; `canonicalize` drops those that nothing reads.
+    graph: Option<Graph>,
+}
+
 impl Compile {
-    pub(crate) fn run(&self) -> Result<Outcome, Failure> {
+    pub(crate) fn run(&self, messages: MessageFormat) -> Result<Outcome, Failure> {
         for name in self.dump_after.iter().filter(|n| *n != "all") {
             passes_named(Some(std::slice::from_ref(name)), None)?;
         }
+        let ir = self.emit.is_some() || self.stop_after.is_some();
+        check_extension(&self.output, if ir { "zir" } else { "zlp" })?;
         let options = self.compiling.options()?;
-        let (start, source, model) = match Opened::open(&self.model)? {
+        let Start { module, source, graph } = self.start(messages)?;
+        let module = self.run_passes(module, &options).map_err(|d| Failure::new(d, &source))?;
+        match module {
+            Module::Program(program) if !ir => {
+                let fail = |d| Failure::new(d, &source);
+                let graph = graph.map_or_else(|| graph_of(&program), Ok).map_err(fail)?;
+                let mut program = program;
+                attach(&mut program, &graph, &self.model, &options).map_err(fail)?;
+                self.write(&program, &graph, &options)?;
+            }
+            module => output::save(&self.output, text::print(&module).as_bytes())?,
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn start(&self, messages: MessageFormat) -> Result<Start, Failure> {
+        match messages.open(&self.model)? {
             Opened::Model(model) => {
                 let graph = model.bind(&Vec::new(), &self.binding.bindings()?)?;
-                (Module::Graph(graph.clone()), model.source.clone(), Some((graph, model.path.clone())))
+                let module = Module::Graph(graph.clone());
+                Ok(Start { module, source: model.source, graph: Some(graph) })
             }
-            Opened::Ir(module, source) => (*module, source, None),
+            Opened::Ir(module, source) => {
+                self.compiling.refuse_planned(&module, &self.binding)?;
+                Ok(Start { module: *module, source, graph: None })
+            }
             Opened::Program(_) => {
-                return Err(Diagnostic::error(Code::E0005, "a program is compiled already").into());
+                let message = format!("`{}` is a program, and compiled already", self.model.display());
+                Err(Diagnostic::error(Code::E0005, message).into())
             }
-        };
-        let passes = self.passes(&start)?;
+        }
+    }
+
+    fn run_passes(&self, start: Module, options: &CompileOptions) -> Result<Module, Vec<Diagnostic>> {
+        let passes = self.passes(start.level())?;
         let mut dumps = String::new();
         let mut after = |pass: &Pass, module: &Module| {
             if self.dump_after.iter().any(|n| n == "all" || n == pass.name) {
@@ -79,71 +117,84 @@ impl Compile {
         let for_passes = options.for_passes();
         let pipeline =
             Pipeline { passes, options: &for_passes, verify_each: self.verify_each, after: &mut after };
-        let module = pipeline.run(start).map_err(|d| Failure::new(d, &source));
-        eprint!("{dumps}");
-        self.write(module?, model, &options, &source)
+        let module = pipeline.run(start);
+        // What was asked for is shown though a later pass fails; nobody is left to be told if standard error is closed.
+        let _ = std::io::stderr().write_all(dumps.as_bytes());
+        module
     }
 
     /// The passes from the level at hand to the one that is wanted.
-    fn passes(&self, start: &Module) -> Result<Vec<&'static Pass>, Failure> {
-        let stop = match (self.emit, &self.stop_after) {
-            (Some(Emit::Graph), _) => Some("canonicalize"),
-            (Some(Emit::Sections), _) => Some("allocate"),
-            (_, stop) => stop.as_deref(),
+    fn passes(&self, level: Level) -> Result<Vec<&'static Pass>, Vec<Diagnostic>> {
+        let stop = match self.emit {
+            Some(Emit::Graph) => Some("canonicalize"),
+            Some(Emit::Sections) => Some("allocate"),
+            Some(Emit::Program) | None => self.stop_after.as_deref(),
         };
-        let level = start.level();
-        let wanted = passes_named(None, stop)?;
-        Ok(wanted.into_iter().filter(|p| p.level as u8 >= level as u8).collect())
+        let wanted = passes_named(None, stop).map_err(|d| vec![d])?;
+        let left: Vec<_> = wanted.into_iter().filter(|p| p.level as u8 >= level as u8).collect();
+        match stop {
+            Some(stop) if left.is_empty() => {
+                let message = format!("the file holds {level} IR, which is past pass `{stop}`");
+                Err(vec![Diagnostic::error(Code::E0612, message)])
+            }
+            _ => Ok(left),
+        }
     }
 
-    fn write(
-        &self,
-        module: Module,
-        model: Option<(zellige_compiler::ir::Graph, PathBuf)>,
-        options: &zellige_compiler::driver::CompileOptions,
-        source: &SourceFile,
-    ) -> Result<Outcome, Failure> {
-        let mut program = match module {
-            Module::Program(program) if self.emit.is_none() && self.stop_after.is_none() => program,
-            other => {
-                output::save(&self.output, text::print(&other).as_bytes())?;
-                return Ok(Outcome::Done);
-            }
+    fn write(&self, program: &Program, graph: &Graph, options: &CompileOptions) -> Result<(), Failure> {
+        let name = match self.reference_weights {
+            true => Some(self.weights_beside(program, graph, options)?),
+            false => None,
         };
-        let graph = match model {
-            Some((graph, path)) => {
-                attach(&mut program, &graph, &path, options).map_err(|d| Failure::new(d, source))?;
-                graph
-            }
-            None => {
-                let graph = graph_of(&program).map_err(|d| Failure::new(d, source))?;
-                attach(&mut program, &graph, &self.model, options).map_err(|d| Failure::new(d, source))?;
-                graph
-            }
-        };
-        let name = options
-            .weights
-            .as_ref()
-            .and_then(|p| p.file_name()?.to_str().map(str::to_owned))
-            .or(graph.weights);
-        let weights = match (&name, self.reference_weights) {
-            (Some(name), true) => Weights::File(name),
-            (None, true) => {
-                return Err(Diagnostic::error(
-                    Code::E0004,
-                    "`--reference-weights` needs a weights file to refer to",
-                )
-                .into());
-            }
-            _ => Weights::Embedded,
-        };
-        let written = write_atomically(&self.output, |file| {
-            format::write(&program, file, weights).map_err(|e| match e {
-                format::FormatError::Io(e) => IoError::from(e),
+        let weights = name.as_deref().map_or(Weights::Embedded, Weights::File);
+        let write = |mut out: &mut dyn Write| {
+            format::write(program, &mut out, weights).map_err(|e| match e {
+                FormatError::Io(e) => IoError::from(e),
                 other => IoError::Malformed(other.to_string()),
             })
-        });
-        written.map_err(|e| output::unwritable(&self.output, &e))?;
-        Ok(Outcome::Done)
+        };
+        if self.output == Path::new("-") {
+            let mut bytes = Vec::new();
+            write(&mut bytes).map_err(|e| io_failure(&e, true))?;
+            return output::save(&self.output, &bytes);
+        }
+        write_atomically(&self.output, |file| write(file)).map_err(|e| io_failure(&e, true))
     }
+
+    /// Name of the weights file, which stands beside the program that is to be written.
+    fn weights_beside(
+        &self,
+        program: &Program,
+        graph: &Graph,
+        options: &CompileOptions,
+    ) -> Result<String, Failure> {
+        let given = options.weights.as_ref().and_then(|p| p.file_name()?.to_str().map(str::to_owned));
+        let name = given.or_else(|| graph.weights.clone()).ok_or_else(|| {
+            Diagnostic::error(Code::E0004, "`--reference-weights` needs a weights file to refer to")
+                .hint("the model names none; give one with `--weights FILE`")
+        })?;
+        let beside = self.output.with_file_name(&name);
+        let length = std::fs::metadata(&beside).map(|m| m.len()).ok();
+        if self.output != Path::new("-") && length != Some(program.data.bytes().len() as u64) {
+            let message =
+                format!("the weights file `{name}` does not stand beside `{}`", self.output.display());
+            return Err(Diagnostic::error(Code::E0004, message)
+                .hint("with `--reference-weights` it must; without, the program carries the weights")
+                .into());
+        }
+        Ok(name)
+    }
+}
+
+/// A file with another extension could not be opened again; what is there and is no file, such as a pipe, is not asked.
+fn check_extension(path: &Path, wanted: &str) -> Result<(), Failure> {
+    let other = path.extension().is_none_or(|e| e != wanted);
+    if other && path != Path::new("-") && (path.is_file() || !path.exists()) {
+        let what = if wanted == "zlp" { "a program" } else { "IR" };
+        let message = format!("`{}` is not a name for {what}", path.display());
+        return Err(Diagnostic::error(Code::E0005, message)
+            .hint(format!("it should end in .{wanted}"))
+            .into());
+    }
+    Ok(())
 }

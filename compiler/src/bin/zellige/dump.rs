@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use zellige_compiler::driver::{Failure, Opened, Pipeline, graph_of, passes_named};
-use zellige_compiler::ir::{Module, text};
-use zellige_grammar::{Code, Diagnostic};
+use zellige_compiler::driver::{Failure, Model, Opened, Pipeline, graph_of, passes_named};
+use zellige_compiler::ir::{Level, Module, text};
+use zellige_grammar::{Code, Diagnostic, SourceFile};
+use zellige_runtime::program::Program;
 
 use crate::options::{Binding, Compiling};
-use crate::output::{self, Outcome};
+use crate::output::{self, MessageFormat, Outcome};
 
 /// Print a model, IR or program: text that parses back, JSON, or Graphviz
 #[derive(Args)]
@@ -32,27 +33,27 @@ pub(crate) struct Dump {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Stage {
-    /// Ops over values.
+    /// Ops over values
     Graph,
-    /// Ops in sections.
+    /// Ops in sections
     Sections,
-    /// Instructions.
+    /// Instructions
     Program,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// IR text.
+    /// IR text
     Text,
-    /// JSON; of the sections, the graph metadata.
+    /// JSON; of the sections, the graph metadata
     Json,
-    /// Graphviz.
+    /// Graphviz
     Dot,
 }
 
 impl Dump {
-    pub(crate) fn run(&self) -> Result<Outcome, Failure> {
-        let module = self.module()?;
+    pub(crate) fn run(&self, messages: MessageFormat) -> Result<Outcome, Failure> {
+        let module = self.module(messages)?;
         let shown = match self.format {
             Format::Text => text::print(&module),
             Format::Json => format!("{:#}\n", text::to_json(&module)),
@@ -64,44 +65,62 @@ impl Dump {
         Ok(Outcome::Done)
     }
 
-    fn module(&self) -> Result<Module, Failure> {
-        match Opened::open(&self.file)? {
-            Opened::Program(program) => match self.stage {
-                None | Some(Stage::Program) => Ok(Module::Program(*program)),
-                Some(Stage::Graph) => {
-                    Ok(Module::Graph(graph_of(&program).map_err(|d| Failure::new(d, &Default::default()))?))
-                }
-                Some(Stage::Sections) => {
-                    Err(Diagnostic::error(Code::E0612, "a program does not carry its sections").into())
-                }
-            },
+    fn module(&self, messages: MessageFormat) -> Result<Module, Failure> {
+        match messages.open(&self.file)? {
+            Opened::Program(program) => {
+                self.compiling.refuse_compiled(&self.binding)?;
+                self.of_program(*program)
+            }
             Opened::Ir(module, source) => {
-                let passes = match (self.stage, module.level()) {
-                    (Some(Stage::Program), zellige_compiler::ir::Level::Sections) => {
-                        let all = passes_named(None, None)?;
-                        all.into_iter().filter(|p| p.level == module.level()).collect()
-                    }
-                    _ => Vec::new(),
-                };
+                self.compiling.refuse_planned(&module, &self.binding)?;
+                self.of_ir(*module, &source)
+            }
+            Opened::Model(model) => self.of_model(*model),
+        }
+    }
+
+    fn of_program(&self, program: Program) -> Result<Module, Failure> {
+        match self.stage {
+            None | Some(Stage::Program) => Ok(Module::Program(program)),
+            Some(Stage::Graph) => {
+                let graph = graph_of(&program).map_err(|d| Failure::new(d, &SourceFile::default()))?;
+                Ok(Module::Graph(graph))
+            }
+            Some(Stage::Sections) => {
+                let message = "a program does not carry its sections; it carries its graph";
+                Err(Diagnostic::error(Code::E0612, message).into())
+            }
+        }
+    }
+
+    fn of_ir(&self, module: Module, source: &SourceFile) -> Result<Module, Failure> {
+        match (self.stage, module) {
+            (_, Module::Program(program)) => self.of_program(program),
+            (Some(Stage::Graph), Module::Sections(sections)) => Ok(Module::Graph(sections.graph)),
+            (Some(Stage::Program), module) => {
+                let mut passes = passes_named(None, None)?;
+                passes.retain(|p| p.level == Level::Sections);
                 let options = self.compiling.options()?.for_passes();
                 let pipeline =
                     Pipeline { passes, options: &options, verify_each: false, after: &mut |_, _| {} };
-                pipeline.run(*module).map_err(|d| Failure::new(d, &source))
+                pipeline.run(module).map_err(|d| Failure::new(d, source))
             }
-            Opened::Model(model) => {
-                let bindings = self.binding.bindings()?;
-                let stage = self.stage.unwrap_or(Stage::Graph);
-                if stage == Stage::Graph && bindings.is_empty() {
-                    return Ok(Module::Graph(model.graph));
-                }
-                let graph = model.bind(&Vec::new(), &bindings)?;
-                let options = self.compiling.options()?;
-                match stage {
-                    Stage::Graph => Ok(Module::Graph(graph)),
-                    Stage::Sections => Ok(Module::Sections(model.plan(&graph, &options)?.0)),
-                    Stage::Program => Ok(Module::Program(model.compile(&graph, &options)?.0)),
-                }
-            }
+            (_, module) => Ok(module),
         }
+    }
+
+    fn of_model(&self, model: Model) -> Result<Module, Failure> {
+        let bindings = self.binding.bindings()?;
+        let options = self.compiling.options()?;
+        let stage = self.stage.unwrap_or(Stage::Graph);
+        if stage == Stage::Graph && bindings.is_empty() {
+            return Ok(Module::Graph(model.graph));
+        }
+        let graph = model.bind(&Vec::new(), &bindings)?;
+        Ok(match stage {
+            Stage::Graph => Module::Graph(graph),
+            Stage::Sections => Module::Sections(model.plan(&graph, &options)?.0),
+            Stage::Program => Module::Program(model.compile(&graph, &options)?.0),
+        })
     }
 }

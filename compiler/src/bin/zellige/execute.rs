@@ -1,8 +1,8 @@
 //! Loading a program into an engine and running it, with a progress bar.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use zellige_compiler::driver::{Failure, engine_failure};
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::engine::{
@@ -12,6 +12,9 @@ use zellige_runtime::io::Array;
 use zellige_runtime::program::{Program, Role};
 
 use crate::interrupt;
+
+/// How long a run may take before its progress is shown.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Names of a program's inputs or outputs.
 pub(crate) fn names(program: &Program, role: Role) -> Vec<String> {
@@ -23,7 +26,7 @@ pub(crate) fn output_arrays(program: &Program) -> Result<Vec<(String, Array)>, F
     let outputs = program.tensors.iter().filter(|t| t.role == Role::Output);
     let array = |t: &zellige_runtime::program::Tensor| {
         let zeros = Array::zeros(t.dims, u64::MAX);
-        zeros.map(|a| (t.name.clone(), a)).map_err(|e| Diagnostic::error(Code::E0902, e.to_string()).into())
+        zeros.map(|a| (t.name.clone(), a)).map_err(|e| Diagnostic::error(Code::E0906, e.to_string()).into())
     };
     outputs.map(array).collect()
 }
@@ -41,10 +44,14 @@ pub(crate) fn run(
         .map(|(n, a)| (n.as_str(), ArrayViewMut { dims: a.dims, data: &mut a.data }))
         .collect();
     let bar = progress_bar();
+    let start = Instant::now();
     let show = |p: Progress| {
         bar.set_length(p.tiles);
         bar.set_position(p.tiles_done);
         bar.set_message(format!("section {} of {}", p.section + 1, p.sections));
+        if bar.is_hidden() && start.elapsed() >= PATIENCE {
+            bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(4));
+        }
     };
     let control = Control { cancel: Some(interrupt::flag()), progress: Some(&show) };
     let result = executable.run(&inputs, &mut outputs, &control);
@@ -56,12 +63,8 @@ pub(crate) fn run(
     }
 }
 
-/// A bar that appears after a second, on terminals only.
+/// A bar that draws nothing yet.
 fn progress_bar() -> ProgressBar {
-    let bar = ProgressBar::new(0);
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} tiles  {msg}  {eta} left");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar.set_draw_target(indicatif::ProgressDrawTarget::stderr_with_hz(1));
-    bar.enable_steady_tick(Duration::from_secs(1));
-    bar
+    ProgressBar::hidden().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -20,15 +20,14 @@ impl Explain {
             output::say(&lines.collect::<String>())?;
             return Ok(Outcome::Done);
         };
-        match Code::parse(text) {
-            Some(code) => output::say(code.explanation())?,
-            None => {
-                let known = Code::all().iter().map(|c| c.id());
-                let hint = suggest::did_you_mean(text, known);
-                let message = format!("there is no code `{text}`");
-                return Err(Diagnostic::error(Code::E0006, message).maybe_hint(hint).into());
-            }
-        }
+        let code = Code::parse(text).ok_or_else(|| unknown(text))?;
+        output::say(code.explanation())?;
         Ok(Outcome::Done)
     }
+}
+
+fn unknown(text: &str) -> Diagnostic {
+    let hint = suggest::did_you_mean(text, Code::all().iter().map(|c| c.id()));
+    let hint = hint.unwrap_or_else(|| "codes look like E0103; `zellige explain` lists them all".to_owned());
+    Diagnostic::error(Code::E0006, format!("there is no code `{text}`")).hint(hint)
 }

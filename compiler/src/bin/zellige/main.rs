@@ -14,11 +14,14 @@ mod output;
 mod plan;
 mod run;
 mod stats;
+mod usage;
 mod verify;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
+use zellige_grammar::{Code, Diagnostic, SourceFile};
 
 use output::{MessageFormat, Outcome};
 
@@ -47,25 +50,59 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
     interrupt::install();
+    let messages = arguments.message_format;
     let outcome = match &arguments.command {
-        Command::Run(c) => c.run(),
-        Command::Compile(c) => c.run(),
-        Command::Plan(c) => c.run(),
-        Command::Dump(c) => c.run(),
-        Command::Opt(c) => c.run(),
-        Command::Verify(c) => c.run(),
-        Command::Bench(c) => c.run(),
+        Command::Run(c) => c.run(messages),
+        Command::Compile(c) => c.run(messages),
+        Command::Plan(c) => c.run(messages),
+        Command::Dump(c) => c.run(messages),
+        Command::Opt(c) => c.run(messages),
+        Command::Verify(c) => c.run(messages),
+        Command::Bench(c) => c.run(messages),
         Command::Explain(c) => c.run(),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Different) => ExitCode::from(1),
-        Ok(Outcome::Interrupted) => ExitCode::from(130),
+        Ok(Outcome::Interrupted) => {
+            let note = Diagnostic::error(Code::E0901, "interrupted; no output was written");
+            messages.report(&[note], &SourceFile::default());
+            ExitCode::from(130)
+        }
         Err(failure) => {
-            output::report(&failure.diagnostics, &failure.source, arguments.message_format);
+            messages.report(&failure.diagnostics, &failure.source);
             ExitCode::from(2)
         }
     }
+}
+
+/// Says what is wrong with the command line, or gives the help that was asked for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    match usage::diagnostic(error) {
+        Some(diagnostic) => {
+            wanted_format().report(&[diagnostic], &SourceFile::default());
+            ExitCode::from(2)
+        }
+        // Prints to where the text belongs.
+        None => error.exit(),
+    }
+}
+
+/// `--message-format` of a command line that does not parse.
+fn wanted_format() -> MessageFormat {
+    let name = "--message-format";
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let value = arguments.iter().enumerate().find_map(|(i, argument)| {
+        let argument = argument.to_str()?;
+        if argument == name {
+            return arguments.get(i + 1)?.to_str();
+        }
+        argument.strip_prefix(name)?.strip_prefix('=')
+    });
+    value.and_then(|v| MessageFormat::from_str(v, false).ok()).unwrap_or_default()
 }

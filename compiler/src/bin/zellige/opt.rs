@@ -8,8 +8,8 @@ use zellige_compiler::ir::{Module, text};
 use zellige_compiler::passes::PIPELINE;
 use zellige_grammar::{Code, Diagnostic};
 
-use crate::options::Compiling;
-use crate::output::{self, Outcome};
+use crate::options::{Binding, Compiling};
+use crate::output::{self, MessageFormat, Outcome};
 
 /// Run passes on an IR file and print what they give
 #[derive(Args)]
@@ -27,20 +27,31 @@ pub(crate) struct Opt {
     #[arg(long)]
     verify_each: bool,
     #[command(flatten)]
+    binding: Binding,
+    #[command(flatten)]
     compiling: Compiling,
 }
 
 fn passes_help() -> String {
-    let lines = PIPELINE.iter().map(|p| format!("  {:13} {} → {}\n", p.name, p.level, p.doc));
+    let lines =
+        PIPELINE.iter().map(|p| format!("  {:13} takes {}\n                {}\n", p.name, p.level, p.doc));
     format!("Passes:\n{}", lines.collect::<String>())
 }
 
 impl Opt {
-    pub(crate) fn run(&self) -> Result<Outcome, Failure> {
+    pub(crate) fn run(&self, messages: MessageFormat) -> Result<Outcome, Failure> {
         let passes = passes_named(Some(&self.passes), None)?;
-        let (module, source) = match Opened::open(&self.file)? {
-            Opened::Model(model) => (Module::Graph(model.graph), model.source),
-            Opened::Ir(module, source) => (*module, source),
+        let (module, source) = match messages.open(&self.file)? {
+            Opened::Model(model) => {
+                let bindings = self.binding.bindings()?;
+                let graph =
+                    if bindings.is_empty() { model.graph } else { model.bind(&Vec::new(), &bindings)? };
+                (Module::Graph(graph), model.source)
+            }
+            Opened::Ir(module, source) => {
+                self.compiling.refuse_planned(&module, &self.binding)?;
+                (*module, source)
+            }
             Opened::Program(_) => {
                 return Err(Diagnostic::error(Code::E0005, "passes take IR text, not a program file").into());
             }

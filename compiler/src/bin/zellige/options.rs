@@ -1,21 +1,26 @@
 //! Options that several subcommands have, each with its help and how it is read.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use zellige_compiler::base::Bindings;
 use zellige_compiler::driver::{CompileOptions, Failure, Given};
+use zellige_compiler::ir::{Level, Module};
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::engine::{EngineKind, Isa};
 use zellige_runtime::machine::{Machine, MachineError, parse_size};
+
+/// Most workers that may be asked for.
+const MOST_THREADS: u32 = 1024;
 
 /// How to compile.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Compile options")]
 pub(crate) struct Compiling {
-    /// Machine to plan for: host, tiny, sn10, sn40l or a .toml file
-    #[arg(long, value_name = "NAME|FILE", default_value = "host")]
-    pub(crate) machine: String,
+    /// Machine to plan for: host, tiny, sn10, sn40l or a .toml file; `host`, the one at hand, if not given
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) machine: Option<String>,
     /// SRAM of a worker, such as 512KiB
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) sram: Option<u64>,
@@ -31,15 +36,15 @@ pub(crate) struct Compiling {
     /// One tile a section, cuts only where they must be
     #[arg(long)]
     pub(crate) untiled: bool,
-    /// Workers
-    #[arg(long, value_name = "N")]
+    /// Workers; as many as the machine has units if not given
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<u32>,
     /// Weights, instead of the file that the model names
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
-    /// Seed of parameters that no file gives
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) seed: u64,
+    /// Seed of the initial values of parameters, where no file gives them; 0 if not given
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
 }
 
 /// Sizes of symbols.
@@ -68,26 +73,23 @@ pub(crate) struct Running {
 /// `--engine`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Engine {
-    /// Kernels.
+    /// Kernels written by hand
     Native,
-    /// The reference.
+    /// Code compiled from the definitions of the ops: the reference
     Jit,
 }
 
 impl Compiling {
     /// For the compiler. What contradicts each other is refused.
     pub(crate) fn options(&self) -> Result<CompileOptions, Failure> {
-        let contradiction = [
+        let contradictions = [
             (self.untiled && self.tile.is_some(), "--untiled", "--tile"),
             (self.untiled && self.sram.is_some(), "--untiled", "--sram"),
+            (self.weights.is_some() && self.seed.is_some(), "--weights", "--seed"),
         ];
-        if let Some((_, a, b)) = contradiction.into_iter().find(|c| c.0) {
-            return Err(
-                Diagnostic::error(Code::E0004, format!("`{a}` and `{b}` contradict each other")).into()
-            );
-        }
-        if self.threads == Some(0) {
-            return Err(Diagnostic::error(Code::E0003, "`--threads` is at least 1").into());
+        if let Some((_, a, b)) = contradictions.into_iter().find(|c| c.0) {
+            let message = format!("`{a}` and `{b}` contradict each other");
+            return Err(Diagnostic::error(Code::E0004, message).into());
         }
         Ok(CompileOptions {
             sram: self.sram,
@@ -97,9 +99,61 @@ impl Compiling {
             untiled: self.untiled,
             cut_after: self.cut_after.clone(),
             weights: self.weights.clone(),
-            seed: self.seed,
-            ..CompileOptions::new(machine(&self.machine)?)
+            seed: self.seed.unwrap_or(0),
+            ..CompileOptions::new(machine(self.machine.as_deref().unwrap_or("host"))?)
         })
+    }
+
+    /// Refuses what has no say any more where sections are cut, or instructions written.
+    pub(crate) fn refuse_planned(&self, module: &Module, binding: &Binding) -> Result<(), Failure> {
+        let tile_settled = match module {
+            Module::Graph(_) => return Ok(()),
+            Module::Sections(ir) => ir.sections.iter().all(|s| s.tile.is_some()),
+            Module::Program(_) => true,
+        };
+        let given = self
+            .plan_options(tile_settled)
+            .chain([("--threads", self.threads.is_some()), ("--bind", !binding.bind.is_empty())]);
+        refuse(given, &format!("the {} of the file are planned already", plural(module.level())))
+    }
+
+    /// Refuses what a program has settled: all but the number of threads.
+    pub(crate) fn refuse_compiled(&self, binding: &Binding) -> Result<(), Failure> {
+        let more = [
+            ("--weights", self.weights.is_some()),
+            ("--seed", self.seed.is_some()),
+            ("--bind", !binding.bind.is_empty()),
+        ];
+        refuse(self.plan_options(true).chain(more), "the program is compiled already")
+    }
+
+    /// Options that a plan comes from, and whether they are given.
+    fn plan_options(&self, with_tile: bool) -> impl Iterator<Item = (&'static str, bool)> {
+        let options = [
+            ("--machine", self.machine.is_some()),
+            ("--sram", self.sram.is_some()),
+            ("--memory", self.memory.is_some()),
+            ("--tile", with_tile && self.tile.is_some()),
+            ("--cut-after", !self.cut_after.is_empty()),
+            ("--untiled", self.untiled),
+        ];
+        options.into_iter()
+    }
+}
+
+fn refuse(options: impl IntoIterator<Item = (&'static str, bool)>, why: &str) -> Result<(), Failure> {
+    match options.into_iter().find(|(_, given)| *given) {
+        Some((name, _)) => {
+            Err(Diagnostic::error(Code::E0004, format!("`{name}` has no effect here: {why}")).into())
+        }
+        None => Ok(()),
+    }
+}
+
+fn plural(level: Level) -> &'static str {
+    match level {
+        Level::Graph | Level::Sections => "sections",
+        Level::Program => "instructions",
     }
 }
 
@@ -123,15 +177,21 @@ impl Binding {
 }
 
 impl Running {
-    /// For the engine, with so many workers.
-    pub(crate) fn options(&self, threads: Option<u32>) -> zellige_runtime::engine::Options {
+    /// For the engine: the workers asked for, or those of the machine as far as there are processors.
+    pub(crate) fn options(
+        &self,
+        threads: Option<u32>,
+        machine: &Machine,
+    ) -> zellige_runtime::engine::Options {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = threads.map_or((machine.units as usize).clamp(1, processors), |n| n as usize);
         zellige_runtime::engine::Options {
             engine: match self.engine {
                 Engine::Native => EngineKind::Native,
                 Engine::Jit => EngineKind::Jit,
             },
             isa: self.isa,
-            threads: threads.unwrap_or(0) as usize,
+            threads,
             checked: self.checked,
             profile: false,
             limits: None,
@@ -175,7 +235,7 @@ pub(crate) fn assign(
             }
             (None, [name]) => name.clone(),
             (None, _) => {
-                let message = format!("the model has several {side}s: {list}");
+                let message = format!("`{}` goes to none of the {side}s {list}", file.path.display());
                 let hint = format!(
                     "say which, as in `{}={}`",
                     names.first().map_or("", String::as_str),
@@ -185,16 +245,15 @@ pub(crate) fn assign(
             }
         };
         if assigned.iter().any(|(n, _)| *n == name) {
-            return Err(Diagnostic::error(Code::E0507, format!("{side} `{name}` is given twice")).into());
+            return Err(Diagnostic::error(Code::E0004, format!("{side} `{name}` is given twice")).into());
         }
         assigned.push((name, file.path.clone()));
     }
     if let Some(name) = names.iter().find(|n| assigned.iter().all(|(a, _)| a != *n)) {
-        let message = format!("{side} `{name}` is not given");
-        let letter = if side == "input" { "-i" } else { "-o" };
-        return Err(Diagnostic::error(Code::E0504, message)
-            .hint(format!("give it with `{letter} {name}=FILE`"))
-            .into());
+        let (letter, what) = if side == "input" { ("-i", "read from") } else { ("-o", "written to") };
+        let message = format!("there is no file that {side} `{name}` is {what}");
+        let hint = format!("give it with `{letter} {name}=FILE`");
+        return Err(Diagnostic::error(Code::E0504, message).hint(hint).into());
     }
     Ok(assigned)
 }
@@ -208,6 +267,11 @@ fn size(text: &str) -> Result<u64, String> {
     parse_size(text)
         .filter(|&s| s > 0)
         .ok_or_else(|| "a size is a number of bytes such as 4096, 512KiB, 2MiB or 1GiB".to_owned())
+}
+
+fn threads(text: &str) -> Result<u32, String> {
+    let count = text.parse::<u32>().ok().filter(|n| (1..=MOST_THREADS).contains(n));
+    count.ok_or_else(|| format!("there are 1 to {MOST_THREADS} workers"))
 }
 
 fn tile(text: &str) -> Result<[u64; 2], String> {

@@ -1,12 +1,12 @@
 //! What the command says, and where.
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 
 use clap::ValueEnum;
-use zellige_compiler::driver::{Failure, io_failure};
+use zellige_compiler::driver::{Failure, Opened, io_failure, reason};
 use zellige_grammar::{Code, Diagnostic, SourceFile, render_ansi, render_json, render_text};
-use zellige_runtime::io::{IoError, write_atomically};
+use zellige_runtime::io::{can_write, write_atomically};
 
 /// How a command ended, if not with a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,46 +20,72 @@ pub(crate) enum Outcome {
 }
 
 /// How diagnostics are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MessageFormat {
-    /// For people.
+    /// For people
+    #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object a line
     Json,
 }
 
-/// Writes diagnostics to standard error.
-pub(crate) fn report(diagnostics: &[Diagnostic], source: &SourceFile, format: MessageFormat) {
-    let mut stderr = std::io::stderr();
-    let text = match format {
-        MessageFormat::Json => render_json(diagnostics, source),
-        MessageFormat::Text if stderr.is_terminal() => render_ansi(diagnostics, source),
-        MessageFormat::Text => render_text(diagnostics, source),
-    };
-    // Nobody is left to be told if standard error is closed.
-    let _ = stderr.write_all(text.as_bytes());
+impl MessageFormat {
+    /// Writes diagnostics to standard error.
+    pub(crate) fn report(self, diagnostics: &[Diagnostic], source: &SourceFile) {
+        let mut stderr = std::io::stderr();
+        let text = match self {
+            Self::Json => render_json(diagnostics, source),
+            Self::Text if stderr.is_terminal() => render_ansi(diagnostics, source),
+            Self::Text => render_text(diagnostics, source),
+        };
+        // Nobody is left to be told if standard error is closed.
+        let _ = stderr.write_all(text.as_bytes());
+    }
+
+    /// Opens a model, IR or program, and reports the warnings about it.
+    pub(crate) fn open(self, path: &Path) -> Result<Opened, Failure> {
+        let opened = Opened::open(path)?;
+        if let Opened::Model(model) = &opened {
+            self.report(&model.warnings, &model.source);
+        }
+        Ok(opened)
+    }
 }
 
-/// Writes to standard output.
+/// A number of things.
+pub(crate) fn count(n: u64, thing: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{n} {thing}{plural}")
+}
+
+/// Writes to standard output. That nobody reads on, as behind `head`, is no failure.
 pub(crate) fn say(text: &str) -> Result<(), Failure> {
+    say_bytes(text.as_bytes())
+}
+
+fn say_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = std::io::stdout();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written
-        .map_err(|e| Diagnostic::error(Code::E0002, format!("cannot write to standard output: {e}")).into())
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            let message = format!("cannot write to standard output: {}", reason(&e));
+            Err(Diagnostic::error(Code::E0002, message).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Writes a file that appears complete or not at all; `-` is standard output.
 pub(crate) fn save(path: &Path, contents: &[u8]) -> Result<(), Failure> {
     if path == Path::new("-") {
-        return say(&String::from_utf8_lossy(contents));
+        return say_bytes(contents);
     }
-    write_atomically(path, |file| Ok(file.write_all(contents)?)).map_err(|e| unwritable(path, &e))
+    write_atomically(path, |file| Ok(file.write_all(contents)?)).map_err(|e| io_failure(&e, true))
 }
 
-/// The failure to write a file.
-pub(crate) fn unwritable(path: &Path, error: &IoError) -> Failure {
-    match error {
-        IoError::File { .. } => io_failure(error, true),
-        other => Diagnostic::error(Code::E0002, format!("{}: {other}", path.display())).into(),
+/// That a file can be written, said before the work and not after it; `-` always can.
+pub(crate) fn probe(path: &Path) -> Result<(), Failure> {
+    if path == Path::new("-") {
+        return Ok(());
     }
+    can_write(path).map_err(|e| io_failure(&e, true))
 }

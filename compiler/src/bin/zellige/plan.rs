@@ -1,15 +1,15 @@
 //! `zellige plan`: what would happen.
 
-use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use zellige_compiler::driver::{Failure, Opened, Report, TensorReport};
+use serde_json::json;
+use zellige_compiler::driver::{Failure, Opened, Report, SectionReport, TensorReport};
+use zellige_compiler::ir::Target;
 use zellige_grammar::{Code, Diagnostic};
-use zellige_runtime::machine::format_size;
 
 use crate::options::{Binding, Compiling};
-use crate::output::{self, Outcome};
+use crate::output::{self, MessageFormat, Outcome, count};
 
 /// Show what would happen: sections, tiles, halos, receptive field, bytes
 #[derive(Args)]
@@ -25,84 +25,123 @@ pub(crate) struct Plan {
     compiling: Compiling,
 }
 
+/// SRAM and device memory below which there is no plan.
+type Smallest = Option<[u64; 2]>;
+
 impl Plan {
-    pub(crate) fn run(&self) -> Result<Outcome, Failure> {
-        let Opened::Model(model) = Opened::open(&self.model)? else {
+    pub(crate) fn run(&self, messages: MessageFormat) -> Result<Outcome, Failure> {
+        let Opened::Model(model) = messages.open(&self.model)? else {
             return Err(Diagnostic::error(Code::E0005, "`plan` takes a model or a graph").into());
         };
-        let graph = model.bind(&Vec::new(), &self.binding.bindings()?)?;
         let options = self.compiling.options()?;
+        let graph = model.bind(&Vec::new(), &self.binding.bindings()?)?;
         let (sections, report) = model.plan(&graph, &options)?;
-        if self.json {
-            let json = serde_json::to_string_pretty(&report);
-            let json = json.map_err(|e| Diagnostic::error(Code::E0901, e.to_string()))?;
-            output::say(&format!("{json}\n"))?;
-            return Ok(Outcome::Done);
-        }
         let smallest = options.for_passes().smallest_budgets(&graph);
-        output::say(&text(&report, &sections.target, smallest))?;
+        let text =
+            if self.json { json(&report, smallest) } else { text(&report, &sections.target, smallest) };
+        output::say(&text)?;
         Ok(Outcome::Done)
     }
 }
 
-fn text(report: &Report, target: &zellige_compiler::ir::Target, smallest: Option<[u64; 2]>) -> String {
-    let mut out = String::new();
-    // Writing to a string does not fail.
-    let mut line = |text: String| {
-        let _ = writeln!(out, "{text}");
-    };
-    line(format!(
-        "machine {}: {} SRAM a worker, {} memory, {} workers",
+fn json(report: &Report, smallest: Smallest) -> String {
+    let mut value = json!(report);
+    value["smallest_sram_bytes"] = json!(smallest.map(|s| s[0]));
+    value["smallest_memory_bytes"] = json!(smallest.map(|s| s[1]));
+    format!("{value:#}\n")
+}
+
+fn text(report: &Report, target: &Target, smallest: Smallest) -> String {
+    let mut lines = vec![format!(
+        "machine {}: {} with {} of SRAM each, {} of memory",
         target.machine.name,
-        format_size(target.sram),
-        format_size(target.memory),
-        target.threads
-    ));
-    for s in &report.sections {
-        let [h, w] = s.tile;
-        let [rows, cols] = s.grid;
-        line(format!(
-            "section {}: {} ops, {} tiles of {h}x{w} ({rows} x {cols}), recompute {:.3}, SRAM {} bytes",
-            s.name,
-            s.ops,
-            rows * cols,
-            s.recompute_ratio,
-            s.sram_bytes
-        ));
-        s.inputs.iter().for_each(|t| line(format!("    reads  {}", tensor(t))));
-        s.outputs.iter().for_each(|t| line(format!("    writes {}", tensor(t))));
-        s.reduced.iter().for_each(|t| line(format!("    sums   {t}")));
-        line(format!(
-            "    modelled: {:.3} GFLOP, {:.1} MiB to and from memory, {:.2} ms",
-            s.flops / 1e9,
-            s.traffic / f64::from(1 << 20),
-            s.seconds * 1e3
-        ));
-    }
-    line(match report.receptive_field {
-        Some([h, w]) => format!("receptive field: {h} x {w} pixels"),
-        None => "receptive field: the whole image (there is a sum over space)".to_owned(),
-    });
+        count(target.threads.into(), "worker"),
+        bytes(target.sram),
+        bytes(target.memory)
+    )];
+    report.sections.iter().for_each(|s| section(s, &mut lines));
     let tiles: u64 = report.sections.iter().map(|s| s.grid[0] * s.grid[1]).sum();
-    line(format!("{} sections, {tiles} tiles", report.sections.len()));
-    line(format!(
-        "{:.3} GFLOP without halos, recompute ratio {:.3}",
-        report.flops / 1e9,
-        report.recompute_ratio
+    let [sram, memory] =
+        [0, 1].map(|i| smallest.map_or(String::new(), |s| format!("; the smallest that would do: {}", s[i])));
+    lines.extend([
+        match report.receptive_field {
+            Some([h, w]) => format!("receptive field: {h} x {w} pixels"),
+            None => "receptive field: the whole image (there is a sum over space)".to_owned(),
+        },
+        format!("total: {}, {}", count(report.sections.len() as u64, "section"), count(tiles, "tile")),
+        format!(
+            "work: {:.3} GFLOP without halos, recompute ratio {:.3}",
+            report.flops / 1e9,
+            report.recompute_ratio
+        ),
+        format!("--sram: {} bytes a worker are used{sram}", report.sram_bytes),
+        format!(
+            "--memory: {} bytes are used, {} of them for inputs and outputs{memory}",
+            report.device_bytes.saturating_add(report.border_bytes),
+            report.border_bytes
+        ),
+    ]);
+    lines.join("\n") + "\n"
+}
+
+fn section(section: &SectionReport, lines: &mut Vec<String>) {
+    let [h, w] = section.tile;
+    let [rows, columns] = section.grid;
+    lines.push(format!(
+        "section {}: {}, {} of {h}x{w} ({rows} x {columns}), {} of SRAM",
+        section.name,
+        count(section.ops as u64, "op"),
+        count(rows * columns, "tile"),
+        bytes(section.sram_bytes)
     ));
-    line(format!(
-        "planned: {} bytes of SRAM a worker; {} bytes of device memory, and {} for inputs and outputs",
-        report.sram_bytes, report.device_bytes, report.border_bytes
+    let reads = section.inputs.iter().map(|t| format!("    reads  {}", tensor(t)));
+    let writes = section.outputs.iter().map(|t| format!("    writes {}", tensor(t)));
+    let sums = section.reduced.iter().map(|t| format!("    sums   {t}"));
+    lines.extend(reads.chain(writes).chain(sums));
+    lines.push(format!(
+        "    modelled: {:.3} GFLOP (recompute ratio {:.3}), {} to and from memory, {:.2} ms",
+        section.flops / 1e9,
+        section.recompute_ratio,
+        bytes(section.traffic as u64),
+        section.seconds * 1e3
     ));
-    if let Some([sram, memory]) = smallest {
-        line(format!("smallest budgets: --sram {sram}, --memory {memory}"));
-    }
-    out
 }
 
 fn tensor(t: &TensorReport) -> String {
     let [h, w] = t.tile;
-    let [oy, ox] = t.overlap;
-    let padding = if t.padding == [0; 4] { String::new() } else { format!(", padding {:?}", t.padding) };
-    format!("{}: {} in tiles of {h}x{w}, overlap {oy}x{ox}{padding}", t.name, t.shape)
+    let overlap = match t.overlap {
+        [0, 0] => String::new(),
+        [oy, ox] => format!(", overlap {oy}x{ox}"),
+    };
+    let padding = match t.padding {
+        [0, 0, 0, 0] => String::new(),
+        [top, left, bottom, right] => {
+            format!(", padding top {top}, left {left}, bottom {bottom}, right {right}")
+        }
+    };
+    format!("{}: {} in tiles of {h}x{w}{overlap}{padding}", t.name, t.shape)
+}
+
+/// Bytes to three digits.
+fn bytes(bytes: u64) -> String {
+    let units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    let (mut value, mut unit) = (bytes as f64, 0);
+    while value >= 1023.5 && unit + 1 < units.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let digits = if unit == 0 || value >= 99.95 {
+        0
+    } else if value >= 9.995 {
+        1
+    } else {
+        2
+    };
+    let number = format!("{value:.digits$}");
+    let number = if unit > 0 && number.contains('.') {
+        number.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &number
+    };
+    format!("{number} {}", units[unit])
 }

@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use clap::Args;
 use zellige_compiler::driver::{Failure, Opened, engine_failure, io_failure};
+use zellige_compiler::ir::Module;
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::engine::Executable;
 use zellige_runtime::io::{self, Array, Channels, Format, ReadOptions};
-use zellige_runtime::program::{Program, Role};
+use zellige_runtime::program::{Dims, Program, Role};
 
 use crate::execute;
 use crate::options::{Binding, Compiling, NamedFile, Running, assign, given, named_file};
-use crate::output::{self, Outcome};
+use crate::output::{self, MessageFormat, Outcome};
 use crate::stats::{Compiled, Stats};
 
 /// Run a model or a program on images or arrays
@@ -48,33 +49,50 @@ pub(crate) struct Prepared {
 }
 
 impl Run {
-    pub(crate) fn run(&self) -> Result<Outcome, Failure> {
-        let opened = Opened::open(&self.model)?;
-        let outputs = assign(&self.output, &tensor_names(&opened, Role::Output), "output")?;
-        for (_, path) in &outputs {
-            writable(path)?;
-        }
+    pub(crate) fn run(&self, messages: MessageFormat) -> Result<Outcome, Failure> {
+        let opened = messages.open(&self.model)?;
+        let outputs = self.outputs(&opened)?;
         let prepared = prepare(opened, &self.input, &self.binding, &self.compiling)?;
-        let threads = self.compiling.threads.or(Some(prepared.program.machine.units)).filter(|&t| t <= 256);
+        for (name, path) in &outputs {
+            fits(&prepared.program, name, path)?;
+        }
+        let options = self.running.options(self.compiling.threads, &prepared.program.machine);
         let start = Instant::now();
-        let mut executable = Executable::load(prepared.program, &self.running.options(threads))
-            .map_err(|e| engine_failure(&e))?;
+        let mut executable = Executable::load(prepared.program, &options).map_err(|e| engine_failure(&e))?;
         let load_ms = start.elapsed().as_secs_f64() * 1e3;
         let mut arrays = execute::output_arrays(executable.program())?;
         let Some(run) = execute::run(&mut executable, &prepared.inputs, &mut arrays)? else {
             return Ok(Outcome::Interrupted);
         };
-        for (name, path) in &outputs {
-            let array = arrays.iter().find(|(n, _)| n == name).map(|(_, a)| a);
-            let array = array
-                .ok_or_else(|| Diagnostic::error(Code::E0901, format!("output `{name}` was not computed")))?;
-            io::write(path, array).map_err(|e| output::unwritable(path, &e))?;
+        for (name, array) in &arrays {
+            for (_, path) in outputs.iter().filter(|(n, _)| n == name) {
+                io::write(path, array).map_err(|e| io_failure(&e, true))?;
+            }
         }
         if let Some(path) = &self.stats {
             let stats = Stats::new(&prepared.compiled, load_ms, std::slice::from_ref(&run));
             output::save(path, format!("{}\n", stats.json()).as_bytes())?;
         }
         Ok(Outcome::Done)
+    }
+
+    /// The files that outputs go to. That they can be written is said before the work and not after it.
+    fn outputs(&self, opened: &Opened) -> Result<Vec<(String, PathBuf)>, Failure> {
+        if let Opened::Ir(module, _) = opened {
+            return Err(not_run(module));
+        }
+        let outputs = assign(&self.output, &tensor_names(opened, Role::Output), "output")?;
+        for (i, (name, path)) in outputs.iter().enumerate() {
+            writable(path)?;
+            if let Some((other, _)) = outputs[..i].iter().find(|(_, p)| p == path) {
+                let message = format!("outputs `{other}` and `{name}` go to one file, `{}`", path.display());
+                return Err(Diagnostic::error(Code::E0004, message).into());
+            }
+        }
+        if let Some(path) = &self.stats {
+            output::probe(path)?;
+        }
+        Ok(outputs)
     }
 }
 
@@ -97,12 +115,13 @@ pub(crate) fn prepare(
     binding: &Binding,
     compiling: &Compiling,
 ) -> Result<Prepared, Failure> {
-    let names = tensor_names(&opened, Role::Input);
     let options = compiling.options()?;
-    let files = assign(inputs, &names, "input")?;
+    if matches!(opened, Opened::Program(_)) {
+        compiling.refuse_compiled(binding)?;
+    }
+    let files = assign(inputs, &tensor_names(&opened, Role::Input), "input")?;
     let arrays = files.into_iter().map(|(name, path)| {
-        let channels = wanted_channels(&opened, &name);
-        let options = ReadOptions { channels, ..ReadOptions::default() };
+        let options = ReadOptions { channels: wanted_channels(&opened, &name), ..ReadOptions::default() };
         io::read(&path, &options).map(|a| (name, a)).map_err(|e| io_failure(&e, false))
     });
     let inputs = arrays.collect::<Result<Vec<_>, Failure>>()?;
@@ -111,19 +130,17 @@ pub(crate) fn prepare(
             let start = Instant::now();
             let graph = model.bind(&given(&inputs), &binding.bindings()?)?;
             let (program, report) = model.compile(&graph, &options)?;
-            let compiled = Compiled { compile_ms: start.elapsed().as_secs_f64() * 1e3, report: Some(report) };
-            Ok(Prepared { program, inputs, compiled })
+            Ok(Prepared { program, inputs, compiled: Compiled::since(start, report) })
         }
-        Opened::Program(program) => {
-            Ok(Prepared { program: *program, inputs, compiled: Compiled { compile_ms: 0.0, report: None } })
-        }
-        Opened::Ir(module, _) => {
-            let message = format!("IR at the {} level is not run as it is", module.level());
-            Err(Diagnostic::error(Code::E0612, message)
-                .hint("`zellige compile` makes a program of it")
-                .into())
-        }
+        Opened::Program(program) => Ok(Prepared { program: *program, inputs, compiled: Compiled::before() }),
+        Opened::Ir(module, _) => Err(not_run(&module)),
     }
+}
+
+/// The failure to run IR below the graph.
+pub(crate) fn not_run(module: &Module) -> Failure {
+    let message = format!("IR at the {} level is not run as it is", module.level());
+    Diagnostic::error(Code::E0612, message).hint("`zellige compile` makes a program of it").into()
 }
 
 /// A model with one input channel gets grey images.
@@ -141,20 +158,31 @@ fn wanted_channels(opened: &Opened, input: &str) -> Channels {
     if one { Channels::Grey } else { Channels::Rgb }
 }
 
-/// That a file of this name can be written, said before the work and not after it.
+/// That a file of this name can be written.
 fn writable(path: &Path) -> Result<(), Failure> {
     match Format::of(path) {
         Ok(Format::Jpeg) => {
-            let message = format!("{}: JPEG files are read, not written", path.display());
+            let message = format!("cannot write `{}`: JPEG files are read, not written", path.display());
             return Err(Diagnostic::error(Code::E0509, message).hint("write .png or .npy").into());
         }
-        Ok(_) => {}
-        Err(error) => return Err(io_failure(&error, true)),
+        Ok(Format::Png | Format::Npy) => {}
+        Err(error) => return Err(io_failure(&error.in_file(path), true)),
     }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if folder.is_dir() {
-        Ok(())
-    } else {
-        Err(Diagnostic::error(Code::E0002, format!("{}: the folder does not exist", path.display())).into())
+    output::probe(path)
+}
+
+/// That the format of an output's file takes arrays of its shape.
+fn fits(program: &Program, name: &str, path: &Path) -> Result<(), Failure> {
+    let tensor = program.tensors.iter().find(|t| t.role == Role::Output && t.name == name);
+    let image = |d: &Dims| d.n == 1 && (d.c == 1 || d.c == 3);
+    match tensor {
+        Some(t) if Format::of(path).ok() == Some(Format::Png) && !image(&t.dims) => {
+            let Dims { n, c, h, w } = t.dims;
+            let message = format!("output `{name}` is f32[{n}, {c}, {h}, {w}], which is no image");
+            Err(Diagnostic::error(Code::E0503, message)
+                .hint("PNG takes one image of 1 or 3 channels; write .npy")
+                .into())
+        }
+        _ => Ok(()),
     }
 }

@@ -1,5 +1,7 @@
 //! `--stats` and `bench --json`: one JSON object.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
 use zellige_compiler::driver::Report;
 use zellige_runtime::engine::RunStats;
@@ -10,6 +12,18 @@ pub(crate) struct Compiled {
     pub(crate) compile_ms: f64,
     /// Its plan, where it was compiled here.
     pub(crate) report: Option<Report>,
+}
+
+impl Compiled {
+    /// Before this command ran.
+    pub(crate) fn before() -> Self {
+        Self { compile_ms: 0.0, report: None }
+    }
+
+    /// By now, begun at `start`.
+    pub(crate) fn since(start: Instant, report: Report) -> Self {
+        Self { compile_ms: start.elapsed().as_secs_f64() * 1e3, report: Some(report) }
+    }
 }
 
 /// Figures of one or more runs.

@@ -7,11 +7,11 @@ use zellige_compiler::driver::{CompileOptions, Failure, Opened, engine_failure};
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::engine::{EngineKind, Executable, Options};
 use zellige_runtime::io::Array;
-use zellige_runtime::program::{Program, Role};
+use zellige_runtime::program::{Axis, Instr, Program, Role, Section};
 
 use crate::execute;
 use crate::options::{Binding, Compiling, NamedFile, Running, named_file};
-use crate::output::{self, Outcome};
+use crate::output::{self, MessageFormat, Outcome, count};
 use crate::run::prepare;
 
 /// Run tiled, run untiled on the reference engine, and compare bit for bit
@@ -31,8 +31,8 @@ pub(crate) struct Verify {
 }
 
 impl Verify {
-    pub(crate) fn run(&self) -> Result<Outcome, Failure> {
-        let opened = Opened::open(&self.model)?;
+    pub(crate) fn run(&self, messages: MessageFormat) -> Result<Outcome, Failure> {
+        let opened = messages.open(&self.model)?;
         let Opened::Model(model) = &opened else {
             return Err(Diagnostic::error(Code::E0005, "`verify` takes a model or a graph").into());
         };
@@ -51,11 +51,9 @@ impl Verify {
 
         let tiles: u64 = prepared.program.sections.iter().map(|s| s.images * s.y.steps * s.x.steps).sum();
         let sections = prepared.program.sections.len();
-        let threads = self.compiling.threads.or(Some(prepared.program.machine.units)).filter(|&t| t <= 256);
+        let native = self.running.options(self.compiling.threads, &prepared.program.machine);
         let jit = Options { engine: EngineKind::Jit, threads: 1, ..Options::default() };
-        let Some((tiled, program)) =
-            outputs(prepared.program, &self.running.options(threads), &prepared.inputs)?
-        else {
+        let Some((tiled, program)) = outputs(prepared.program, &native, &prepared.inputs)? else {
             return Ok(Outcome::Interrupted);
         };
         let Some((untiled, _)) = outputs(untiled, &jit, &prepared.inputs)? else {
@@ -64,9 +62,13 @@ impl Verify {
         match difference(&tiled, &untiled) {
             None => {
                 let values: usize = tiled.iter().map(|(_, a)| a.data.len()).sum();
+                let outputs = tiled.len();
                 output::say(&format!(
-                    "identical: {values} values in {} outputs ({tiles} tiles in {sections} sections)\n",
-                    tiled.len()
+                    "identical: {} in {} ({} in {})\n",
+                    count(values as u64, "value"),
+                    count(outputs as u64, "output"),
+                    count(tiles, "tile"),
+                    count(sections as u64, "section"),
                 ))?;
                 Ok(Outcome::Done)
             }
@@ -113,14 +115,7 @@ impl Difference {
     /// With the section and the tile that wrote the value.
     fn describe(&self, program: &Program) -> String {
         let [n, c, y, x] = self.at;
-        let home = program.sections.iter().find_map(|s| {
-            let buffer = s.buffers.iter().position(|b| self.is_of(b.name.as_str(), program))?;
-            let step = |axis: &zellige_runtime::program::Axis, at: u64| {
-                axis.buffers[buffer].owned.iter().position(|o| o.start <= at as i64 && (at as i64) < o.end)
-            };
-            Some((s.name.clone(), step(&s.y, y)?, step(&s.x, x)?))
-        });
-        let home = home.map_or(String::new(), |(s, i, j)| format!(", tile ({i}, {j}) of section {s}"));
+        let home = program.sections.iter().find_map(|s| self.tile(program, s)).unwrap_or_default();
         format!(
             "different: output `{}` at [{n}, {c}, {y}, {x}]: tiled {:?} ({:08x}), untiled {:?} ({:08x}){home}",
             self.output,
@@ -131,18 +126,20 @@ impl Difference {
         )
     }
 
-    fn is_of(&self, buffer: &str, program: &Program) -> bool {
-        let stored = |s: &zellige_runtime::program::Section| {
-            s.body.iter().any(|i| match &i.instr {
-                zellige_runtime::program::Instr::Store(store) => {
-                    let tensor = &program.tensors[store.dst.index()];
-                    tensor.role == Role::Output
-                        && tensor.name == self.output
-                        && s.buffers[store.src.index()].name == buffer
-                }
-                _ => false,
-            })
+    /// The tile of a section that stores the value, in words.
+    fn tile(&self, program: &Program, section: &Section) -> Option<String> {
+        let buffer = section.body.iter().find_map(|i| match &i.instr {
+            Instr::Store(store) => {
+                let tensor = &program.tensors[store.dst.index()];
+                let home = tensor.role == Role::Output && tensor.name == self.output;
+                home.then_some(store.src.index())
+            }
+            _ => None,
+        })?;
+        let step = |axis: &Axis, at: u64| {
+            axis.buffers[buffer].owned.iter().position(|o| o.start <= at as i64 && (at as i64) < o.end)
         };
-        program.sections.iter().any(stored)
+        let (row, column) = (step(&section.y, self.at[2])?, step(&section.x, self.at[3])?);
+        Some(format!(", tile ({row}, {column}) of section {}", section.name))
     }
 }

@@ -1,0 +1,1 @@
+//! Ctrl-C, and a reader that goes away.
