@@ -57,3 +57,26 @@ pub fn inputs(graph: &Graph, seed: u64) -> Vec<(String, Array)> {
     };
     graph.inputs.iter().map(|&v| array(v)).collect()
 }
+
+/// Some of the values replaced by what arithmetic treats apart: infinities, NaNs of either sign, zeros, subnormals, extremes.
+pub fn make_odd(inputs: &mut [(String, Array)], seed: u64) {
+    const ODD: [f32; 10] = [
+        0.0,
+        -0.0,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
+        f32::from_bits(0xffc1_2345),
+        f32::MAX,
+        f32::MIN,
+        1e-42,
+        -1e-42,
+    ];
+    let mut rng = fastrand::Rng::with_seed(seed ^ 0x0dd);
+    for (_, array) in inputs {
+        for _ in 0..rng.usize(1..=8) {
+            let at = rng.usize(0..array.data.len());
+            array.data[at] = ODD[rng.usize(0..ODD.len())];
+        }
+    }
+}

@@ -9,3 +9,4 @@ mod lossless;
 mod models;
 mod onnxruntime;
 mod random_models;
+mod tidy;

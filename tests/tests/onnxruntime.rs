@@ -35,7 +35,9 @@ fn random_models_give_what_onnxruntime_gives() {
 
 fn compare(case: &Case, expected: &ExpectedModel, options: &CompileOptions) -> Result<(), String> {
     if case.hash() != expected.model {
-        return Err("it is not the model that the data was made for; see `zellige_tests::onnxruntime`".to_owned());
+        return Err(
+            "it is not the model that the data was made for; see `zellige_tests::onnxruntime`".to_owned()
+        );
     }
     let program = run::compile(&case.graph, options).map_err(|d| describe(&d))?;
     let (outputs, _) = run::run(program, &Options::default(), &case.inputs).map_err(|e| e.to_string())?;
@@ -54,14 +56,21 @@ fn compare_output(name: &str, found: &Array, expected: &ExpectedOutput) -> Resul
     }
     for (at, &value) in positions(found.data.len()).zip(&expected.values) {
         let (found, value) = (f64::from(found.data[at]), f64::from(value));
-        // Written so that a NaN fails.
-        if !((found - value).abs() <= TOLERANCE * expected.largest) {
-            return Err(format!("value {at} is {found}, expected {value}; the largest is {}", expected.largest));
+        if !near(found, value, TOLERANCE * expected.largest) {
+            return Err(format!(
+                "value {at} is {found}, expected {value}; the largest is {}",
+                expected.largest
+            ));
         }
     }
     let mean = found.data.iter().map(|v| f64::from(v.abs())).sum::<f64>() / found.data.len() as f64;
-    if !((mean - expected.mean).abs() <= MEAN_TOLERANCE * expected.largest) {
+    if !near(mean, expected.mean, MEAN_TOLERANCE * expected.largest) {
         return Err(format!("the mean of magnitudes is {mean}, expected {}", expected.mean));
     }
     Ok(())
+}
+
+/// Whether both are numbers, and not further apart.
+fn near(a: f64, b: f64, distance: f64) -> bool {
+    (a - b).abs() <= distance
 }

@@ -12,6 +12,9 @@ use zellige_runtime::program::instr::AxisId;
 use super::flow::{Flow, FlowTensor};
 use super::footprint::need;
 
+/// Most steps of an axis: tables are made step by step before they are compressed.
+pub const MAX_STEPS: u64 = 1 << 22;
+
 /// Tiles of every tensor of a section along one axis, in the order of [`Flow::tensors`].
 #[derive(Clone, Debug)]
 pub struct AxisGeometry {

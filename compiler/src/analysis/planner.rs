@@ -8,7 +8,7 @@ use super::buffers::{self, Buffer};
 use super::cost::{Cost, section_cost};
 use super::flow::Flow;
 use super::fusion::{self, Group};
-use super::geometry::{AxisGeometry, axis_geometry};
+use super::geometry::{AxisGeometry, MAX_STEPS, axis_geometry};
 use crate::base::{OpId, ValueId};
 use crate::ir::{Graph, Target};
 
@@ -273,11 +273,11 @@ impl<'a> Planner<'a> {
             return vec![extent];
         }
         if let Some(tile) = self.wishes.tile {
-            return vec![tile[axis].clamp(1, extent)];
+            return vec![tile[axis].clamp(extent.div_ceil(MAX_STEPS), extent)];
         }
         let parts = (1..=6).map(|k| extent.div_ceil(k).next_multiple_of(8).min(extent));
         let round = [1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 512, 1024];
-        let mut sizes: Vec<u64> = parts.chain(round).filter(|&s| s <= extent).collect();
+        let mut sizes: Vec<u64> = parts.chain(round).filter(|&s| s <= extent && extent.div_ceil(s) <= MAX_STEPS).collect();
         sizes.sort_unstable();
         sizes.dedup();
         sizes

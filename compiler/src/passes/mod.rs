@@ -11,6 +11,7 @@ mod tile;
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::machine::format_size;
 
+use crate::analysis::geometry::MAX_STEPS;
 use crate::ir::{Graph, Sections, Target};
 
 pub use crate::ir::{Level, Module};
@@ -114,6 +115,16 @@ fn wrong_level(pass: &str, wanted: Level, found: Level) -> Diagnostic {
     let hint = (found == Level::Graph).then(|| "run pass `section-cut` first".to_owned());
     Diagnostic::error(Code::E0612, format!("pass `{pass}` takes the {wanted} level, found the {found} level"))
         .maybe_hint(hint)
+}
+
+/// Whether tiles of a size cut an extent into more steps than there may be.
+fn too_many_steps(extent: [u64; 2], tile: [u64; 2]) -> bool {
+    (0..2).any(|axis| extent[axis].div_ceil(tile[axis].max(1)) > MAX_STEPS)
+}
+
+fn invalid_tile(name: &str, [h, w]: [u64; 2], [rows, cols]: [u64; 2]) -> Diagnostic {
+    let message = format!("tiles of {rows} x {cols} cut the {h} x {w} pixels of `{name}` into too many steps");
+    Diagnostic::error(Code::E0704, message).hint(format!("there may be {MAX_STEPS} along an axis; ask for larger tiles"))
 }
 
 /// For passes that look at what an earlier pass has decided.

@@ -23,6 +23,7 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
     if !graph.is_bound() {
         return Err(vec![unbound(&graph)]);
     }
+    check_tile(&graph, options)?;
     let choices = plan(&graph, options)?;
     let sections = choices.into_iter().enumerate().map(|(i, choice)| Section {
         name: format!("s{i}"),
@@ -35,6 +36,19 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
     });
     let sections = sections.collect();
     Ok(Module::Sections(Sections { graph, target: options.target.clone(), sections, device: None }))
+}
+
+/// Whether the tile asked for cuts no tensor into more steps than there may be.
+fn check_tile(graph: &Graph, options: &Options) -> Result<(), Vec<Diagnostic>> {
+    let Some(tile) = options.tile.filter(|_| !options.untiled) else { return Ok(()) };
+    for (_, node) in graph.ops.iter() {
+        let [.., h, w] = graph.sizes(node.output).unwrap_or([1; 4]);
+        if super::too_many_steps([h, w], tile) {
+            let name = &graph.values[node.output].name;
+            return Err(vec![super::invalid_tile(name, [h, w], tile).label(node.span, "computed here")]);
+        }
+    }
+    Ok(())
 }
 
 fn unbound(graph: &Graph) -> Diagnostic {

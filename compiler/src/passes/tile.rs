@@ -23,6 +23,11 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
         section.tile = Some(tile);
         let flow = Flow::of(&ir.graph, &section.ops, &consumers)
             .ok_or_else(|| super::missing(&section.name, "output", "section-cut"))?;
+        let anchor = &flow.tensors[flow.anchor];
+        let extent = [anchor.sizes[2], anchor.sizes[3]];
+        if super::too_many_steps(extent, tile) {
+            return Err(vec![super::invalid_tile(&ir.graph.values[anchor.value].name, extent, tile)]);
+        }
         let axes = AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, tile[axis.index()], u64::MAX));
         section.grid = Some([axes[0].steps, axes[1].steps]);
         let tilings =
