@@ -51,7 +51,7 @@ pub(super) fn program_failure(path: &Path, error: &FormatError) -> Failure {
 }
 
 /// A file that the operating system does not let read.
-pub(super) fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
+pub fn unreadable(path: &Path, error: &io::Error) -> Diagnostic {
     Diagnostic::error(Code::E0001, format!("cannot read `{}`: {}", path.display(), reason(error)))
 }
 

@@ -7,7 +7,7 @@ mod report;
 mod source;
 mod weights;
 
-pub use failure::{Failure, engine_failure, io_failure, reason};
+pub use failure::{Failure, engine_failure, io_failure, reason, unreadable};
 pub use options::CompileOptions;
 pub use pipeline::{Pipeline, passes_named};
 pub use report::{Report, SectionReport, TensorReport};

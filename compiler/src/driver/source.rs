@@ -179,15 +179,13 @@ impl Model {
 }
 
 /// The graph that a program carries.
-pub fn graph_of(program: &Program) -> Result<Graph, Vec<Diagnostic>> {
-    match text::parse(&program.graph)? {
-        Module::Graph(graph) => {
-            verify::verify_graph(&graph)?;
-            Ok(graph)
+pub fn graph_of(program: &Program) -> Result<Graph, Failure> {
+    let source = SourceFile::new("the program's graph", program.graph.as_str());
+    match text::parse(&source.text).map_err(|d| Failure::new(d, &source))? {
+        Module::Graph(graph) => Ok(graph),
+        other => {
+            let message = format!("the program carries its {}, not its graph", other.level());
+            Err(Diagnostic::error(Code::E0610, message).into())
         }
-        other => Err(vec![Diagnostic::error(
-            Code::E0610,
-            format!("the program carries its {}, not its graph", other.level()),
-        )]),
     }
 }

@@ -1,6 +1,7 @@
 //! Giving a program the values of its parameters: from a safetensors file, or from a seed.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::Path;
 
 use zellige_grammar::{Code, Diagnostic, suggest};
@@ -52,10 +53,13 @@ fn from_file(program: &mut Program, graph: &Graph, path: &Path) -> Result<(), Ve
 fn unusable(path: &Path, error: &IoError) -> Diagnostic {
     let inner = if let IoError::File { error, .. } = error { &**error } else { error };
     match inner {
+        // Mapping one fails as if it were a strange device.
+        IoError::Os(_) if path.is_dir() => unreadable(path, &io::ErrorKind::IsADirectory.into()),
         IoError::Os(e) => unreadable(path, e),
         other => {
             let message = format!("`{}` is not a usable weights file: {other}", path.display());
             Diagnostic::error(Code::E0405, message)
+                .hint("weights are safetensors; `zellige explain E0405` says how to convert others")
         }
     }
 }

@@ -70,6 +70,7 @@ impl fmt::Display for ArgKind {
             Self::Int => f.write_str("an integer"),
             Self::Float => f.write_str("a number"),
             Self::Bool => f.write_str("`true` or `false`"),
+            Self::Word([word]) => write!(f, "always \"{word}\""),
             Self::Word(words) => write!(f, "one of \"{}\"", words.join("\", \"")),
             Self::Pair => f.write_str("an integer or `[y, x]`"),
             Self::Sides => f.write_str("an integer, `[y, x]` or `(top: …, left: …, bottom: …, right: …)`"),

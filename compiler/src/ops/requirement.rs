@@ -114,6 +114,10 @@ impl Condition {
 
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Equal(subject, _) | Self::Multiple(subject, _) | Self::AtLeast(subject, _)) = self;
+        if subject.constant().is_some() {
+            f.write_str("the size ")?;
+        }
         match self {
             Self::Equal(a, b) => write!(f, "{a} must equal {b}"),
             Self::Multiple(a, 2) => write!(f, "{a} must be even"),

@@ -112,7 +112,9 @@ fn graph(module: Module, pass: &str) -> Result<Graph, Vec<Diagnostic>> {
 }
 
 fn wrong_level(pass: &str, wanted: Level, found: Level) -> Diagnostic {
+    let hint = (found == Level::Graph).then(|| "run pass `section-cut` first".to_owned());
     Diagnostic::error(Code::E0612, format!("pass `{pass}` takes the {wanted} level, found the {found} level"))
+        .maybe_hint(hint)
 }
 
 /// Whether tiles of a size cut an extent into more steps than there may be.

@@ -99,7 +99,10 @@ fn refuse_sram(graph: &Graph, options: &Options, error: &PlanError) -> Diagnosti
     let PlanError::Sram { op, needed } = *error;
     let node = &graph.ops[op];
     let (name, given) = (&graph.values[node.output].name, bytes(options.target.sram));
-    let what = if options.tile.is_some() { "a tile of the size asked for" } else { "the smallest tile" };
+    let what = match options.tile {
+        Some([h, w]) => format!("a tile of {h}x{w}"),
+        None => "the smallest tile".to_owned(),
+    };
     Diagnostic::error(
         Code::E0701,
         format!("{what} of `{name}` takes {}, and a worker's SRAM is {given}", bytes(needed)),

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use serde_json::{Value, json};
 use zellige_compiler::passes::PIPELINE;
 
 use crate::folder::Folder;
@@ -52,4 +53,27 @@ fn check(path: &Path) -> Result<(), String> {
         return fail(format!("ends with {:?}: {}", ended.status, ended.stderr));
     }
     snapshot::compare(&path.with_extension("expected"), &ended.stdout)
+}
+
+/// The example of the documentation: an image of 32 x 32, two 3 x 3 convolutions padded by 1, output in 2 x 2 tiles of 16 x 16.
+#[test]
+fn two_convolutions_have_the_geometry_that_a_hand_finds() {
+    let folder = Folder::new();
+    let case = snapshot::folder("filetests/allocate/two_convolutions.zir");
+    folder.write("m.zir", fs::read(case).unwrap());
+    folder.succeeds("opt m.zir --passes tile,pad,overlap,allocate -o s.zir");
+    let metadata: Value = serde_json::from_str(&folder.succeeds("dump s.zir --format json")).unwrap();
+    let section = &metadata["sections"][0];
+    assert_eq!(section["grid"], json!([2, 2]));
+    let tensors = &section["tensors"];
+    for (name, padded, tile, overlap, zeroed) in
+        [("image", 36, 20, 4, Some(1)), ("a", 34, 18, 2, Some(1)), ("b", 32, 16, 0, None)]
+    {
+        let tensor = &tensors[name];
+        assert_eq!(tensor["padded"], json!([padded, padded]), "{tensor:#}");
+        assert_eq!(tensor["tile"], json!([tile, tile]), "{tensor:#}");
+        assert_eq!(tensor["overlap"], json!([overlap, overlap]), "{tensor:#}");
+        let border = zeroed.map_or(Value::Null, |n: u64| json!([n, n, n, n]));
+        assert_eq!(tensor["zero_out"]["border"], border, "{tensor:#}");
+    }
 }

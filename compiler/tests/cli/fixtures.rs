@@ -56,6 +56,7 @@ pub(crate) fn folder() -> &'static Path {
                 fs::write(path.join(format!("{name}.zlg")), text).unwrap();
             }
             fs::create_dir(path.join("folder")).unwrap();
+            fs::create_dir(path.join("folder.png")).unwrap();
             arrays(path);
             weights(path);
             programs(path);
@@ -129,7 +130,13 @@ fn programs(folder: &Path) {
     here.succeeds("compile blur.zlg -o blur.zlp --bind H=9,W=12 --machine tiny --tile 4x8");
     here.succeeds("compile conv.zlg -o conv.zlp --bind H=9,W=12 --machine tiny --tile 4x8");
     here.succeeds("compile conv.zlg -o beside.zlp --bind H=9,W=12 --machine tiny --reference-weights");
-    for name in ["blur.zlp", "conv.zlp", "beside.zlp"] {
+    for (weights, program) in [("lost", "astray"), ("half", "changed")] {
+        fs::copy(folder.join("conv.safetensors"), here.path(&format!("{weights}.safetensors"))).unwrap();
+        here.succeeds(&format!(
+            "compile conv.zlg -o {program}.zlp --bind H=9,W=12 --machine tiny --reference-weights --weights {weights}.safetensors"
+        ));
+    }
+    for name in ["blur.zlp", "conv.zlp", "beside.zlp", "astray.zlp", "changed.zlp"] {
         fs::copy(here.path(name), folder.join(name)).unwrap();
     }
     let good = fs::read(folder.join("blur.zlp")).unwrap();

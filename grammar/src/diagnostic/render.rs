@@ -99,7 +99,7 @@ fn translate(diagnostic: &Diagnostic, text: &str) -> codespan::Diagnostic<()> {
     let labels = diagnostic.labels.iter().map(|label| {
         let style =
             if label.primary { codespan::LabelStyle::Primary } else { codespan::LabelStyle::Secondary };
-        codespan::Label::new(style, (), clamp(label.span, text)).with_message(&label.message)
+        codespan::Label::new(style, (), shown(label.span, text)).with_message(&label.message)
     });
     let hints = diagnostic.hints.iter().map(|hint| format!("help: {hint}"));
     let notes = diagnostic.notes.iter().map(|note| format!("note: {note}"));
@@ -108,6 +108,15 @@ fn translate(diagnostic: &Diagnostic, text: &str) -> codespan::Diagnostic<()> {
         .with_message(&diagnostic.message)
         .with_labels(labels.collect())
         .with_notes(hints.chain(notes).collect())
+}
+
+/// The bytes of a label that are marked: a piece of many lines is marked at its first one.
+fn shown(span: Span, text: &str) -> Range<usize> {
+    const MOST_LINES: usize = 4;
+    let range = clamp(span, text);
+    let mut lines = text[range.clone()].lines();
+    let first = lines.next().map_or(0, str::len);
+    if lines.count() < MOST_LINES { range } else { range.start..range.start + first }
 }
 
 /// Whether the lines on which a label begins and ends are worth showing. Those of files that

@@ -23,7 +23,7 @@ pub enum IoError {
     #[error("`.{0}` is not the extension of a known format (.png, .jpg, .jpeg, .npy)")]
     Extension(String),
     /// The contents are not what the name says.
-    #[error("this is not a {expected} file{}", found.map(|f| format!(", but a {f} file")).unwrap_or_default())]
+    #[error("the contents are {}not {expected}", found.map(|f| format!("{f}, ")).unwrap_or_default())]
     Magic {
         /// What the name says.
         expected: Format,

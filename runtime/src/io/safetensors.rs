@@ -143,7 +143,7 @@ fn read_header(file: &[u8]) -> Result<IndexMap<String, TensorInfo>, IoError> {
     let (&prefix, rest) = file.split_first_chunk::<PREFIX>().ok_or(IoError::Truncated)?;
     let len = u64::from_le_bytes(prefix);
     if len > MAX_HEADER {
-        return Err(IoError::malformed(format!("the header claims {len} bytes")));
+        return Err(IoError::malformed(format!("its header would be {len} bytes long")));
     }
     let (header, data) = rest.split_at_checked(len as usize).ok_or(IoError::Truncated)?;
     let Entries(entries) =
@@ -171,7 +171,7 @@ impl Entry {
     fn info(self, begin: u64, available: u64) -> Result<TensorInfo, String> {
         let [start, end] = self.data_offsets;
         if start > end || end > available {
-            return Err(format!("bytes {start}..{end} of the {available} that follow the header"));
+            return Err(format!("it is at bytes {start}..{end}, and {available} follow the header"));
         }
         let bits = self.shape.iter().try_fold(self.dtype.bitsize() as u64, |n, d| n.checked_mul(*d));
         if bits != (end - start).checked_mul(8) {

@@ -320,8 +320,8 @@ fn errors_say_what_is_wrong() {
     let fortran = npy_dict("<f4", "(2, 2)").replace("False", "True");
     let cases: [(&str, &[u8], &str); 17] = [
         ("a.png", &odd_palette, "malformed file: a palette of 4 bytes"),
-        ("a.png", BASELINE, "this is not a PNG file, but a JPEG file"),
-        ("a.npy", b"hello", "this is not a NPY file"),
+        ("a.png", BASELINE, "the contents are JPEG, not PNG"),
+        ("a.npy", b"hello", "the contents are not NPY"),
         ("a.npy", b"\x93NUM", "the file is truncated"),
         ("a.jpg", b"", "the file is truncated"),
         ("a.tiff", b"", "`.tiff` is not the extension of a known format (.png, .jpg, .jpeg, .npy)"),

@@ -11,7 +11,7 @@ use zellige_runtime::io::Array;
 use zellige_runtime::program::{Program, Role};
 
 use crate::execute;
-use crate::options::{Binding, Compiling, Running};
+use crate::options::{Binding, Compiling, Running, repeat};
 use crate::output::{self, MessageFormat, Outcome};
 use crate::run::not_run;
 use crate::stats::{Compiled, Stats};
@@ -22,7 +22,7 @@ pub(crate) struct Bench {
     /// Model (.zlg, .zir) or program (.zlp)
     model: PathBuf,
     /// Number of timed runs, after one that is not
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = repeat)]
     repeat: u32,
     /// One JSON object on the last line
     #[arg(long)]

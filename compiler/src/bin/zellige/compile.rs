@@ -77,10 +77,9 @@ impl Compile {
         let module = self.run_passes(module, &options).map_err(|d| Failure::new(d, &source))?;
         match module {
             Module::Program(program) if !ir => {
-                let fail = |d| Failure::new(d, &source);
-                let graph = graph.map_or_else(|| graph_of(&program), Ok).map_err(fail)?;
+                let graph = graph.map_or_else(|| graph_of(&program), Ok)?;
                 let mut program = program;
-                attach(&mut program, &graph, &self.model, &options).map_err(fail)?;
+                attach(&mut program, &graph, &self.model, &options).map_err(|d| Failure::new(d, &source))?;
                 self.write(&program, &graph, &options)?;
             }
             module => output::save(&self.output, text::print(&module).as_bytes())?,

@@ -82,10 +82,7 @@ impl Dump {
     fn of_program(&self, program: Program) -> Result<Module, Failure> {
         match self.stage {
             None | Some(Stage::Program) => Ok(Module::Program(program)),
-            Some(Stage::Graph) => {
-                let graph = graph_of(&program).map_err(|d| Failure::new(d, &SourceFile::default()))?;
-                Ok(Module::Graph(graph))
-            }
+            Some(Stage::Graph) => Ok(Module::Graph(graph_of(&program)?)),
             Some(Stage::Sections) => {
                 let message = "a program does not carry its sections; it carries its graph";
                 Err(Diagnostic::error(Code::E0612, message).into())

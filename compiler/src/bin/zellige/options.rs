@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use zellige_compiler::base::Bindings;
-use zellige_compiler::driver::{CompileOptions, Failure, Given};
+use zellige_compiler::driver::{CompileOptions, Failure, Given, unreadable};
 use zellige_compiler::ir::{Level, Module};
-use zellige_grammar::{Code, Diagnostic};
+use zellige_grammar::{Code, Diagnostic, SourceFile, Span};
 use zellige_runtime::engine::{EngineKind, Isa};
 use zellige_runtime::machine::{Machine, MachineError, parse_size};
 
@@ -43,7 +43,7 @@ pub(crate) struct Compiling {
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
     /// Seed of the initial values of parameters, where no file gives them; 0 if not given
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = seed)]
     pub(crate) seed: Option<u64>,
 }
 
@@ -158,7 +158,20 @@ fn plural(level: Level) -> &'static str {
 }
 
 fn machine(name: &str) -> Result<Machine, Failure> {
-    Machine::load(name).map_err(|e: MachineError| Diagnostic::error(Code::E0706, e.to_string()).into())
+    Machine::load(name).map_err(|error| match error {
+        MachineError::Read { path, source } => unreadable(&path, &source).into(),
+        MachineError::Toml { message, span, .. } => {
+            let source = SourceFile::new(name, std::fs::read_to_string(name).unwrap_or_default());
+            let diagnostic = Diagnostic::error(Code::E0706, message);
+            let label = span.map(|s| Span::new(s.start as u32, s.end as u32));
+            let diagnostic = label.map_or(diagnostic.clone(), |span| diagnostic.label(span, ""));
+            Failure::new(vec![diagnostic], &source)
+        }
+        MachineError::Value { .. } => {
+            Diagnostic::error(Code::E0706, format!("machine `{name}`: {error}")).into()
+        }
+        MachineError::Unknown { .. } => Diagnostic::error(Code::E0706, error.to_string()).into(),
+    })
 }
 
 impl Binding {
@@ -235,7 +248,8 @@ pub(crate) fn assign(
             }
             (None, [name]) => name.clone(),
             (None, _) => {
-                let message = format!("`{}` goes to none of the {side}s {list}", file.path.display());
+                let message =
+                    format!("it is not clear which {side} `{}` is; there are {list}", file.path.display());
                 let hint = format!(
                     "say which, as in `{}={}`",
                     names.first().map_or("", String::as_str),
@@ -250,8 +264,8 @@ pub(crate) fn assign(
         assigned.push((name, file.path.clone()));
     }
     if let Some(name) = names.iter().find(|n| assigned.iter().all(|(a, _)| a != *n)) {
-        let (letter, what) = if side == "input" { ("-i", "read from") } else { ("-o", "written to") };
-        let message = format!("there is no file that {side} `{name}` is {what}");
+        let letter = if side == "input" { "-i" } else { "-o" };
+        let message = format!("no file is given for {side} `{name}`");
         let hint = format!("give it with `{letter} {name}=FILE`");
         return Err(Diagnostic::error(Code::E0504, message).hint(hint).into());
     }
@@ -272,6 +286,15 @@ fn size(text: &str) -> Result<u64, String> {
 fn threads(text: &str) -> Result<u32, String> {
     let count = text.parse::<u32>().ok().filter(|n| (1..=MOST_THREADS).contains(n));
     count.ok_or_else(|| format!("there are 1 to {MOST_THREADS} workers"))
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
+}
+
+/// A number of runs.
+pub(crate) fn repeat(text: &str) -> Result<u32, String> {
+    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "a number of runs is 1 or more".to_owned())
 }
 
 fn tile(text: &str) -> Result<[u64; 2], String> {

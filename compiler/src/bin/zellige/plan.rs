@@ -70,8 +70,8 @@ fn text(report: &Report, target: &Target, smallest: Smallest) -> String {
         },
         format!("total: {}, {}", count(report.sections.len() as u64, "section"), count(tiles, "tile")),
         format!(
-            "work: {:.3} GFLOP without halos, recompute ratio {:.3}",
-            report.flops / 1e9,
+            "work: {} without halos, recompute ratio {:.3}",
+            operations(report.flops),
             report.recompute_ratio
         ),
         format!("--sram: {} bytes a worker are used{sram}", report.sram_bytes),
@@ -99,8 +99,8 @@ fn section(section: &SectionReport, lines: &mut Vec<String>) {
     let sums = section.reduced.iter().map(|t| format!("    sums   {t}"));
     lines.extend(reads.chain(writes).chain(sums));
     lines.push(format!(
-        "    modelled: {:.3} GFLOP (recompute ratio {:.3}), {} to and from memory, {:.2} ms",
-        section.flops / 1e9,
+        "    modelled: {} (recompute ratio {:.3}), {} to and from memory, {:.2} ms",
+        operations(section.flops),
         section.recompute_ratio,
         bytes(section.traffic as u64),
         section.seconds * 1e3
@@ -124,24 +124,29 @@ fn tensor(t: &TensorReport) -> String {
 
 /// Bytes to three digits.
 fn bytes(bytes: u64) -> String {
-    let units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    let (mut value, mut unit) = (bytes as f64, 0);
-    while value >= 1023.5 && unit + 1 < units.len() {
-        value /= 1024.0;
+    scaled(bytes as f64, 1024.0, &["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"])
+}
+
+/// Floating-point operations to three digits.
+fn operations(count: f64) -> String {
+    scaled(count, 1000.0, &["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP"])
+}
+
+fn scaled(mut value: f64, step: f64, units: &[&str]) -> String {
+    let mut unit = 0;
+    while value >= step - 0.5 && unit + 1 < units.len() {
+        value /= step;
         unit += 1;
     }
-    let digits = if unit == 0 || value >= 99.95 {
-        0
-    } else if value >= 9.995 {
-        1
-    } else {
-        2
+    let digits = match value {
+        _ if unit == 0 => 0,
+        99.95.. => 0,
+        9.995.. => 1,
+        _ => 2,
     };
-    let number = format!("{value:.digits$}");
-    let number = if unit > 0 && number.contains('.') {
-        number.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        &number
-    };
+    let mut number = format!("{value:.digits$}");
+    if number.contains('.') {
+        number.truncate(number.trim_end_matches('0').trim_end_matches('.').len());
+    }
     format!("{number} {}", units[unit])
 }

@@ -39,7 +39,7 @@ pub(crate) fn diagnostic(error: &clap::Error) -> Option<Diagnostic> {
             Diagnostic::error(Code::E0003, first.trim_start_matches("error: "))
         }
     };
-    Some(diagnostic.maybe_hint(suggestion(error)).maybe_hint(usage(error)))
+    Some(diagnostic.maybe_hint(suggestion(error).or_else(|| usage(error))))
 }
 
 fn bad_value(error: &clap::Error, option: &str) -> Diagnostic {

@@ -158,7 +158,7 @@ impl<'r> Builder<'r> {
         };
         let dims = self.param_dims(statement)?;
         if self.params.contains_key(name) {
-            self.reader.error(Code::E0604, format!("parameter `{name}` is there already"), *span);
+            self.reader.error(Code::E0604, format!("parameter `{name}` is defined twice"), *span);
             return None;
         }
         let id = self.graph.params.push(Param { name: name.clone(), dims });
@@ -223,7 +223,7 @@ impl<'r> Builder<'r> {
         let ty = self.ty(statement);
         let value = self.value(statement, value)?;
         if !self.outputs.insert(name_text.clone()) {
-            self.reader.error(Code::E0604, format!("output `{name_text}` is there already"), name.span);
+            self.reader.error(Code::E0604, format!("output `{name_text}` is defined twice"), name.span);
             return None;
         }
         self.graph.outputs.push(Output { name: name_text, value, ty: ty? });
@@ -279,7 +279,7 @@ impl<'r> Builder<'r> {
         let id = self.values.get(name).copied();
         if id.is_none() && !self.broken.contains(name) {
             let known = self.values.keys().map(String::as_str);
-            self.reader.push(undefined(&format!("value `%{name}`"), name, known, operand));
+            self.reader.push(undefined("value", '%', name, known, operand));
         }
         id
     }
@@ -293,14 +293,14 @@ impl<'r> Builder<'r> {
         let id = self.params.get(name).copied();
         if id.is_none() && !self.broken.contains(name) {
             let known = self.params.keys().map(String::as_str);
-            self.reader.push(undefined(&format!("parameter `@{name}`"), name, known, operand));
+            self.reader.push(undefined("parameter", '@', name, known, operand));
         }
         id
     }
 
     fn fresh(&mut self, name: &str, span: zellige_grammar::Span) -> Option<()> {
         if self.values.contains_key(name) {
-            self.reader.error(Code::E0604, format!("value `%{name}` is there already"), span);
+            self.reader.error(Code::E0604, format!("value `%{name}` is defined twice"), span);
             return None;
         }
         Some(())
@@ -353,6 +353,7 @@ impl<'r> Builder<'r> {
 
 fn undefined<'a>(
     what: &str,
+    sigil: char,
     name: &str,
     known: impl IntoIterator<Item = &'a str>,
     operand: &Text,
@@ -360,7 +361,9 @@ fn undefined<'a>(
     // The order of a map is nobody's: sorted, the same text always gives the same hint.
     let mut known: Vec<_> = known.into_iter().collect();
     known.sort_unstable();
-    Diagnostic::error(Code::E0602, format!("there is no {what} before here"))
+    let closest =
+        zellige_grammar::suggest::closest(name, known).map(|n| format!("did you mean `{sigil}{n}`?"));
+    Diagnostic::error(Code::E0602, format!("there is no {what} `{sigil}{name}` before here"))
         .label(operand.span, "not defined")
-        .maybe_hint(zellige_grammar::suggest::did_you_mean(name, known))
+        .maybe_hint(closest)
 }

@@ -58,7 +58,7 @@ mod reader;
 mod sections;
 
 use zellige_grammar::zir::Statement;
-use zellige_grammar::{Code, Diagnostic, has_errors};
+use zellige_grammar::{Code, Diagnostic, Span, has_errors};
 
 use super::{Graph, Module, verify};
 use reader::Reader;
@@ -112,10 +112,16 @@ fn read(statement: &Statement, reader: &mut Reader) -> Result<Option<Module>, Ve
                 Code::E0601,
                 format!("a text is a `graph`, `sections` or a `program`, not `{other}`"),
             )
-            .label(statement.span, "unknown")
+            .label(first_word(statement), "unknown")
             .maybe_hint(zellige_grammar::suggest::did_you_mean(other, LEVELS)),
         ]),
     }
+}
+
+/// Where the keyword of a statement without results is.
+fn first_word(statement: &Statement) -> Span {
+    let start = statement.span.start;
+    Span::new(start, start.saturating_add(statement.keyword.len() as u32).min(statement.span.end))
 }
 
 fn only_statement(statements: &[Statement]) -> Result<&Statement, Vec<Diagnostic>> {

@@ -248,7 +248,7 @@ impl Tables {
             }
             "section" => self.sections.extend(read_section(statement, reader)),
             "machine" | "graph" => {
-                let message = format!("`{}` is there already", statement.keyword);
+                let message = format!("`{}` is given twice", statement.keyword);
                 reader.error(Code::E0604, message, statement.span);
             }
             _ => reader.unknown(statement, "a program", PARTS),
@@ -357,7 +357,7 @@ fn read_section(statement: &Statement, reader: &mut Reader) -> Option<Section> {
             "y" if y.is_none() => y = read_axis(inner, reader),
             "x" if x.is_none() => x = read_axis(inner, reader),
             "y" | "x" => {
-                reader.error(Code::E0604, format!("`{}` is there already", inner.keyword), inner.span);
+                reader.error(Code::E0604, format!("`{}` is given twice", inner.keyword), inner.span);
             }
             "reduce" => {
                 reader.only(inner, &[Part::Attrs]);

@@ -119,11 +119,20 @@ impl Reader {
         codec::decode(attrs).map_err(|error| self.bad_attrs(statement, &error.to_string(), error.hint())).ok()
     }
 
-    /// Attributes that cannot be understood; the place is that of the first attribute which the message names.
+    /// Attributes that cannot be understood; the place is that of the attribute which the message names first.
     pub(super) fn bad_attrs(&mut self, statement: &Statement, message: &str, hint: Option<String>) {
-        let named = statement.attrs.iter().find(|(key, _)| message.contains(&format!("`{key}`")));
-        let span = named.map_or(statement.span, |(_, value)| value.span);
-        let message = format!("attributes of `{}`: {message}", statement.keyword);
+        let place = |name: &str| message.find(&format!("`{name}`"));
+        let named = statement.attrs.iter().filter_map(|(key, value)| {
+            let places = [place(key), value.as_str().and_then(place)];
+            Some((places.into_iter().flatten().min()?, value.span))
+        });
+        let span = named.min_by_key(|(place, _)| *place).map_or(statement.span, |(_, span)| span);
+        let keyword = format!("`{}`", statement.keyword);
+        let message = if message.contains(&keyword) {
+            message.to_owned()
+        } else {
+            format!("attributes of {keyword}: {message}")
+        };
         self.push(Diagnostic::error(Code::E0603, message).label(span, "").maybe_hint(hint));
     }
 }

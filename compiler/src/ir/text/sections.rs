@@ -107,7 +107,7 @@ struct Builder<'r, 'g> {
 
 impl Builder<'_, '_> {
     fn twice(&mut self, statement: &Statement) {
-        let message = format!("`{}` is there already", statement.keyword);
+        let message = format!("`{}` is given twice", statement.keyword);
         self.reader.error(Code::E0604, message, statement.span);
     }
 
@@ -168,10 +168,11 @@ impl Builder<'_, '_> {
         if value.is_none() {
             let name = operand.as_local().unwrap_or_default();
             let known = self.graph.values.iter().map(|(_, v)| v.name.as_str());
+            let closest = zellige_grammar::suggest::closest(name, known);
             self.reader.push(
-                Diagnostic::error(Code::E0602, "no such value is in the graph")
+                Diagnostic::error(Code::E0602, format!("there is no value `%{name}` in the graph"))
                     .label(operand.span, "not defined")
-                    .maybe_hint(zellige_grammar::suggest::did_you_mean(name, known)),
+                    .maybe_hint(closest.map(|n| format!("did you mean `%{n}`?"))),
             );
         }
         value

@@ -123,105 +123,105 @@ fn all_errors_are_found_in_one_run() {
     refused(
         &text,
         expect![[r#"
-        error[E0607]: `param` takes an `@` name
-          ┌─ a.zir:3:3
-          │
-        3 │   param %w : f32[2];
-          │   ^^^^^^^^^^^^^^^^^^
+            error[E0607]: `param` takes an `@` name
+              ┌─ a.zir:3:3
+              │
+            3 │   param %w : f32[2];
+              │   ^^^^^^^^^^^^^^^^^^
 
-        error[E0607]: the type of a parameter is `f32[…]` with whole numbers for sizes
-          ┌─ a.zir:4:3
-          │
-        4 │   param @w : f32[2, H];
-          │   ^^^^^^^^^^^^^^^^^^^^^
+            error[E0607]: the type of a parameter is `f32[…]` with whole numbers for sizes
+              ┌─ a.zir:4:3
+              │
+            4 │   param @w : f32[2, H];
+              │   ^^^^^^^^^^^^^^^^^^^^^
 
-        error[E0604]: value `%x` is there already
-          ┌─ a.zir:5:9
-          │
-        5 │   input %x : f32[1, 2, H, W];
-          │         ^^
+            error[E0604]: value `%x` is defined twice
+              ┌─ a.zir:5:9
+              │
+            5 │   input %x : f32[1, 2, H, W];
+              │         ^^
 
-        error[E0607]: the values of a constant are numbers
-          ┌─ a.zir:6:21
-          │
-        6 │   constant %k [1.0, word] : f32[1, 1, 1, 1];
-          │                     ^^^^
+            error[E0607]: the values of a constant are numbers
+              ┌─ a.zir:6:21
+              │
+            6 │   constant %k [1.0, word] : f32[1, 1, 1, 1];
+              │                     ^^^^
 
-        error[E0607]: there is no element type `f16`: it is f32, u8 or u16
-          ┌─ a.zir:7:23
-          │
-        7 │   constant %l [1.0] : f16[1, 1, 1];
-          │                       ^^^^^^^^^^^^
+            error[E0607]: there is no element type `f16`: it is f32, u8 or u16
+              ┌─ a.zir:7:23
+              │
+            7 │   constant %l [1.0] : f16[1, 1, 1];
+              │                       ^^^^^^^^^^^^
 
-        error[E0607]: a tensor has 4 dimensions (N, C, H, W), found 3
-          ┌─ a.zir:7:23
-          │
-        7 │   constant %l [1.0] : f16[1, 1, 1];
-          │                       ^^^^^^^^^^^^
+            error[E0607]: a tensor has 4 dimensions (N, C, H, W), found 3
+              ┌─ a.zir:7:23
+              │
+            7 │   constant %l [1.0] : f16[1, 1, 1];
+              │                       ^^^^^^^^^^^^
 
-        error[E0602]: there is no value `%nothing` before here
-          ┌─ a.zir:8:13
-          │
-        8 │   %a = relu %nothing : f32[1, 2, H, W];
-          │             ^^^^^^^^ not defined
+            error[E0602]: there is no value `%nothing` before here
+              ┌─ a.zir:8:13
+              │
+            8 │   %a = relu %nothing : f32[1, 2, H, W];
+              │             ^^^^^^^^ not defined
 
-        error[E0602]: there is no parameter `@nothing` before here
-          ┌─ a.zir:9:16
-          │
-        9 │   %b = relu %x @nothing : f32[1, 2, H, W];
-          │                ^^^^^^^^ not defined
+            error[E0602]: there is no parameter `@nothing` before here
+              ┌─ a.zir:9:16
+              │
+            9 │   %b = relu %x @nothing : f32[1, 2, H, W];
+              │                ^^^^^^^^ not defined
 
-        error[E0603]: attributes of `clip`: `clip` has no attribute `maxx`
-           ┌─ a.zir:10:33
-           │
-        10 │   %c = clip %x (min: 0.0, maxx: 1.0) : f32[1, 2, H, W];
-           │                                 ^^^
+            error[E0603]: `clip` has no attribute `maxx`
+               ┌─ a.zir:10:33
+               │
+            10 │   %c = clip %x (min: 0.0, maxx: 1.0) : f32[1, 2, H, W];
+               │                                 ^^^
 
-        error[E0603]: attributes of `conv2d`: missing field `kernel`
-           ┌─ a.zir:11:3
-           │
-        11 │   %d = conv2d %x (out: 0) : f32[1, 2, H, W];
-           │   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+            error[E0603]: attributes of `conv2d`: missing field `kernel`
+               ┌─ a.zir:11:3
+               │
+            11 │   %d = conv2d %x (out: 0) : f32[1, 2, H, W];
+               │   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-        error[E0607]: `relu` takes one result, as in `%y = …`
-           ┌─ a.zir:12:3
-           │
-        12 │   relu %x : f32[1, 2, H, W];
-           │   ^^^^^^^^^^^^^^^^^^^^^^^^^^
+            error[E0607]: `relu` takes one result, as in `%y = …`
+               ┌─ a.zir:12:3
+               │
+            12 │   relu %x : f32[1, 2, H, W];
+               │   ^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-        error[E0607]: `relu` has a tensor type, as in `: f32[1, 3, H, W]`
-           ┌─ a.zir:13:3
-           │
-        13 │   %e = relu %x;
-           │   ^^^^^^^^^^^^^
+            error[E0607]: `relu` has a tensor type, as in `: f32[1, 3, H, W]`
+               ┌─ a.zir:13:3
+               │
+            13 │   %e = relu %x;
+               │   ^^^^^^^^^^^^^
 
-        error[E0607]: `relu` has no body
-           ┌─ a.zir:14:3
-           │
-        14 │   %f = relu %x (slope: 1.0) : f32[1, 2, H, W] { }
-           │   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+            error[E0607]: `relu` has no body
+               ┌─ a.zir:14:3
+               │
+            14 │   %f = relu %x (slope: 1.0) : f32[1, 2, H, W] { }
+               │   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-        error[E0603]: attributes of `relu`: `relu` has no attribute `slope`
-           ┌─ a.zir:14:24
-           │
-        14 │   %f = relu %x (slope: 1.0) : f32[1, 2, H, W] { }
-           │                        ^^^
+            error[E0603]: `relu` has no attribute `slope`
+               ┌─ a.zir:14:24
+               │
+            14 │   %f = relu %x (slope: 1.0) : f32[1, 2, H, W] { }
+               │                        ^^^
 
-        error[E0603]: attributes of `exact`: missing field `divisor`
-           ┌─ a.zir:15:3
-           │
-        15 │   exact (dividend: H);
-           │   ^^^^^^^^^^^^^^^^^^^^
+            error[E0603]: attributes of `exact`: missing field `divisor`
+               ┌─ a.zir:15:3
+               │
+            15 │   exact (dividend: H);
+               │   ^^^^^^^^^^^^^^^^^^^^
 
-        error[E0603]: attributes of `exact`: there is no `divsor`
-           ┌─ a.zir:16:43
-           │
-        16 │   exact (dividend: H, divisor: 2, divsor: 3);
-           │                                           ^
-           │
-           = help: did you mean `divisor`?
+            error[E0603]: attributes of `exact`: there is no `divsor`
+               ┌─ a.zir:16:43
+               │
+            16 │   exact (dividend: H, divisor: 2, divsor: 3);
+               │                                           ^
+               │
+               = help: did you mean `divisor`?
 
-    "#]],
+        "#]],
     );
 }
 
@@ -266,15 +266,15 @@ fn a_text_is_of_one_level() {
     refused(
         "grahp g {}",
         expect![[r#"
-        error[E0601]: a text is a `graph`, `sections` or a `program`, not `grahp`
-          ┌─ a.zir:1:1
-          │
-        1 │ grahp g {}
-          │ ^^^^^^^^^^ unknown
-          │
-          = help: did you mean `graph`?
+            error[E0601]: a text is a `graph`, `sections` or a `program`, not `grahp`
+              ┌─ a.zir:1:1
+              │
+            1 │ grahp g {}
+              │ ^^^^^ unknown
+              │
+              = help: did you mean `graph`?
 
-    "#]],
+        "#]],
     );
     refused(
         "graph a {} graph b {}",
@@ -356,7 +356,7 @@ fn edits_of_sections_are_checked() {
         role: inputt
           E0603 attributes of `tensor`: unknown variant `inputt`, expected one of `input`, `intermediate`, `output`, `reduced`
         anchor: false
-          E0609 section `s0`: exactly one tensor that leaves the section is its anchor, found 0
+          E0609 section `s0`: one tensor is the anchor, and leaves the section; 0 are marked so, and 0 of them leave
         reduced: true
           E0609 section `s0`: `reduced` of `image` should be false
         extent: [32, 33]
@@ -396,9 +396,9 @@ fn edits_of_sections_are_checked() {
         section s0 [%image]
           E0602 no op computes this value
         tensor %imag
-          E0602 no such value is in the graph
+          E0602 there is no value `%imag` in the graph
         tensor %1
-          E0604 `tensor` is there already
+          E0604 `tensor` is given twice
         tensr %image
           E0601 there is no `tensr` in `section`
         overlap: reuse

@@ -45,8 +45,15 @@ pub enum TensorsError {
     #[error("the readers of `{0}` are not those of the graph")]
     Readers(String),
     /// No anchor, or several, or one of which nothing leaves.
-    #[error("exactly one tensor that leaves the section is its anchor, found {0}")]
-    Anchors(usize),
+    #[error(
+        "one tensor is the anchor, and leaves the section; {marked} are marked so, and {leaving} of them leave"
+    )]
+    Anchors {
+        /// Tensors that are marked.
+        marked: usize,
+        /// Those of them that leave the section.
+        leaving: usize,
+    },
     /// Tilings without what they follow from.
     #[error("it has tilings, but no {0}")]
     Missing(&'static str),
@@ -90,11 +97,11 @@ pub(super) fn check(
     for (wire, tiling) in wiring.tensors.iter().zip(section.tensors.values()) {
         check_tensor(graph, wire, tiling, index, found);
     }
-    let leaving = |(w, t): &(&Wire, &Tiling)| t.anchor && w.leaves();
-    let anchors = wiring.tensors.iter().zip(section.tensors.values()).filter(leaving).count();
+    let is_leaving = |(w, t): &(&Wire, &Tiling)| t.anchor && w.leaves();
+    let leaving = wiring.tensors.iter().zip(section.tensors.values()).filter(is_leaving).count();
     let marked = section.tensors.values().filter(|t| t.anchor).count();
-    if anchors != 1 || marked != 1 {
-        found.push(Some(index), TensorsError::Anchors(anchors.min(marked)));
+    if leaving != 1 || marked != 1 {
+        found.push(Some(index), TensorsError::Anchors { marked, leaving });
     }
 }
 

@@ -34,6 +34,10 @@ pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>
     if let Some(section) = ir.sections.iter().find(|s| s.sram_bytes.is_none()) {
         return Err(unallocated(section));
     }
+    // Without it, nothing would be zeroed outside the extents.
+    if let Some(section) = ir.sections.iter().find(|s| s.tensors.values().any(|t| t.padding.is_none())) {
+        return Err(super::missing(&section.name, "padding", "pad"));
+    }
     let program = Lower::new(&ir).and_then(Lower::program);
     program.map(Module::Program).ok_or_else(|| match ir.sections.first() {
         Some(section) => unallocated(section),

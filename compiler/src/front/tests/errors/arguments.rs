@@ -180,7 +180,7 @@ fn a_word_that_is_none() {
     check_body(
         r#"return upsample(image, scale: 2, mode: "nearst");"#,
         &expect![[r#"
-            error[E0209]: `mode` of `upsample` is one of "nearest"
+            error[E0209]: `mode` of `upsample` is always "nearest"
               ┌─ m.zlg:2:44
               │
             2 │     return upsample(image, scale: 2, mode: "nearst");

@@ -27,7 +27,7 @@ model m(image: f32[1, 3, H, W]) -> (out: f32[1, 3, H, W]) {
             8 │     return twice(image) + head(image, out: 3.5);
               │                           --------------------- in this call of `head`
 
-            error[E0309]: 8 must equal 3, because `add` combines [1, 8, H - 2, W - 2] with [1, 3, H, W]
+            error[E0309]: the size 8 must equal 3, because `add` combines [1, 8, H - 2, W - 2] with [1, 3, H, W]
               ┌─ m.zlg:2:43
               │
             2 │     return conv2d(x, out: out, kernel: 3) + x;

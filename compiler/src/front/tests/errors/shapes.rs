@@ -11,7 +11,7 @@ fn shapes_that_do_not_broadcast() {
     let y = conv2d(x, out: 32, kernel: 3, pad: 1);
     return x + y;"#,
         &expect![[r#"
-            error[E0309]: 64 must equal 32, because `add` combines [1, 64, H, W] with [1, 32, H, W]
+            error[E0309]: the size 64 must equal 32, because `add` combines [1, 64, H, W] with [1, 32, H, W]
               ┌─ m.zlg:4:14
               │
             2 │     let x = conv2d(image, out: 64, kernel: 3, pad: 1);
@@ -51,7 +51,7 @@ fn a_window_larger_than_its_input() {
         r#"let x = global_avg_pool(image) |> conv2d(out: 3, kernel: 3);
     return image * x;"#,
         &expect![[r#"
-            error[E0306]: 1 must be at least 3, because the window spans 3 rows and the padding adds 0
+            error[E0306]: the size 1 must be at least 3, because the window spans 3 rows and the padding adds 0
               ┌─ m.zlg:2:39
               │
             2 │     let x = global_avg_pool(image) |> conv2d(out: 3, kernel: 3);
@@ -69,7 +69,7 @@ fn channels_that_do_not_shuffle() {
         r#"let x = relu(image);
     return x |> pixel_shuffle(2);"#,
         &expect![[r#"
-            error[E0308]: 3 must be a multiple of 4, because 2 × 2 channels become one
+            error[E0308]: the size 3 must be a multiple of 4, because 2 × 2 channels become one
               ┌─ m.zlg:3:17
               │
             2 │     let x = relu(image);
