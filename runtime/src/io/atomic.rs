@@ -118,6 +118,15 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "before");
     }
 
+    #[test]
+    fn what_can_be_written_is_told_beforehand() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(can_write(&directory.path().join("new")).is_ok());
+        assert!(can_write(directory.path()).is_err());
+        assert!(can_write(&directory.path().join("no/file")).is_err());
+        assert!(names(directory.path()).is_empty());
+    }
+
     #[cfg(unix)]
     #[test]
     fn links_are_followed_and_devices_kept() {

@@ -394,10 +394,10 @@ fn safetensors_errors_name_the_tensor() {
     let header_error = |header: String| error(safetensors(&header, &[0; 8]));
     assert_eq!(error(vec![1, 2, 3]), "the file is truncated");
     assert_eq!(error(safetensors("{}", &[])[..9].to_vec()), "the file is truncated");
-    assert_eq!(error(vec![0xff; 20]), "malformed file: the header claims 18446744073709551615 bytes");
+    assert_eq!(error(vec![0xff; 20]), "malformed file: its header would be 18446744073709551615 bytes long");
     for (header, message) in [
-        (entry("F32", "[2]", "[0,12]"), "tensor `w`: bytes 0..12 of the 8 that follow the header"),
-        (entry("F32", "[2]", "[8,0]"), "tensor `w`: bytes 8..0 of the 8 that follow the header"),
+        (entry("F32", "[2]", "[0,12]"), "tensor `w`: it is at bytes 0..12, and 8 follow the header"),
+        (entry("F32", "[2]", "[8,0]"), "tensor `w`: it is at bytes 8..0, and 8 follow the header"),
         (entry("F32", "[3]", "[0,8]"), "tensor `w`: 8 bytes do not make shape [3] of F32"),
         (
             entry("F32", "[4294967296,4294967296]", "[0,8]"),
