@@ -277,7 +277,8 @@ impl<'a> Planner<'a> {
         }
         let parts = (1..=6).map(|k| extent.div_ceil(k).next_multiple_of(8).min(extent));
         let round = [1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 512, 1024];
-        let mut sizes: Vec<u64> = parts.chain(round).filter(|&s| s <= extent && extent.div_ceil(s) <= MAX_STEPS).collect();
+        let mut sizes: Vec<u64> =
+            parts.chain(round).filter(|&s| s <= extent && extent.div_ceil(s) <= MAX_STEPS).collect();
         sizes.sort_unstable();
         sizes.dedup();
         sizes

@@ -123,8 +123,10 @@ fn too_many_steps(extent: [u64; 2], tile: [u64; 2]) -> bool {
 }
 
 fn invalid_tile(name: &str, [h, w]: [u64; 2], [rows, cols]: [u64; 2]) -> Diagnostic {
-    let message = format!("tiles of {rows} x {cols} cut the {h} x {w} pixels of `{name}` into too many steps");
-    Diagnostic::error(Code::E0704, message).hint(format!("there may be {MAX_STEPS} along an axis; ask for larger tiles"))
+    let message =
+        format!("tiles of {rows} x {cols} cut the {h} x {w} pixels of `{name}` into too many steps");
+    Diagnostic::error(Code::E0704, message)
+        .hint(format!("there may be {MAX_STEPS} along an axis; ask for larger tiles"))
 }
 
 /// For passes that look at what an earlier pass has decided.
