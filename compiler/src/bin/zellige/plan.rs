@@ -36,7 +36,7 @@ impl Plan {
         let options = self.compiling.options()?;
         let graph = model.bind(&Vec::new(), &self.binding.bindings()?)?;
         let (sections, report) = model.plan(&graph, &options)?;
-        let smallest = options.for_passes().smallest_budgets(&graph);
+        let smallest = options.for_passes().smallest_budgets(&sections.graph);
         let text =
             if self.json { json(&report, smallest) } else { text(&report, &sections.target, smallest) };
         output::say(&text)?;
