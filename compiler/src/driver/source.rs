@@ -9,7 +9,7 @@ use super::failure::{program_failure, unreadable};
 use super::{CompileOptions, Failure, Pipeline, Report, attach, passes_named};
 use crate::base::Bindings;
 use crate::front;
-use crate::ir::{Graph, Module, Sections, text, verify};
+use crate::ir::{Graph, Module, Sections, text};
 use crate::passes::{PIPELINE, Pass};
 
 /// What kind of file a name says it is.
@@ -114,7 +114,6 @@ fn open_model(path: &Path) -> Result<Model, Failure> {
 fn open_ir(path: &Path) -> Result<Opened, Failure> {
     let source = read_text(path)?;
     let module = text::parse(&source.text).map_err(|d| Failure::new(d, &source))?;
-    verify::verify(&module).map_err(|d| Failure::new(d, &source))?;
     Ok(match module {
         Module::Graph(graph) => {
             Opened::Model(Box::new(Model { graph, source, path: path.to_owned(), warnings: Vec::new() }))
