@@ -413,14 +413,15 @@ fn read_axis(statement: &Statement, reader: &mut Reader) -> Option<Axis> {
 }
 
 /// The names of all instructions.
-const INSTRUCTIONS: [&str; 10] = [
+const INSTRUCTIONS: [&str; 11] = [
     "load",
     "store",
     "conv2d",
     "conv_transpose2d",
     "pool",
-    "nearest",
+    "resize",
     "pixel_shuffle",
+    "pixel_unshuffle",
     "copy",
     "map",
     "accumulate",
