@@ -146,7 +146,10 @@ impl FromAttrs for Upsample {
     fn check(&self) -> Result<(), ArgError> {
         match (&self.scale, &self.size) {
             (None, None) => {
-                return Err(ArgError::new("scale", "is missing, and so is `size`: one of them must be given"));
+                return Err(ArgError::new(
+                    "scale",
+                    "is missing, and so is `size`: one of them must be given",
+                ));
             }
             (Some(_), Some(_)) => {
                 return Err(ArgError::new("size", "is given besides `scale`: one of them is enough"));
@@ -184,6 +187,9 @@ impl Op for Upsample {
         let x = &inputs[0];
         let mut size = |axis: usize, input: &Dim| {
             let size = self.output(axis, input)?;
+            if self.scale.is_some_and(|scale| scale[axis].0 >= 1.0) {
+                return Ok(size);
+            }
             let because = format!("it is the number of {} of a resampled tensor", AXES[axis]);
             requirements.at_least(&size, 1, because).map(|()| size)
         };
@@ -231,5 +237,59 @@ impl Op for Upsample {
         let size = self.size.as_ref().filter(|size| size.iter().any(|size| size.constant().is_none()))?;
         let size = [0, 1].map(|axis| size[axis].substitute(bindings));
         Some(Arc::new(Self { size: Some(size), ..self.clone() }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upsample(scale: Option<f64>, size: Option<i64>, mode: Mode) -> Upsample {
+        Upsample {
+            scale: scale.map(|scale| [Scale(scale); 2]),
+            size: size.map(|size| [size.into(), size.into()]),
+            mode,
+            align_corners: false,
+            coordinates: Coordinates::HalfPixel,
+        }
+    }
+
+    #[test]
+    fn coordinates_are_in_lowest_terms() {
+        let at = |op: &Upsample, rows| {
+            let Coordinate { num, offset, den } = op.coordinate(AxisId::Y, [1, 1, rows, 1]);
+            (num, offset, den)
+        };
+        assert_eq!(at(&upsample(Some(2.0), None, Mode::Nearest), 9), (1, 0, 2));
+        assert_eq!(at(&upsample(Some(2.0), None, Mode::NearestExact), 9), (2, 1, 4));
+        assert_eq!(at(&upsample(Some(2.0), None, Mode::Bilinear), 9), (2, -1, 4));
+        assert_eq!(at(&upsample(Some(0.5), None, Mode::Bicubic), 9), (4, 1, 2));
+        assert_eq!(at(&upsample(None, Some(12), Mode::Bilinear), 9), (6, -1, 8));
+        let corners = Upsample { align_corners: true, ..upsample(None, Some(17), Mode::Bilinear) };
+        assert_eq!(at(&corners, 9), (1, 0, 2));
+        let one = Upsample { align_corners: true, ..upsample(None, Some(1), Mode::Bilinear) };
+        assert_eq!(at(&one, 9), (0, 0, 1));
+        let asymmetric =
+            Upsample { coordinates: Coordinates::Asymmetric, ..upsample(Some(2.5), None, Mode::Bicubic) };
+        assert_eq!(at(&asymmetric, 9), (2, 0, 5));
+    }
+
+    #[test]
+    fn outputs_lie_among_the_pixels() {
+        let mut rng = fastrand::Rng::with_seed(11);
+        for _ in 0..20_000 {
+            let bits = rng.u32(1..41);
+            let rows = rng.i64(1..1 << bits);
+            let scale = if rng.bool() { 1.0 / 256.0 + rng.f64() * 3.0 } else { 1.0 + rng.f64() * 4095.0 };
+            let mode = [Mode::Nearest, Mode::NearestExact, Mode::Bilinear, Mode::Bicubic][rng.usize(0..4)];
+            let op = upsample(Some(scale), None, mode);
+            let outputs = op.output(0, &rows.into()).unwrap().constant().unwrap();
+            let at = op.coordinate(AxisId::Y, [1, 1, rows as u64, 1]);
+            let lowest = if mode.filter() == Filter::Nearest { 0 } else { -1 };
+            assert!(
+                outputs == 0 || (at.floor(0) >= lowest && at.floor(outputs - 1) < rows),
+                "{op:?} of {rows}"
+            );
+        }
     }
 }

@@ -93,7 +93,8 @@ mod tests {
         assert_eq!(Scale(0.1).ratio(), (3602879701896397, 1 << 55));
         let mut rng = fastrand::Rng::with_seed(7);
         for _ in 0..1000 {
-            let scale = RANGE[0] + rng.f64() * RANGE[rng.usize(0..2)];
+            let most = RANGE[rng.usize(0..2)];
+            let scale = RANGE[0] + rng.f64() * (most - RANGE[0]);
             let (num, den) = Scale(scale).ratio();
             assert_eq!(num as f64 / den as f64, scale);
             assert!(num < 1 << 53 && den <= 1 << 60);

@@ -228,3 +228,37 @@ impl Op for AvgPool2d {
         self.geometry.lower(PoolKind::Average { margin }, operands)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PyTorch's `pooling_output_shape`.
+    fn pytorch(size: i64, [before, after]: [i64; 2], span: i64, stride: i64) -> i64 {
+        let windows = (size + before + after - span + stride - 1).div_euclid(stride) + 1;
+        if (windows - 1) * stride >= size + before { windows - 1 } else { windows }
+    }
+
+    #[test]
+    fn windows_that_hang_over_are_counted_as_in_pytorch() {
+        let mut rng = fastrand::Rng::with_seed(5);
+        for _ in 0..5000 {
+            let (size, kernel, stride) = (rng.i64(1..12), rng.u32(1..6), rng.u32(1..6));
+            let [before, after] = [0; 2].map(|_| rng.i64(0..=i64::from(kernel) / 2));
+            let geometry = Geometry {
+                kernel: [kernel; 2],
+                stride: [stride; 2],
+                pad: [before, 0, after, 0],
+                dilation: [rng.u32(1..4); 2],
+                ceil_mode: true,
+            };
+            let expected = pytorch(size, [before, after], geometry.span(0), stride.into());
+            let found = geometry.ceil_size(&size.into(), 0, &mut Requirements::default());
+            assert_eq!(
+                found.ok().and_then(|n| n.constant()),
+                (expected > 0).then_some(expected),
+                "{geometry:?}"
+            );
+        }
+    }
+}

@@ -193,6 +193,51 @@ fn a_word_that_is_none() {
 }
 
 #[test]
+fn a_resampling_to_nothing() {
+    check_body(r#"return upsample(image);"#, &expect![[r#""#]]);
+}
+
+#[test]
+fn a_resampling_to_two_sizes() {
+    check_body(r#"return upsample(image, scale: 2, size: [8, 8]);"#, &expect![[r#""#]]);
+}
+
+#[test]
+fn a_scale_that_is_too_small() {
+    check_body(r#"return upsample(image, scale: [0.001, 1]);"#, &expect![[r#""#]]);
+}
+
+#[test]
+fn a_scale_of_a_size() {
+    check_body(r#"return upsample(image, scale: height(image));"#, &expect![[r#""#]]);
+}
+
+#[test]
+fn a_scale_that_makes_no_size() {
+    check_body(r#"return upsample(image, scale: 0.123456789);"#, &expect![[r#""#]]);
+}
+
+#[test]
+fn corners_of_whole_pixels() {
+    check_body(r#"return upsample(image, scale: 2, align_corners: true);"#, &expect![[r#""#]]);
+}
+
+#[test]
+fn coordinates_of_whole_pixels() {
+    check_body(r#"return upsample(image, scale: 2, coordinates: "asymmetric");"#, &expect![[r#""#]]);
+}
+
+#[test]
+fn a_slice_past_the_end() {
+    check_body(r#"return slice(image, from: 1, to: 4);"#, &expect![[r#""#]]);
+}
+
+#[test]
+fn a_slice_of_nothing() {
+    check_body(r#"return slice(image, from: 2, to: 2);"#, &expect![[r#""#]]);
+}
+
+#[test]
 fn a_value_that_an_op_does_not_take() {
     check_body(
         r#"return conv2d(image, out: 3, kernel: 0);"#,
