@@ -34,7 +34,7 @@ impl Scale {
         let (num, den) = self.decimal().ok_or_else(|| {
             ShapeError::of_input(
                 0,
-                format!("the size {size} is not known, and {} times as much is no size", self.0),
+                format!("the size {size} is not known, and {} has too many digits for it", self.0),
             )
             .hint("give `size`, or a scale with a few digits")
         })?;

@@ -57,7 +57,7 @@ fn table<S: Simd>(simd: S, program: &Program, section: &Section, instr: &Instr) 
         Instr::Pool(i) => Some(boxed(simd, pool::PoolKernel::new(i))),
         Instr::Resize(i) => nearest::NearestKernel::new(i)
             .map(|body| boxed(simd, body))
-            .or_else(|| Some(boxed(simd, resize::ResizeKernel::new(section, i)))),
+            .or_else(|| Some(boxed(simd, resize::ResizeKernel::new(i)))),
         Instr::PixelShuffle(i) => Some(boxed(simd, pixel_shuffle::PixelShuffleKernel::new(i))),
         Instr::PixelUnshuffle(i) => Some(boxed(simd, pixel_unshuffle::PixelUnshuffleKernel::new(i))),
         Instr::Copy(i) => Some(boxed(simd, copy::CopyKernel::new(i))),

@@ -1,13 +1,16 @@
-//! Linear and cubic resampling, rows first: a row of the source is resampled along x once, and kept for as long as outputs may
-//! need it.
+//! Linear and cubic resampling, columns first: a row of the source is resampled along x once, and kept for as long as outputs
+//! may need it. Scratch is what every section has of it, so that a tile is done some columns at a time.
 
 use super::Body;
 use super::geometry::{blocks, each, element, fill_outside, pixel};
 use super::nearest::{clamped, sources};
 use super::simd::{LANES, Simd};
-use crate::memory::{Tile, View};
+use crate::memory::{Tile, View, scratch_bytes};
 use crate::program::instr::{Coordinate, Filter, Resize};
-use crate::program::{BufferId, Section};
+use crate::program::{BufferId, Interval};
+
+/// f32s of scratch: weights and rows.
+const SCRATCH: usize = scratch_bytes(0, 0) as usize / 4;
 
 /// [`Resize`] with interpolation, ready to run.
 pub(super) struct ResizeKernel {
@@ -15,18 +18,11 @@ pub(super) struct ResizeKernel {
     src: BufferId,
     filter: Filter,
     coordinates: [Coordinate; 2],
-    /// Columns of the buffer that is written.
-    cols: usize,
 }
 
 impl ResizeKernel {
-    pub(super) fn new(section: &Section, instr: &Resize) -> Self {
-        let cols = section.buffers[instr.dst.index()].cols as usize;
-        Self { dst: instr.dst, src: instr.src, filter: instr.filter, coordinates: instr.coordinates, cols }
-    }
-
-    fn taps(&self) -> usize {
-        self.filter.taps().len() as usize
+    pub(super) fn new(instr: &Resize) -> Self {
+        Self { dst: instr.dst, src: instr.src, filter: instr.filter, coordinates: instr.coordinates }
     }
 
     /// One tile, with `T` taps.
@@ -35,22 +31,50 @@ impl ResizeKernel {
     ///
     /// As for [`Body::run`].
     #[inline(always)]
-    unsafe fn tile<S: Simd, const T: usize>(&self, simd: S, tile: &Tile<'_>, scratch: &mut [f32]) {
-        let (dst, src) = (&tile.views[self.dst.index()], &tile.views[self.src.index()]);
-        let (weights, rows) = scratch.split_at_mut(T * self.cols);
-        let weights = weights.as_chunks_mut::<T>().0;
-        for ((_, rest), weights) in sources(dst.valid.x, self.coordinates[1]).zip(weights.iter_mut()) {
-            *weights = self.weights(self.coordinates[1].fraction(rest));
-        }
-        let mut pass = Pass { resize: self, simd, dst, src, weights, rows };
-        // SAFETY: the caller's promise.
+    unsafe fn tile<S: Simd, const T: usize>(&self, simd: S, views: [&View; 2], scratch: &mut [f32]) {
+        let [dst, src] = views;
+        // SAFETY: the caller's promise; views of the same lanes have as many blocks.
         unsafe {
             match (dst.lanes == src.lanes, dst.lanes) {
-                (true, 16) => (0..blocks(dst)).for_each(|b| pass.unit::<16>(pixel, b)),
-                (true, 8) => (0..blocks(dst)).for_each(|b| pass.unit::<8>(pixel, b)),
-                (true, 4) => (0..blocks(dst)).for_each(|b| pass.unit::<4>(pixel, b)),
-                _ => (0..dst.channels).for_each(|c| pass.unit::<1>(element, c)),
+                (true, 16) => self.units::<S, T, 16>(simd, views, scratch, blocks(dst), pixel),
+                (true, 8) => self.units::<S, T, 8>(simd, views, scratch, blocks(dst), pixel),
+                (true, 4) => self.units::<S, T, 4>(simd, views, scratch, blocks(dst), pixel),
+                _ => self.units::<S, T, 1>(simd, views, scratch, dst.channels, element),
             }
+        }
+    }
+
+    /// `L` channels that lie side by side in both views are a unit; `address(view, unit, y, x)` is where those of a pixel are.
+    ///
+    /// # Safety
+    ///
+    /// `dst` has its valid part and `src` what that needs; if `L` is not 1, both have `L` lanes.
+    #[inline(always)]
+    unsafe fn units<S: Simd, const T: usize, const L: usize>(
+        &self,
+        simd: S,
+        [dst, src]: [&View; 2],
+        scratch: &mut [f32],
+        units: i64,
+        address: impl Fn(&View, i64, i64, i64) -> *mut f32,
+    ) {
+        let most = SCRATCH / (T * (1 + L));
+        let (weights, rows) = scratch.split_at_mut(T * most);
+        let weights = weights.as_chunks_mut::<T>().0;
+        let mut start = dst.valid.x.start;
+        while start < dst.valid.x.end {
+            let cols = Interval::new(start, dst.valid.x.end.min(start + most as i64));
+            let at = self.coordinates[1];
+            for ((_, rest), weights) in sources(cols, at).zip(weights.iter_mut()) {
+                *weights = self.weights(at.fraction(rest));
+            }
+            let weights = &weights[..cols.len() as usize];
+            let mut columns = Columns { resize: self, simd, dst, src, cols, weights, rows };
+            for unit in 0..units {
+                // SAFETY: the caller's promise.
+                unsafe { columns.unit::<L>(&address, unit) };
+            }
+            start = cols.end;
         }
     }
 
@@ -66,64 +90,63 @@ impl ResizeKernel {
 }
 
 impl Body for ResizeKernel {
-    /// The weights of each column, and a row for each tap.
     fn scratch(&self) -> usize {
-        self.taps() * self.cols * (1 + LANES)
+        SCRATCH
     }
 
     #[inline(always)]
     unsafe fn run<S: Simd>(&self, simd: S, tile: &Tile<'_>, scratch: &mut [f32]) {
+        let (dst, src) = (&tile.views[self.dst.index()], &tile.views[self.src.index()]);
         // SAFETY: the caller's promise.
         unsafe {
-            if self.taps() == 2 {
-                self.tile::<S, 2>(simd, tile, scratch);
+            if self.filter == Filter::Linear {
+                self.tile::<S, 2>(simd, [dst, src], scratch);
             } else {
-                self.tile::<S, 4>(simd, tile, scratch);
+                self.tile::<S, 4>(simd, [dst, src], scratch);
             }
-            fill_outside(&tile.views[self.dst.index()]);
+            fill_outside(dst);
         }
     }
 }
 
-/// What all channels of a tile share.
-struct Pass<'a, S, const T: usize> {
+/// Some columns of a tile.
+struct Columns<'a, S, const T: usize> {
     resize: &'a ResizeKernel,
     simd: S,
     dst: &'a View,
     src: &'a View,
-    /// Of each column written.
+    cols: Interval,
+    /// Of each column.
     weights: &'a [[f32; T]],
-    /// Rows of the source, resampled along x: row `y` in place `y mod T`.
+    /// `T` rows of the source, resampled along x.
     rows: &'a mut [f32],
 }
 
-impl<S: Simd, const T: usize> Pass<'_, S, T> {
-    /// `L` channels that lie side by side in both views; `address(view, unit, y, x)` is where those of a pixel are.
+impl<S: Simd, const T: usize> Columns<'_, S, T> {
+    /// Resamples a unit of channels.
     ///
     /// # Safety
     ///
-    /// `dst` has its valid part and `src` what that needs; if `L` is not 1, both have `L` lanes.
+    /// As for [`ResizeKernel::units`].
     #[inline(always)]
     unsafe fn unit<const L: usize>(&mut self, address: impl Fn(&View, i64, i64, i64) -> *mut f32, unit: i64) {
         let (dst, src, first) = (self.dst, self.src, self.resize.filter.taps().start);
         let along = self.resize.coordinates[0];
         let mut held = [None; T];
-        for y in each(dst.valid.y) {
-            let (at, rest) = along.split(y);
+        for ((at, rest), y) in sources(dst.valid.y, along).zip(each(dst.valid.y)) {
             let weights = self.resize.weights::<T>(along.fraction(rest));
-            // `T` neighbouring rows, and each in a place of its own.
+            // Neighbouring rows, at most `T` of them: each has a place of its own.
             let from: [i64; T] = std::array::from_fn(|k| clamped(at + first + k as i64, src.extent.y));
-            for row in from {
-                let place = row.rem_euclid(T as i64) as usize;
+            let places = from.map(|row| row.rem_euclid(T as i64) as usize);
+            for (row, place) in from.into_iter().zip(places) {
                 if held[place] != Some(row) {
                     // SAFETY: the caller's promise.
                     unsafe { self.along_x::<L>(place, address(src, unit, row, 0)) };
                     held[place] = Some(row);
                 }
             }
-            let places = from.map(|row| row.rem_euclid(T as i64) as usize);
             // SAFETY: the caller's promise.
-            unsafe { self.along_y::<L>(places, weights, address(dst, unit, y, dst.valid.x.start)) };
+            unsafe { self.along_y::<L>(places, weights, address(dst, unit, y, self.cols.start)) };
         }
     }
 
@@ -131,13 +154,13 @@ impl<S: Simd, const T: usize> Pass<'_, S, T> {
     ///
     /// # Safety
     ///
-    /// The row has what the valid columns of `dst` need.
+    /// The row has what the columns need.
     #[inline(always)]
     unsafe fn along_x<const L: usize>(&mut self, place: usize, from: *const f32) {
         let (lanes, extent) = (self.src.lanes, self.src.extent.x);
-        let first = self.resize.filter.taps().start;
-        let row = &mut self.rows[place * self.resize.cols * LANES..][..self.weights.len() * L];
-        let columns = sources(self.dst.valid.x, self.resize.coordinates[1]);
+        let (first, count) = (self.resize.filter.taps().start, self.weights.len() * L);
+        let row = &mut self.rows[place * count..][..count];
+        let columns = sources(self.cols, self.resize.coordinates[1]);
         for (((at, _), weights), to) in columns.zip(self.weights).zip(row.as_chunks_mut::<L>().0) {
             let tap = |k: usize| {
                 let x = clamped(at + first + k as i64, extent);
@@ -170,11 +193,11 @@ impl<S: Simd, const T: usize> Pass<'_, S, T> {
     ///
     /// # Safety
     ///
-    /// `to` is valid for writing the valid columns.
+    /// `to` is valid for writing the columns.
     #[inline(always)]
     unsafe fn along_y<const L: usize>(&self, places: [usize; T], weights: [f32; T], to: *mut f32) {
-        let count = self.dst.valid.x.len() as usize * L;
-        let rows = places.map(|place| &self.rows[place * self.resize.cols * LANES..][..count]);
+        let count = self.weights.len() * L;
+        let rows = places.map(|place| &self.rows[place * count..][..count]);
         let step = if L == 1 { self.dst.lanes as usize } else { 1 };
         let whole = if step == 1 { count - count % LANES } else { 0 };
         let simd = self.simd;

@@ -257,7 +257,7 @@ fn a_scale_that_makes_no_size() {
     check_body(
         r#"return upsample(image, scale: 0.123456789);"#,
         &expect![[r#"
-        error[E0301]: the size H is not known, and 0.123456789 times as much is no size
+        error[E0301]: the size H is not known, and 0.123456789 has too many digits for it
           ┌─ m.zlg:2:12
           │
         1 │ model m(image: f32[1, 3, H, W]) -> (out: f32[1, 3, H, W]) {
