@@ -171,16 +171,16 @@ impl<S: Simd, const T: usize> Columns<'_, S, T> {
                 if L == LANES {
                     let (simd, to) = (self.simd, to.as_mut_ptr());
                     let mut acc = simd.mul(simd.splat(weights[0]), simd.load(tap(0)));
-                    for k in 1..T {
-                        acc = simd.fma(simd.splat(weights[k]), simd.load(tap(k)), acc);
+                    for (k, &weight) in weights.iter().enumerate().skip(1) {
+                        acc = simd.fma(simd.splat(weight), simd.load(tap(k)), acc);
                     }
                     simd.store(to, acc);
                 } else {
                     let mut acc = (*tap(0).cast::<[f32; L]>()).map(|v| weights[0] * v);
-                    for k in 1..T {
+                    for (k, weight) in weights.iter().enumerate().skip(1) {
                         let values = &*tap(k).cast::<[f32; L]>();
                         for (acc, v) in acc.iter_mut().zip(values) {
-                            *acc = weights[k].mul_add(*v, *acc);
+                            *acc = weight.mul_add(*v, *acc);
                         }
                     }
                     *to = acc;
@@ -212,13 +212,15 @@ impl<S: Simd, const T: usize> Columns<'_, S, T> {
                 simd.store(to.add(i), acc);
             }
         }
-        for i in whole..count {
+        let mut i = whole;
+        while i < count {
             let mut acc = weights[0] * rows[0][i];
             for k in 1..T {
                 acc = weights[k].mul_add(rows[k][i], acc);
             }
             // SAFETY: the caller's promise: elements of a row lie `step` apart.
             unsafe { *to.add(i * step) = acc };
+            i += 1;
         }
     }
 }
