@@ -1,9 +1,17 @@
-//! Bodies for fuzzing: each takes any input, and panics where a promise is broken. The tests run them for a moment.
+//! Bodies for fuzzing: each takes any input, and panics where a promise is broken. Fuzz targets call them, and the tests run
+//! them for a moment.
 
+mod files;
+mod lossless;
+pub mod mutators;
+pub mod seeds;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use zellige_compiler::base::Bindings;
+use zellige_compiler::driver::CompileOptions;
 use zellige_compiler::front;
 use zellige_compiler::ir::{Graph, text, verify};
 use zellige_compiler::passes::{Module, Options as PassOptions, PIPELINE};
@@ -14,7 +22,11 @@ use zellige_runtime::program::format;
 use zellige_runtime::program::verify::Limits;
 use zellige_runtime::program::{Data, Program, Role};
 
+use crate::plans;
 use crate::run::{self, Arrays};
+
+pub use files::{array, safetensors};
+pub use lossless::lossless;
 
 /// What a program may take that is run here.
 const LIMITS: Limits = Limits { sram_bytes: 256 << 10, device_bytes: 1 << 20, work: Some(1 << 24) };
@@ -32,6 +44,23 @@ pub enum Reached {
     Rejected,
     /// It did all that there is to do.
     Done,
+}
+
+/// A number that follows from an input: what is not part of it is drawn from this.
+pub fn seed_of(input: &(impl Hash + ?Sized)) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    input.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// As [`program`], mostly with checksums made right: damage is to get past them.
+pub fn program_file(bytes: &[u8]) -> Reached {
+    let seed = seed_of(bytes);
+    let mut bytes = bytes.to_vec();
+    if !seed.is_multiple_of(16) {
+        format::repair_checksums(&mut bytes);
+    }
+    program(&bytes, seed)
 }
 
 /// Reads, verifies and runs a program. Whatever its bytes are, that neither panics nor touches memory that is not its own (the
@@ -87,6 +116,7 @@ fn inputs(program: &Program, seed: u64) -> Option<Arrays> {
 /// diagnostics, which can be drawn, or in a result.
 pub fn model(text: &str, options: Option<&PassOptions>) -> Reached {
     let start = Instant::now();
+    zellige_grammar::fuzz::model(text);
     let (file, mut diagnostics) = parse_model(text);
     let parsed = !has_errors(&diagnostics);
     let graph = file.and_then(|file| {
@@ -118,6 +148,7 @@ fn bind_and_compile(graph: &Graph, text: &str, options: Option<&PassOptions>) ->
 /// Reads IR, verifies it, prints it, and runs the passes that remain.
 pub fn ir(text: &str, options: &PassOptions) -> Reached {
     let start = Instant::now();
+    zellige_grammar::fuzz::ir(text);
     let reached = match text::parse(text) {
         Ok(module) => compile(module, text, Some(options)),
         Err(diagnostics) => {
@@ -146,6 +177,12 @@ fn compile(module: Module, text: &str, options: Option<&PassOptions>) -> Reached
             Reached::Rejected
         }
     }
+}
+
+/// Options that texts are compiled with.
+pub fn compile_options() -> PassOptions {
+    let compile = CompileOptions { sram: Some(1 << 20), memory: Some(1 << 30), ..plans::reference().compile };
+    PassOptions { untiled: false, ..compile.for_passes() }
 }
 
 fn draw(diagnostics: &[Diagnostic], text: &str) {

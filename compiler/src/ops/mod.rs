@@ -223,7 +223,7 @@ impl OpDef {
             args,
             build: Arc::new(move |args| checked(build(args)?)),
             parse: Arc::new(move |value| {
-                let op: T = serde_json::from_value(value).map_err(|e| e.to_string())?;
+                let op: T = zellige_grammar::zir::decode::decode(value).map_err(|e| e.to_string())?;
                 checked(op).map_err(|e| e.to_string())
             }),
             internal: false,

@@ -53,13 +53,14 @@ pub(crate) fn run(
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(4));
         }
     };
-    let control = Control { cancel: Some(interrupt::flag()), progress: Some(&show) };
-    let result = executable.run(&inputs, &mut outputs, &control);
+    let result = interrupt::watched(|cancel| {
+        executable.run(&inputs, &mut outputs, &Control { cancel: Some(cancel), progress: Some(&show) })
+    });
     bar.finish_and_clear();
     match result {
-        Ok(stats) => Ok(Some(stats)),
-        Err(EngineError::Cancelled) => Ok(None),
-        Err(error) => Err(engine_failure(&error)),
+        None | Some(Err(EngineError::Cancelled)) => Ok(None),
+        Some(Ok(stats)) => Ok(Some(stats)),
+        Some(Err(error)) => Err(engine_failure(&error)),
     }
 }
 

@@ -8,7 +8,7 @@ use zellige_compiler::driver::{Failure, Opened, engine_failure, io_failure};
 use zellige_compiler::ir::Module;
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::engine::Executable;
-use zellige_runtime::io::{self, Array, Channels, Format, ReadOptions};
+use zellige_runtime::io::{self, Array, Channels, Format, IoError, NewFile, ReadOptions};
 use zellige_runtime::program::{Dims, Program, Role};
 
 use crate::execute;
@@ -64,11 +64,7 @@ impl Run {
         let Some(run) = execute::run(&mut executable, &prepared.inputs, &mut arrays)? else {
             return Ok(Outcome::Interrupted);
         };
-        for (name, array) in &arrays {
-            for (_, path) in outputs.iter().filter(|(n, _)| n == name) {
-                io::write(path, array).map_err(|e| io_failure(&e, true))?;
-            }
-        }
+        write_all(&outputs, &arrays).map_err(|e| io_failure(&e, true))?;
         if let Some(path) = &self.stats {
             let stats = Stats::new(&prepared.compiled, load_ms, std::slice::from_ref(&run));
             output::save(path, format!("{}\n", stats.json()).as_bytes())?;
@@ -94,6 +90,13 @@ impl Run {
         }
         Ok(outputs)
     }
+}
+
+/// Writes the outputs: none appears before all are complete.
+fn write_all(outputs: &[(String, PathBuf)], arrays: &[(String, Array)]) -> Result<(), IoError> {
+    let array_of = |name: &String| arrays.iter().find(|(n, _)| n == name);
+    let staged = outputs.iter().filter_map(|(name, path)| Some(io::stage(path, &array_of(name)?.1)));
+    staged.collect::<Result<Vec<_>, _>>()?.into_iter().try_for_each(NewFile::commit)
 }
 
 /// Names of inputs or outputs of what was opened.
