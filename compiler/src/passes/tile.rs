@@ -22,8 +22,9 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
     for section in &mut ir.sections {
         let Some(tile) = section.tile.or(options.tile) else { return Err(vec![no_target(section)]) };
         section.tile = Some(tile);
+        section.overlap = Some(section.overlap.or(options.overlap).unwrap_or_default());
         // What later passes have made of another tiling holds no more.
-        (section.overlap, section.sram_bytes) = (None, None);
+        section.sram_bytes = None;
         let flow = Flow::of(&ir.graph, &section.ops, &consumers)
             .ok_or_else(|| super::missing(&section.name, "output", "section-cut"))?;
         let anchor = &flow.tensors[flow.anchor];
@@ -31,7 +32,8 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
         if super::too_many_steps(extent, tile) {
             return Err(vec![super::invalid_tile(&ir.graph.values[anchor.value].name, extent, tile)]);
         }
-        let axes = AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, tile[axis.index()], u64::MAX));
+        let scheme = section.scheme();
+        let axes = AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, tile[axis.index()], scheme, u64::MAX));
         section.grid = Some([axes[0].steps, axes[1].steps]);
         let tilings =
             (0..flow.tensors.len()).map(|t| (flow.tensors[t].value, tiling(&ir.graph, &flow, t, &axes)));
