@@ -15,6 +15,12 @@ pub struct DecodeError {
     pub hint: Option<String>,
 }
 
+impl From<String> for DecodeError {
+    fn from(message: String) -> Self {
+        Self { message, hint: None }
+    }
+}
+
 impl std::error::Error for DecodeError {}
 
 impl Display for DecodeError {

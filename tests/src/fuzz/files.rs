@@ -58,7 +58,7 @@ pub fn safetensors(bytes: &[u8]) -> Reached {
         assert!(info.offset.checked_add(info.len).is_some_and(|end| end <= bytes.len() as u64), "{name}");
         match file.values(name) {
             Ok(values) => {
-                assert_eq!(values.len() as u64, info.shape.iter().product());
+                assert_eq!(values.len() as u64, info.shape.iter().product::<u64>());
                 reached = Reached::Done;
             }
             Err(error) => assert!(info.dtype != Dtype::F32, "{name}: {error}"),
