@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use serde_json::Value;
@@ -17,6 +18,8 @@ use zellige_tests::fuzz::{self, Reached, seeds};
 use zellige_tests::run;
 use zellige_tests::{mutate, parallel, plans};
 
+/// A case takes no longer, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Damaged programs, half of them as bytes and half as trees.
 const PROGRAMS: usize = 20_000;
 /// Damaged texts, half of them models and half IR.
@@ -31,10 +34,17 @@ fn all(
 ) -> BTreeMap<Reached, usize> {
     let results = parallel::map(cases, |case| {
         let (input, run) = body(&mut Rng::with_seed(case as u64));
-        catch_unwind(AssertUnwindSafe(run)).map_err(|_| format!("case {case}: {input}"))
+        let start = Instant::now();
+        let reached = catch_unwind(AssertUnwindSafe(run)).map_err(|_| format!("case {case}: {input}"));
+        if start.elapsed() > PATIENCE {
+            Err(format!("case {case} takes {:?}: {input}", start.elapsed()))
+        } else {
+            reached
+        }
     });
     let failures: Vec<_> = results.iter().filter_map(|r| r.as_ref().err()).map(String::as_str).collect();
-    assert!(failures.is_empty(), "{} cases panic, the first is {}", failures.len(), failures[0]);
+    let first = failures.first().unwrap_or(&"");
+    assert!(failures.is_empty(), "{} cases panic or take too long, the first is {first}", failures.len());
     let mut reached = BTreeMap::new();
     for result in results.into_iter().flatten() {
         *reached.entry(result).or_default() += 1;

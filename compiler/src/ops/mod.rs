@@ -20,7 +20,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use zellige_grammar::zir::decode::{DecodeError, decode};
+use zellige_grammar::zir::decode::decode;
 use zellige_runtime::program::instr::{AxisId, Epilogue};
 use zellige_runtime::program::{BufferId, Instr, Packing, WeightId};
 use zellige_runtime::scalar::Expr;
@@ -196,7 +196,7 @@ pub struct OpDef {
 /// Makes an op from the arguments of a call.
 pub type Build = Arc<dyn Fn(&Args) -> Result<Arc<dyn Op>, ArgError> + Send + Sync>;
 /// Makes an op from its printed attributes.
-pub type Parse = Arc<dyn Fn(Value) -> Result<Arc<dyn Op>, DecodeError> + Send + Sync>;
+pub type Parse = Arc<dyn Fn(Value) -> Result<Arc<dyn Op>, String> + Send + Sync>;
 
 /// An op whose attributes are its fields.
 trait FromAttrs: Op + DeserializeOwned + Sized + 'static {
@@ -224,8 +224,8 @@ impl OpDef {
             args,
             build: Arc::new(move |args| checked(build(args)?)),
             parse: Arc::new(move |value| {
-                let op: T = decode(value)?;
-                checked(op).map_err(|e| DecodeError::from(e.to_string()))
+                let op: T = decode(value).map_err(|e| e.to_string())?;
+                checked(op).map_err(|e| e.to_string())
             }),
             internal: false,
         }

@@ -15,17 +15,12 @@ pub struct DecodeError {
     pub hint: Option<String>,
 }
 
-impl From<String> for DecodeError {
-    fn from(message: String) -> Self {
-        Self { message, hint: None }
-    }
-}
-
 impl std::error::Error for DecodeError {}
 
 impl Display for DecodeError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        self.hint.iter().try_for_each(|hint| write!(f, "; {hint}"))
     }
 }
 

@@ -252,7 +252,7 @@ impl<'r> Builder<'r> {
             return None;
         };
         let op: Option<Arc<dyn Op>> = (def.parse)(attrs_to_json(&statement.attrs))
-            .map_err(|error| self.reader.bad_attrs(statement, &error.message, error.hint))
+            .map_err(|message| self.reader.bad_attrs(statement, &message, None))
             .ok();
         let operands = self.operands(statement);
         let ty = self.ty(statement);
