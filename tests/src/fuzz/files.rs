@@ -19,7 +19,7 @@ pub fn array(format: Format, bytes: &[u8]) -> Reached {
 }
 
 fn one(format: Format, bytes: &[u8], channels: Channels) -> Reached {
-    let options = ReadOptions { channels, limit: LIMIT };
+    let options = ReadOptions { channels, limit: LIMIT, ..ReadOptions::default() };
     let dims = io::decode_dims(format, bytes, &options);
     match (io::decode(format, bytes, &options), dims) {
         (Ok(array), Ok(dims)) => {

@@ -3,6 +3,7 @@
 //! Its exit statuses are listed by `zellige --help` and tested in `tests/cli/endings.rs`.
 
 mod bench;
+mod borders;
 mod compile;
 mod dump;
 mod execute;

@@ -7,10 +7,11 @@ use clap::Args;
 use zellige_compiler::driver::{Failure, Opened, engine_failure, io_failure};
 use zellige_compiler::ir::Module;
 use zellige_grammar::{Code, Diagnostic};
-use zellige_runtime::engine::Executable;
-use zellige_runtime::io::{self, Array, Channels, Format, IoError, NewFile, ReadOptions};
-use zellige_runtime::program::{Dims, Program, Role};
+use zellige_runtime::engine::{Executable, Options};
+use zellige_runtime::io::{Channels, Format, IoError, NewFile, ReadOptions};
+use zellige_runtime::program::{Dims, Element, Program, Role, Tensor};
 
+use crate::borders::{self, InputFile, Sink};
 use crate::execute;
 use crate::options::{Binding, Compiling, NamedFile, Running, assign, given, named_file};
 use crate::output::{self, MessageFormat, Outcome};
@@ -42,8 +43,8 @@ pub(crate) struct Run {
 pub(crate) struct Prepared {
     /// The program.
     pub(crate) program: Program,
-    /// Inputs by name.
-    pub(crate) inputs: Vec<(String, Array)>,
+    /// Files of the inputs.
+    pub(crate) inputs: Vec<InputFile>,
     /// Time and plan of the compilation.
     pub(crate) compiled: Compiled,
 }
@@ -57,14 +58,18 @@ impl Run {
             fits(&prepared.program, name, path)?;
         }
         let options = self.running.options(self.compiling.threads, &prepared.program.machine);
+        let options = Options { spill: self.compiling.spill.clone(), ..options };
+        let open = |file: &InputFile| Ok((file.name.clone(), file.open(&prepared.program)?));
+        let inputs = prepared.inputs.iter().map(open).collect::<Result<Vec<_>, Failure>>()?;
         let start = Instant::now();
         let mut executable = Executable::load(prepared.program, &options).map_err(|e| engine_failure(&e))?;
         let load_ms = start.elapsed().as_secs_f64() * 1e3;
-        let mut arrays = execute::output_arrays(executable.program())?;
-        let Some(run) = execute::run(&mut executable, &prepared.inputs, &mut arrays)? else {
+        let mut sinks = sinks(executable.program(), &outputs)?;
+        let Some(run) = execute::run(&mut executable, &inputs, &mut sinks)? else {
             return Ok(Outcome::Interrupted);
         };
-        write_all(&outputs, &arrays).map_err(|e| io_failure(&e, true))?;
+        let sinks = sinks.into_iter().zip(borders::outputs(executable.program()));
+        write_all(sinks, &outputs).map_err(|e| io_failure(&e, true))?;
         if let Some(path) = &self.stats {
             let stats = Stats::new(&prepared.compiled, load_ms, std::slice::from_ref(&run));
             output::save(path, format!("{}\n", stats.json()).as_bytes())?;
@@ -92,10 +97,15 @@ impl Run {
     }
 }
 
-/// Writes the outputs: none appears before all are complete.
-fn write_all(outputs: &[(String, PathBuf)], arrays: &[(String, Array)]) -> Result<(), IoError> {
-    let array_of = |name: &String| arrays.iter().find(|(n, _)| n == name);
-    let staged = outputs.iter().filter_map(|(name, path)| Some(io::stage(path, &array_of(name)?.1)));
+/// Writes the outputs that have a file: none appears before all are complete.
+fn write_all<'p>(
+    sinks: impl Iterator<Item = ((String, Sink), &'p Tensor)>,
+    outputs: &[(String, PathBuf)],
+) -> Result<(), IoError> {
+    let staged = sinks.filter_map(|((name, sink), tensor)| {
+        let (_, path) = outputs.iter().find(|(n, _)| *n == name)?;
+        Some(sink.stage(tensor, path))
+    });
     staged.collect::<Result<Vec<_>, _>>()?.into_iter().try_for_each(NewFile::commit)
 }
 
@@ -123,15 +133,19 @@ pub(crate) fn prepare(
         compiling.refuse_compiled(binding)?;
     }
     let files = assign(inputs, &tensor_names(&opened, Role::Input), "input")?;
-    let arrays = files.into_iter().map(|(name, path)| {
-        let options = ReadOptions { channels: wanted_channels(&opened, &name), ..ReadOptions::default() };
-        io::read(&path, &options).map(|a| (name, a)).map_err(|e| io_failure(&e, false))
-    });
-    let inputs = arrays.collect::<Result<Vec<_>, Failure>>()?;
+    let inputs: Vec<_> = files
+        .into_iter()
+        .map(|(name, path)| {
+            let whole = wants_whole_numbers(&opened, &name);
+            let options =
+                ReadOptions { channels: wanted_channels(&opened, &name), whole, ..ReadOptions::default() };
+            InputFile { name, path, options }
+        })
+        .collect();
     match opened {
         Opened::Model(model) => {
             let start = Instant::now();
-            let graph = model.bind(&given(&inputs), &binding.bindings()?)?;
+            let graph = model.bind(&given(&inputs)?, &binding.bindings()?)?;
             let (program, report) = model.compile(&graph, &options)?;
             Ok(Prepared { program, inputs, compiled: Compiled::since(start, report) })
         }
@@ -161,6 +175,33 @@ fn wanted_channels(opened: &Opened, input: &str) -> Channels {
     if one { Channels::Grey } else { Channels::Rgb }
 }
 
+/// Whether an input is declared to have whole numbers, which an image is not scaled for.
+fn wants_whole_numbers(opened: &Opened, input: &str) -> bool {
+    match opened {
+        Opened::Model(model) => model.graph.inputs.iter().any(|&v| {
+            let value = &model.graph.values[v];
+            value.name == input && value.ty.element != zellige_compiler::base::Element::F32
+        }),
+        Opened::Program(program) => program
+            .tensors
+            .iter()
+            .any(|t| t.name == input && t.role == Role::Input && t.element != Element::F32),
+        Opened::Ir(..) => false,
+    }
+}
+
+/// What each output goes to.
+fn sinks(program: &Program, files: &[(String, PathBuf)]) -> Result<Vec<(String, Sink)>, Failure> {
+    let sink = |tensor: &Tensor| {
+        let sink = match files.iter().find(|(name, _)| *name == tensor.name) {
+            Some((_, path)) => Sink::create(program, tensor, path),
+            None => Sink::in_memory(tensor),
+        };
+        sink.map(|sink| (tensor.name.clone(), sink))
+    };
+    borders::outputs(program).map(sink).collect()
+}
+
 /// That a file of this name can be written.
 fn writable(path: &Path) -> Result<(), Failure> {
     match Format::of(path) {
@@ -185,6 +226,10 @@ fn fits(program: &Program, name: &str, path: &Path) -> Result<(), Failure> {
             Err(Diagnostic::error(Code::E0503, message)
                 .hint("PNG takes one image of 1 or 3 channels; write .npy")
                 .into())
+        }
+        Some(t) if Format::of(path).ok() == Some(Format::Png) && t.element == Element::U16 => {
+            let message = format!("output `{name}` is u16, and PNG files are written with 8 bits");
+            Err(Diagnostic::error(Code::E0509, message).hint("write .npy").into())
         }
         _ => Ok(()),
     }
