@@ -13,6 +13,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("runtime", &[]),
     ("compiler", &["grammar", "runtime"]),
     ("tests", &["grammar", "runtime", "compiler"]),
+    ("fuzz", &["runtime", "tests"]),
 ];
 
 /// Modules of the compiler that a module may use, and modules of the runtime. The command stands apart: it is another crate.

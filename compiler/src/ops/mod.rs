@@ -23,6 +23,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use zellige_grammar::zir::decode::decode;
 use zellige_runtime::program::instr::{AxisId, Epilogue};
 use zellige_runtime::program::{BufferId, Instr, Packing, WeightId};
 use zellige_runtime::scalar::Expr;
@@ -226,7 +227,7 @@ impl OpDef {
             args,
             build: Arc::new(move |args| checked(build(args)?)),
             parse: Arc::new(move |value| {
-                let op: T = serde_json::from_value(value).map_err(|e| e.to_string())?;
+                let op: T = decode(value).map_err(|e| e.to_string())?;
                 checked(op).map_err(|e| e.to_string())
             }),
             internal: false,

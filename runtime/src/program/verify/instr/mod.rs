@@ -15,7 +15,7 @@ use super::{MAX_ATTRIBUTE, MAX_COORDINATE};
 use crate::program::instr::{AxisId, Instruction, Window};
 use crate::program::{AccumulatorId, Buffer, BufferId, Dims, Instr, Interval, Packing, Section, TensorId};
 
-pub(super) use reduce::check_reduce;
+pub(super) use reduce::{GRAIN, check_reduce};
 
 /// What the verifier asks of an instruction, beyond what it reads and writes.
 ///
