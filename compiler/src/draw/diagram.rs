@@ -8,7 +8,7 @@ use super::text::shorten;
 use crate::base::units;
 use crate::base::{OpId, ValueId};
 use crate::driver::{Report, SectionReport};
-use crate::ir::{Def, Graph, Overlap, Role, Section, Sections, Tiling};
+use crate::ir::{Def, Graph, Overlap, Role, Section, Sections, Storage, Tiling};
 
 /// Longest texts in a box, in characters.
 const TITLE: usize = 22;
@@ -332,17 +332,19 @@ fn cluster_of(section: &Section, report: Option<&SectionReport>) -> Cluster {
 pub(super) fn overlap_name(overlap: Overlap) -> &'static str {
     match overlap {
         Overlap::Recompute => "recompute",
+        Overlap::Reuse => "reuse",
     }
 }
 
-/// `18×18 · halo 2`.
+/// `18×18 · halo 2`, or `ring 18×18` where rows stay.
 fn tiling_label(tiling: &Tiling) -> String {
     // A tile that is all of the tensor is the same one in every step.
     let shared =
         |a: usize| tiling.overlap.map_or(0, |o| if tiling.tile[a] < tiling.extent[a] { o[a] } else { 0 });
     let shared = [shared(0), shared(1)];
     let halo = (shared != [0, 0]).then(|| format!(" · halo {}", either(shared)));
-    format!("{}{}", both(tiling.tile), halo.unwrap_or_default())
+    let ring = if tiling.storage == Some(Storage::Ring) { "ring " } else { "" };
+    format!("{ring}{}{}", both(tiling.tile), halo.unwrap_or_default())
 }
 
 /// `pad 1`, or the four sides.

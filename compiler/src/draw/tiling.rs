@@ -34,8 +34,14 @@ pub(super) fn to_json(name: &str, shape: &str, tiling: &Tiling) -> Json {
         "extent": tiling.extent,
         "border": tiling.zero_out.as_ref().map_or([0; 4], |z| z.border),
         "outside": outside(tiling),
-        "axes": tiling.steps.iter().map(axis).collect::<Json>(),
+        "axes": [axis(&tiling.steps[0], ring_rows(tiling)), axis(&tiling.steps[1], None)],
     })
+}
+
+/// Rows that a ring has room for.
+fn ring_rows(tiling: &Tiling) -> Option<i64> {
+    let rows = i64::try_from(tiling.tile[0]).ok()?;
+    (tiling.storage == Some(Storage::Ring)).then_some(rows)
 }
 
 /// A role in a word.
@@ -71,6 +77,9 @@ fn facts(tiling: &Tiling) -> Vec<[String; 2]> {
     facts.extend(tiling.overlap.map(|o| ("overlap", both(o))));
     facts.extend(tiling.padding.filter(|p| *p != [0; 4]).map(|p| ("padding", sides(p))));
     facts.extend(tiling.padded.filter(|p| *p != tiling.extent).map(|p| ("padded", both(p))));
+    if tiling.storage == Some(Storage::Ring) {
+        facts[0] = ("ring", both(tiling.tile));
+    }
     if tiling.storage == Some(Storage::Fused) {
         facts.push(("stored", "nowhere: part of an instruction".to_owned()));
     }
@@ -79,13 +88,18 @@ fn facts(tiling: &Tiling) -> Vec<[String; 2]> {
     facts.into_iter().map(|(key, value)| [key.to_owned(), value]).collect()
 }
 
-/// The steps of an axis: `[[step, computed, owned, whether only half drawn], …]` a stretch.
-fn axis(steps: &TensorSteps) -> Json {
+/// The steps of an axis, stretch by stretch. `ghost` ones are drawn in part; a ring of `room` rows keeps those from `kept` on.
+fn axis(steps: &TensorSteps, room: Option<i64>) -> Json {
     let count = steps.computed.len();
+    let kept = |i: u64| {
+        let first = steps.computed.get(0).start;
+        room.map(|room| steps.computed.get(i).end.saturating_sub(room).max(first))
+    };
     let pair = |interval: Interval| json!([interval.start, interval.end]);
     let step = |i: u64, ghost: bool| {
         let owned = (!steps.owned.is_empty()).then(|| pair(steps.owned.get(i)));
-        json!({"i": i, "computed": pair(steps.computed.get(i)), "owned": owned, "ghost": ghost})
+        let computed = pair(steps.computed.get(i));
+        json!({"i": i, "computed": computed, "owned": owned, "ghost": ghost, "kept": kept(i)})
     };
     let stretch = |[from, to]: [u64; 2]| {
         // The neighbours show what the steps at the end of a stretch share with them.
@@ -106,7 +120,7 @@ mod tests {
     fn a_long_axis_is_a_few_steps() {
         let list: Vec<_> = (0..6000).map(|i| Interval::new(16 * i - 1, 16 * i + 17)).collect();
         let steps = TensorSteps { computed: Steps::compress(&list), owned: Steps::default() };
-        let drawn = axis(&steps);
+        let drawn = axis(&steps, None);
         assert_eq!(drawn["count"], 6000);
         let first: Vec<_> = drawn["stretches"]
             .as_array()
@@ -116,6 +130,16 @@ mod tests {
             .collect();
         assert_eq!(first, [vec![0, 1, 2, 3], vec![2999, 3000, 3001, 3002], vec![5996, 5997, 5998, 5999]]);
         assert_eq!(drawn["stretches"][2][3]["computed"], json!([95983, 96001]));
+    }
+
+    #[test]
+    fn a_ring_keeps_rows_from_the_first_on() {
+        let list: Vec<_> = (0..4).map(|i| Interval::new(16 * i - 1, 16 * i + 15)).collect();
+        let steps = TensorSteps { computed: Steps::compress(&list), owned: Steps::default() };
+        let drawn = axis(&steps, Some(18));
+        let kept: Vec<_> =
+            drawn["stretches"][0].as_array().unwrap().iter().map(|s| s["kept"].clone()).collect();
+        assert_eq!(kept, [-1, 13, 29, 45]);
     }
 
     #[test]

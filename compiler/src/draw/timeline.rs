@@ -24,15 +24,18 @@ pub(super) fn to_json(ir: &Sections) -> Option<Json> {
         let mut top = 0;
         for (&value, tiling) in section.tensors.iter().filter(|(_, t)| t.storage != Some(Storage::Fused)) {
             let Some(buffer) = &tiling.buffer else { continue };
+            // A ring keeps its rows from tile to tile.
+            let ring = tiling.storage == Some(Storage::Ring);
             let made = instructions.iter().position(|i| i.output == value);
             let reads = |i: &Instruction| i.reads(&ir.graph, value);
             let from = made.or_else(|| instructions.iter().position(reads)).unwrap_or(0);
             let to = instructions.iter().rposition(reads).unwrap_or(from).max(from);
+            let life = if ring { [first, columns.len()] } else { [first + from, first + to + 1] };
             top = top.max(buffer.offset + buffer.bytes);
             buffers.push(block(
                 &ir.graph.values[value].name,
                 role(tiling.role),
-                [first + from, first + to + 1],
+                life,
                 [buffer.offset, buffer.bytes],
             ));
         }

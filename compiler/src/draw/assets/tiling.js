@@ -238,6 +238,7 @@ function tilingPanel() {
     if (beyond) mark("background: color-mix(in srgb, var(--fixed) 30%, transparent)", "outside: does not matter");
     mark("border: 2px solid var(--ink)", "extent");
     mark("border: 2px solid var(--accent)", "step pointed at");
+    if (tensor.axes[0].stretches[0][0].kept !== null) mark("border: 2px dotted var(--accent)", "rows kept in the ring");
     if (tensor.axes[0].stretches[0][0].owned) mark("border: 2px dashed var(--accent)", "what it owns");
     legend.replaceChildren(...items);
   };
@@ -260,6 +261,10 @@ function tilingPanel() {
         const [left, right] = xs.map((v) => placeOf(columns, sx, v));
         shape(marks, "rect", { x: left, y: top, width: right - left, height: bottom - top, style });
       };
+      if (y.kept !== null && y.kept < y.computed[0]) {
+        frame([y.kept, y.computed[0]], x.computed,
+          "fill: var(--accent); fill-opacity: 0.22; stroke: var(--accent); stroke-width: 1.2; stroke-dasharray: 1.5 2.5");
+      }
       frame(y.computed, x.computed, "fill: var(--accent); fill-opacity: 0.10; stroke: var(--accent); stroke-width: 2.4");
       if (y.owned && x.owned) {
         frame(y.owned, x.owned, "fill: none; stroke: var(--accent); stroke-width: 1.6; stroke-dasharray: 5 3");
@@ -299,6 +304,7 @@ function tilingPanel() {
     if (inside[0] !== length(y.computed) || inside[1] !== length(x.computed)) {
       parts.push(`, ${inside[0]} × ${inside[1]} of them inside`);
     }
+    if (y.kept !== null && y.kept < y.computed[0]) parts.push(`; keeps rows ${span([y.kept, y.computed[0]])} in the ring`);
     if (y.owned && x.owned) parts.push(`; owns rows ${span(y.owned)}, columns ${span(x.owned)}`);
     readout.replaceChildren(...parts, ".");
   };
