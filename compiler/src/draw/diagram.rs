@@ -1,4 +1,4 @@
-//! What is drawn of a graph or of sections: boxes, clusters, and who is connected with whom. Where they lie is decided later.
+//! What is drawn of a graph or of sections: cards, clusters, and who is connected with whom. Where they lie is decided later.
 
 use std::collections::HashMap;
 
@@ -10,22 +10,22 @@ use crate::base::{OpId, ValueId};
 use crate::driver::{Report, SectionReport};
 use crate::ir::{Def, Graph, Overlap, Role, Section, Sections, Storage, Tiling};
 
-/// Longest texts in a box, in characters.
+/// Longest texts in a card, in characters.
 const TITLE: usize = 22;
 const NOTE: usize = 30;
 
 /// A drawing without places.
 #[derive(Default)]
 pub(super) struct Diagram {
-    /// Groups of boxes.
+    /// Groups of cards.
     pub(super) clusters: Vec<Cluster>,
-    /// Boxes.
-    pub(super) boxes: Vec<Box>,
-    /// Pairs of boxes, from and to.
+    /// Cards.
+    pub(super) cards: Vec<Card>,
+    /// Pairs of cards, from and to.
     pub(super) edges: Vec<[usize; 2]>,
 }
 
-/// A group of boxes: a section.
+/// A group of cards: a section.
 pub(super) struct Cluster {
     /// Its name.
     pub(super) title: String,
@@ -33,12 +33,12 @@ pub(super) struct Cluster {
     pub(super) notes: Vec<String>,
 }
 
-/// A box.
-pub(super) struct Box {
+/// A card.
+pub(super) struct Card {
     /// Index of the cluster that it lies in.
     pub(super) cluster: Option<usize>,
     /// What it stands for.
-    pub(super) role: BoxRole,
+    pub(super) role: CardRole,
     /// The tensor that it makes, reads or writes.
     pub(super) value: ValueId,
     /// Its lines.
@@ -51,9 +51,9 @@ pub(super) struct Box {
     pub(super) details: Vec<String>,
 }
 
-/// What a box stands for.
+/// What a card stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BoxRole {
+pub(super) enum CardRole {
     /// An input, a constant or an output of the model.
     Border,
     /// An instruction, or an op.
@@ -64,7 +64,7 @@ pub(super) enum BoxRole {
     Store,
 }
 
-/// A line of a box.
+/// A line of a card.
 pub(super) struct Row {
     /// Kind of op.
     pub(super) kind: Option<Kind>,
@@ -85,15 +85,14 @@ pub(super) fn either(pair: [u64; 2]) -> String {
 }
 
 impl Diagram {
-    /// Of a graph: a box an op.
+    /// Of a graph: a card an op.
     pub(super) fn of_graph(graph: &Graph) -> Self {
         let mut builder = Builder::new(graph);
         builder.borders(|value| is_large(graph, value));
         for (op, node) in graph.ops.iter() {
             let instruction = Instruction { ops: vec![op], output: node.output };
             let label = graph.values[node.output].ty.to_string();
-            let details = vec![format!("{label}")];
-            let at = builder.instruction(None, &instruction, String::new(), label, details);
+            let at = builder.instruction(None, &instruction, String::new(), label, Vec::new());
             builder.made.insert(node.output, at);
         }
         for (_, node) in graph.ops.iter() {
@@ -105,7 +104,7 @@ impl Diagram {
         builder.diagram
     }
 
-    /// Of sections: a cluster a section, a box an instruction.
+    /// Of sections: a cluster a section, a card an instruction.
     pub(super) fn of_sections(ir: &Sections, report: Option<&Report>) -> Self {
         let graph = &ir.graph;
         let mut builder = Builder::new(graph);
@@ -147,9 +146,9 @@ impl<'a> Builder<'a> {
         Self { graph, diagram: Diagram::default(), made: HashMap::new() }
     }
 
-    fn push(&mut self, item: Box) -> usize {
-        self.diagram.boxes.push(item);
-        self.diagram.boxes.len() - 1
+    fn push(&mut self, item: Card) -> usize {
+        self.diagram.cards.push(item);
+        self.diagram.cards.len() - 1
     }
 
     fn edge(&mut self, from: Option<usize>, to: Option<usize>) {
@@ -187,9 +186,9 @@ impl<'a> Builder<'a> {
     fn border(&mut self, value: ValueId, what: &str, name: &str, ty: String) -> usize {
         let row = Row { kind: None, title: shorten(name, TITLE), note: what.to_owned() };
         let details = vec![format!("{what} {name}"), ty.clone()];
-        self.push(Box {
+        self.push(Card {
             cluster: None,
-            role: BoxRole::Border,
+            role: CardRole::Border,
             value,
             rows: vec![row],
             foot: shorten(&ty, NOTE),
@@ -211,9 +210,9 @@ impl<'a> Builder<'a> {
         let mut inside: HashMap<ValueId, usize> = HashMap::new();
         for value in self.reads(section) {
             let padding = section.tensors.get(&value).and_then(padding_label).unwrap_or_default();
-            let load = self.port(cluster, BoxRole::Load, "load", value, padding);
-            self.diagram.boxes[load].label = label(value);
-            self.diagram.boxes[load].details.extend(details(value));
+            let load = self.port(cluster, CardRole::Load, "load", value, padding);
+            self.diagram.cards[load].label = label(value);
+            self.diagram.cards[load].details.extend(details(value));
             self.edge(self.made.get(&value).copied(), Some(load));
             inside.insert(value, load);
         }
@@ -228,7 +227,7 @@ impl<'a> Builder<'a> {
             if exported(value) {
                 let sums = self.graph.producer(value).is_some_and(|op| self.kind(op) == Kind::Sum);
                 let verb = if sums { "sum" } else { "store" };
-                let store = self.port(cluster, BoxRole::Store, verb, value, String::new());
+                let store = self.port(cluster, CardRole::Store, verb, value, String::new());
                 self.edge(Some(at), Some(store));
                 self.made.insert(value, store);
             }
@@ -247,12 +246,12 @@ impl<'a> Builder<'a> {
         reads
     }
 
-    fn port(&mut self, cluster: usize, role: BoxRole, verb: &str, value: ValueId, note: String) -> usize {
+    fn port(&mut self, cluster: usize, role: CardRole, verb: &str, value: ValueId, note: String) -> usize {
         let name = shorten(&format!("%{}", self.name(value)), TITLE);
         let row = Row { kind: None, title: format!("{verb} {name}"), note };
         let ty = self.graph.values[value].ty.to_string();
         let details = vec![format!("{verb} %{}", self.name(value)), ty];
-        self.push(Box {
+        self.push(Card {
             cluster: Some(cluster),
             role,
             value,
@@ -281,7 +280,7 @@ impl<'a> Builder<'a> {
         let name = shorten(&format!("%{}", self.name(instruction.output)), TITLE);
         let foot = if foot.is_empty() { name } else { format!("{name}  {foot}") };
         let value = instruction.output;
-        self.push(Box { cluster, role: BoxRole::Ops, value, rows, foot, label, details })
+        self.push(Card { cluster, role: CardRole::Ops, value, rows, foot, label, details })
     }
 
     fn kind(&self, op: OpId) -> Kind {

@@ -6,7 +6,7 @@ use super::diagram::{Diagram, both, overlap_name};
 use super::svg::{draw, number};
 use super::text::escape;
 use super::{sheet, tiling, timeline};
-use crate::base::units;
+use crate::base::{Id, ValueId, units};
 use crate::driver::{Report, SectionReport};
 use crate::ir::{Graph, Section, Sections};
 
@@ -72,7 +72,7 @@ fn section(graph: &Graph, section: &Section, report: Option<&SectionReport>) -> 
     let tensors = section.tensors.iter().map(|(&value, t)| {
         let of = &graph.values[value];
         let mut tensor = tiling::to_json(&of.name, &of.ty.to_string(), t);
-        tensor["value"] = json!(crate::base::Id::index(value));
+        tensor["value"] = json!(value.index());
         tensor
     });
     json!({
@@ -116,7 +116,7 @@ fn page(diagram: &Diagram, graph: &Graph, facts: &[[String; 2]], data: &Json) ->
 
 /// What goes in and what comes out.
 fn signature(graph: &Graph) -> String {
-    let input = |v: &crate::base::ValueId| format!("{}: {}", graph.values[*v].name, graph.values[*v].ty);
+    let input = |v: &ValueId| format!("{}: {}", graph.values[*v].name, graph.values[*v].ty);
     let inputs: Vec<_> = graph.inputs.iter().map(input).collect();
     let outputs: Vec<_> = graph.outputs.iter().map(|o| format!("{}: {}", o.name, o.ty)).collect();
     format!("({}) → ({})", inputs.join(", "), outputs.join(", "))

@@ -2,22 +2,23 @@
 
 use std::fmt::Write;
 
-use super::diagram::{Box, BoxRole, Cluster, Diagram};
+use super::diagram::{Card, CardRole, Cluster, Diagram};
 use super::layered::{Edge, End, Layout, Node, Pin, Point, Spacing, layout};
 use super::text::{escape, width};
+use crate::base::Id;
 
 /// Sizes of fonts.
 const FONT: f64 = 12.0;
 const SMALL: f64 = 11.0;
 const LARGE: f64 = 15.0;
-/// Height of a line of a box, of its foot, of a label, and of a line beside a cluster.
+/// Height of a line of a card, of its foot, of a label, and of a line beside a cluster.
 const ROW: f64 = 21.0;
 const FOOT: f64 = 17.0;
 const LABEL: f64 = 17.0;
 const LINE: f64 = 17.0;
-/// Between a box and the label below it.
+/// Between a card and the label below it.
 const STEM: f64 = 7.0;
-/// Left and right of a text in a box.
+/// Left and right of a text in a card.
 const MARGIN: f64 = 12.0;
 /// Between the border of a cluster and what is in it.
 const PADDING: f64 = 14.0;
@@ -44,7 +45,7 @@ pub(super) fn draw(diagram: &Diagram) -> Drawing {
     for (edge, route) in diagram.edges.iter().zip(&places.routes) {
         painter.route(diagram, edge, route);
     }
-    for (item, at) in diagram.boxes.iter().zip(&places.boxes) {
+    for (item, at) in diagram.cards.iter().zip(&places.cards) {
         painter.item(item, *at);
     }
     Drawing { body: painter.body, width: places.width, height: places.height }
@@ -61,19 +62,19 @@ struct Frame {
 
 /// Where everything lies.
 struct Places {
-    boxes: Vec<Point>,
+    cards: Vec<Point>,
     clusters: Vec<Frame>,
     routes: Vec<Vec<Point>>,
     width: f64,
     height: f64,
 }
 
-/// Boxes are laid out within each cluster, then clusters and the boxes outside; and once more, with what a cluster reads in
+/// Cards are laid out within each cluster, then clusters and the cards outside; and once more, with what a cluster reads in
 /// the order in which it arrives.
 fn places(diagram: &Diagram) -> Places {
-    let order: Vec<usize> = (0..diagram.boxes.len()).collect();
+    let order: Vec<usize> = (0..diagram.cards.len()).collect();
     let first = places_in(diagram, &order);
-    let mut arrivals = vec![f64::INFINITY; diagram.boxes.len()];
+    let mut arrivals = vec![f64::INFINITY; diagram.cards.len()];
     for ([_, to], route) in diagram.edges.iter().zip(&first.routes) {
         // The last point above the end is where the edge comes from.
         let from = route.iter().rev().nth(2).map_or(f64::INFINITY, |p| p.x);
@@ -81,29 +82,29 @@ fn places(diagram: &Diagram) -> Places {
     }
     let mut order = order;
     order.sort_by(|&a, &b| {
-        let ports = [a, b].map(|i| diagram.boxes[i].role == BoxRole::Load);
+        let ports = [a, b].map(|i| diagram.cards[i].role == CardRole::Load);
         ports[1].cmp(&ports[0]).then(if ports[0] { arrivals[a].total_cmp(&arrivals[b]) } else { a.cmp(&b) })
     });
     places_in(diagram, &order)
 }
 
-/// With the boxes of a cluster in the given order, where edges do not ask for another.
+/// With the cards of a cluster in the given order, where edges do not ask for another.
 fn places_in(diagram: &Diagram, order: &[usize]) -> Places {
     let inner: Vec<Inner> = (0..diagram.clusters.len()).map(|c| Inner::of(diagram, c, order)).collect();
     let loose: Vec<usize> =
-        (0..diagram.boxes.len()).filter(|&b| diagram.boxes[b].cluster.is_none()).collect();
+        (0..diagram.cards.len()).filter(|&b| diagram.cards[b].cluster.is_none()).collect();
     let mut nodes: Vec<Node> =
         inner.iter().map(|i| Node { width: i.width, height: i.height, pin: Pin::None }).collect();
-    nodes.extend(loose.iter().map(|&b| node(&diagram.boxes[b])));
-    // An edge that meets a cluster does so above or below the box within.
-    let end = |at: usize| match diagram.boxes[at].cluster {
+    nodes.extend(loose.iter().map(|&b| node(&diagram.cards[b])));
+    // An edge that meets a cluster does so above or below the card within.
+    let end = |at: usize| match diagram.cards[at].cluster {
         Some(cluster) => {
             End { node: cluster, x: inner[cluster].middle(diagram, at) - inner[cluster].width / 2.0 }
         }
         None => End { node: inner.len() + loose.binary_search(&at).unwrap_or_default(), x: 0.0 },
     };
     let crosses = |edge: &&[usize; 2]| {
-        let [from, to] = edge.map(|b| diagram.boxes[b].cluster);
+        let [from, to] = edge.map(|b| diagram.cards[b].cluster);
         from.is_none() || from != to
     };
     let edges: Vec<Edge> = diagram
@@ -118,8 +119,8 @@ fn places_in(diagram: &Diagram, order: &[usize]) -> Places {
 
 /// The layout within a cluster.
 struct Inner {
-    /// Boxes.
-    boxes: Vec<usize>,
+    /// Cards.
+    cards: Vec<usize>,
     /// Indices of edges.
     edges: Vec<usize>,
     layout: Layout,
@@ -131,9 +132,9 @@ struct Inner {
 
 impl Inner {
     fn of(diagram: &Diagram, cluster: usize, order: &[usize]) -> Self {
-        let boxes: Vec<usize> =
-            order.iter().copied().filter(|&b| diagram.boxes[b].cluster == Some(cluster)).collect();
-        let index = |b: usize| boxes.iter().position(|&other| other == b);
+        let cards: Vec<usize> =
+            order.iter().copied().filter(|&b| diagram.cards[b].cluster == Some(cluster)).collect();
+        let index = |b: usize| cards.iter().position(|&other| other == b);
         let (mut edges, mut ends) = (Vec::new(), Vec::new());
         for (i, &[from, to]) in diagram.edges.iter().enumerate() {
             if let (Some(from), Some(to)) = (index(from), index(to)) {
@@ -141,7 +142,7 @@ impl Inner {
                 ends.push(Edge { from: End { node: from, x: 0.0 }, to: End { node: to, x: 0.0 } });
             }
         }
-        let nodes: Vec<Node> = boxes.iter().map(|&b| node(&diagram.boxes[b])).collect();
+        let nodes: Vec<Node> = cards.iter().map(|&b| node(&diagram.cards[b])).collect();
         let layout = layout(&nodes, &ends, INNER);
         let text = &diagram.clusters[cluster];
         let notes =
@@ -149,57 +150,57 @@ impl Inner {
         let start = Point { x: PADDING + notes + PADDING, y: PADDING };
         let lines = LINE * (text.notes.len() as f64 + 1.5);
         let (width, height) = (start.x + layout.width + PADDING, layout.height.max(lines) + 2.0 * PADDING);
-        Self { boxes, edges, layout, start, width, height }
+        Self { cards, edges, layout, start, width, height }
     }
 
-    /// The middle of a box, from the left of the cluster.
+    /// The middle of a card, from the left of the cluster.
     fn middle(&self, diagram: &Diagram, at: usize) -> f64 {
         let x = self
-            .boxes
+            .cards
             .iter()
             .position(|&b| b == at)
             .and_then(|i| self.layout.nodes.get(i))
             .map_or(0.0, |p| p.x);
-        self.start.x + x + node(&diagram.boxes[at]).width / 2.0
+        self.start.x + x + node(&diagram.cards[at]).width / 2.0
     }
 }
 
 fn join(diagram: &Diagram, inner: &[Inner], loose: &[usize], outer: Layout) -> Places {
-    let mut boxes = vec![Point { x: 0.0, y: 0.0 }; diagram.boxes.len()];
+    let mut cards = vec![Point { x: 0.0, y: 0.0 }; diagram.cards.len()];
     let mut routes = vec![Vec::new(); diagram.edges.len()];
     let mut clusters = Vec::new();
     let (frames, free) = outer.nodes.split_at(inner.len());
     for (cluster, at) in inner.iter().zip(frames) {
         clusters.push(Frame { x: at.x, y: at.y, width: cluster.width, height: cluster.height });
         let moved = |p: &Point| Point { x: p.x + at.x + cluster.start.x, y: p.y + at.y + cluster.start.y };
-        for (&b, p) in cluster.boxes.iter().zip(&cluster.layout.nodes) {
-            boxes[b] = moved(p);
+        for (&b, p) in cluster.cards.iter().zip(&cluster.layout.nodes) {
+            cards[b] = moved(p);
         }
         for (&e, route) in cluster.edges.iter().zip(&cluster.layout.routes) {
             routes[e] = route.iter().map(moved).collect();
         }
     }
     for (&b, p) in loose.iter().zip(free) {
-        boxes[b] = *p;
+        cards[b] = *p;
     }
     let within: Vec<usize> = inner.iter().flat_map(|i| i.edges.iter().copied()).collect();
     let crossing = (0..diagram.edges.len()).filter(|e| !within.contains(e));
     for (e, mut route) in crossing.zip(outer.routes) {
         let [from, to] = diagram.edges[e];
-        // From the border of a cluster on to the box.
+        // From the border of a cluster on to the card.
         if let Some(first) = route.first_mut() {
-            first.y = boxes[from].y + node(&diagram.boxes[from]).height;
+            first.y = cards[from].y + node(&diagram.cards[from]).height;
         }
         if let Some(last) = route.last_mut() {
-            last.y = boxes[to].y;
+            last.y = cards[to].y;
         }
         routes[e] = route;
     }
-    Places { boxes, clusters, routes, width: outer.width, height: outer.height }
+    Places { cards, clusters, routes, width: outer.width, height: outer.height }
 }
 
-/// The room that a box takes, its label included.
-fn node(item: &Box) -> Node {
+/// The room that a card takes, its label included.
+fn node(item: &Card) -> Node {
     let row = |r: &super::diagram::Row| {
         let gap = if r.note.is_empty() { 0.0 } else { 10.0 };
         width(&r.title, FONT) * 1.08 + gap + width(&r.note, SMALL)
@@ -207,18 +208,18 @@ fn node(item: &Box) -> Node {
     let text = item.rows.iter().map(row).fold(width(&item.foot, SMALL), f64::max);
     let label = if item.label.is_empty() { 0.0 } else { STEM + LABEL };
     let pin = match item.role {
-        BoxRole::Load => Pin::Top,
-        BoxRole::Store => Pin::Bottom,
-        BoxRole::Border | BoxRole::Ops => Pin::None,
+        CardRole::Load => Pin::Top,
+        CardRole::Store => Pin::Bottom,
+        CardRole::Border | CardRole::Ops => Pin::None,
     };
     Node {
         width: (text + 2.0 * MARGIN).max(label_width(&item.label)).max(72.0).ceil(),
-        height: box_height(item) + label,
+        height: card_height(item) + label,
         pin,
     }
 }
 
-fn box_height(item: &Box) -> f64 {
+fn card_height(item: &Card) -> f64 {
     let foot = if item.foot.is_empty() { 0.0 } else { FOOT + 3.0 };
     ROW * item.rows.len() as f64 + foot + 4.0
 }
@@ -281,27 +282,27 @@ impl Painter {
         }
         let [x, y] = [last.x, last.y];
         let head = [x - 4.0, y - 7.0, x + 4.0, y - 7.0, x, y].map(number).join(" ");
-        let ends = edge.map(|b| diagram.boxes[b].value).map(|v| crate::base::Id::index(v));
+        let value = diagram.cards[edge[0]].value.index();
         self.line(&format!(
             r#"<g class="edge" data-value="{}"><path d="{path}"/><path class="head" d="M{head}z"/></g>"#,
-            ends[0]
+            value
         ));
     }
 
-    fn item(&mut self, item: &Box, at: Point) {
+    fn item(&mut self, item: &Card, at: Point) {
         let size = node(item);
-        let frame = Frame { x: at.x, y: at.y, width: size.width, height: box_height(item) };
+        let frame = Frame { x: at.x, y: at.y, width: size.width, height: card_height(item) };
         let class = match item.role {
-            BoxRole::Border => "border",
-            BoxRole::Ops => "ops",
-            BoxRole::Load => "port load",
-            BoxRole::Store => "port store",
+            CardRole::Border => "border",
+            CardRole::Ops => "ops",
+            CardRole::Load => "port load",
+            CardRole::Store => "port store",
         };
         let section = item.cluster.map_or_else(String::new, |c| format!(r#" data-section="{c}""#));
-        let value = crate::base::Id::index(item.value);
+        let value = item.value.index();
         self.line(&format!(r#"<g class="box {class}" data-value="{value}"{section}>"#));
         self.line(&format!("<title>{}</title>", escape(&item.details.join("\n"))));
-        let radius = if item.role == BoxRole::Ops { 5.0 } else { frame.height / 2.0 };
+        let radius = if item.role == CardRole::Ops { 5.0 } else { frame.height / 2.0 };
         self.rect("shape", frame, radius.min(13.0));
         self.rows(item, frame);
         if !item.label.is_empty() {
@@ -310,7 +311,7 @@ impl Painter {
         self.line("</g>");
     }
 
-    fn rows(&mut self, item: &Box, frame: Frame) {
+    fn rows(&mut self, item: &Card, frame: Frame) {
         let mut y = frame.y + 2.0;
         for row in &item.rows {
             if let Some(kind) = row.kind {

@@ -34,11 +34,19 @@ if (data.sections.length) {
     body.append(row);
     return row;
   });
-  views.push(() => rows.forEach((row, i) => row.classList.toggle("picked", i === looking.section)));
+  const scroller = element("div", { class: "scroll" });
+  views.push(() => {
+    rows.forEach((row, i) => row.classList.toggle("picked", i === looking.section));
+    const [row, room] = [rows[looking.section], scroller.clientHeight - 40];
+    if (row.offsetTop < scroller.scrollTop + 30 || row.offsetTop > scroller.scrollTop + room) {
+      scroller.scrollTop = row.offsetTop - room / 2;
+    }
+  });
 
   const table = element("table", {}, element("thead", {}, head), body);
   const list = element("section", { class: "card" }, element("h2", {}, "Sections"));
-  list.append(element("div", { class: "scroll" }, table));
+  scroller.append(table);
+  list.append(scroller);
   const panels = document.getElementById("panels");
   panels.append(list);
   if (data.sections.some((s) => s.tensors.length)) panels.append(tilingPanel());
