@@ -283,10 +283,8 @@ impl Painter {
         let [x, y] = [last.x, last.y];
         let head = [x - 4.0, y - 7.0, x + 4.0, y - 7.0, x, y].map(number).join(" ");
         let value = diagram.cards[edge[0]].value.index();
-        self.line(&format!(
-            r#"<g class="edge" data-value="{}"><path d="{path}"/><path class="head" d="M{head}z"/></g>"#,
-            value
-        ));
+        self.line(&format!(r#"<g class="edge" data-value="{value}"><path d="{path}"/>"#));
+        self.line(&format!(r#"<path class="head" d="M{head}z"/></g>"#));
     }
 
     fn item(&mut self, item: &Card, at: Point) {

@@ -14,6 +14,8 @@ function axisCells(axis, extent, border) {
     for (const step of stretch) [...step.computed, ...(step.owned || [])].forEach(cut);
     [0, extent, -border[0], extent + border[1]].forEach(cut);
     const places = [...cuts].sort((a, b) => a - b);
+    // Steps of a ring may add nothing; something has to be pointed at all the same.
+    if (places.length < 2) places.push(places[0]);
     for (let i = 0; i + 1 < places.length; i++) {
       const [a, b] = [places[i], places[i + 1]];
       const inside = a >= 0 && b <= extent;
