@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn three_digits() {
         let found = [0, 1023, 1024, 16640, 7_712_256, u64::MAX].map(bytes);
-        assert_eq!(found, ["0 bytes", "1023 bytes", "1 KiB", "16.2 KiB", "7.36 MiB", "16 EiB"]);
+        assert_eq!(found, ["0 bytes", "1023 bytes", "1 KiB", "16.2 KiB", "7.35 MiB", "16 EiB"]);
         let found = [0.0, 999.4, 1500.0, 1.06e11].map(operations);
         assert_eq!(found, ["0 FLOP", "999 FLOP", "1.5 kFLOP", "106 GFLOP"]);
         let found = [0.0, 2.5e-7, 1.234e-5, 0.97338, 1.0, 754.2].map(time);

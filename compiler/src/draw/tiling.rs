@@ -8,7 +8,7 @@ use crate::base::units;
 use crate::ir::{Role, Storage, TensorSteps, Tiling, ZeroOut};
 
 /// Axes of up to so many steps are drawn whole.
-const ALL: u64 = 9;
+const ALL: u64 = 10;
 /// Steps at either end of a longer one, and in its middle.
 const ENDS: u64 = 3;
 const MIDDLE: u64 = 2;
