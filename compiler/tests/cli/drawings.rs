@@ -184,7 +184,9 @@ fn the_page_needs_nothing_else_and_is_the_same_each_time() {
 fn a_page_does_not_grow_with_the_image() {
     let folder = Folder::with_fixtures();
     let page = |sizes: &str| {
-        let command = format!("dump blur.zlg --stage sections --bind {sizes} --machine tiny --format html");
+        let command = format!(
+            "dump blur.zlg --stage sections --bind {sizes} --machine tiny --memory 1TiB --format html"
+        );
         folder.succeeds(&command).len()
     };
     let (small, large) = (page("H=256,W=256"), page("H=100000,W=100000"));

@@ -28,12 +28,11 @@ fn nodes_do_not_touch() {
     for _ in 0..200 {
         let (nodes, edges) = random(&mut rng);
         let layout = layout(&nodes, &edges, SPACING);
-        for i in 0..nodes.len() {
-            let (a, p) = (nodes[i], layout.nodes[i]);
+        let placed: Vec<(Node, Point)> = nodes.iter().copied().zip(layout.nodes.iter().copied()).collect();
+        for (i, (a, p)) in placed.iter().enumerate() {
             assert!(p.x >= -1e-9 && p.x + a.width <= layout.width + 1e-6);
             assert!(p.y >= 0.0 && p.y + a.height <= layout.height + 1e-6);
-            for j in 0..i {
-                let (b, q) = (nodes[j], layout.nodes[j]);
+            for (b, q) in &placed[..i] {
                 let aside = p.x + a.width + 19.0 <= q.x || q.x + b.width + 19.0 <= p.x;
                 let above = p.y + a.height + 29.0 <= q.y || q.y + b.height + 29.0 <= p.y;
                 assert!(aside || above, "{p:?} {a:?} {q:?} {b:?}");
