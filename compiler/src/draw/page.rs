@@ -54,6 +54,7 @@ fn facts(ir: &Sections, report: Option<&Report>) -> Vec<[String; 2]> {
     let Some(report) = report else { return facts };
     let tiles: u64 = report.sections.iter().map(|s| s.grid[0].saturating_mul(s.grid[1])).sum();
     let seconds: f64 = report.sections.iter().map(|s| s.seconds).sum();
+    let borders = if report.streamed { 0 } else { report.border_bytes };
     let field = report.receptive_field.map_or("the whole image".to_owned(), both);
     facts.extend([
         fact("tiles", tiles.to_string()),
@@ -62,7 +63,7 @@ fn facts(ir: &Sections, report: Option<&Report>) -> Vec<[String; 2]> {
         fact("modelled time", units::time(seconds)),
         fact("receptive field", field),
         fact("SRAM a worker", units::bytes(report.sram_bytes)),
-        fact("memory", units::bytes(report.device_bytes.saturating_add(report.border_bytes))),
+        fact("memory", units::bytes(report.device_bytes.saturating_add(borders))),
     ]);
     facts
 }

@@ -47,18 +47,20 @@ pub(super) fn to_json(ir: &Sections) -> Option<Json> {
         }
     }
     let all = [0, columns.len()];
+    // What is streamed, or lies in a temporary file, takes no memory.
+    let borders = if device.streamed { 0 } else { device.border_bytes };
     let mut tensors = vec![
         block("weights", "fixed", all, [0, device.weight_bytes]),
         block("accumulators", "summed", all, [device.weight_bytes, device.accumulator_bytes]),
-        block("inputs and outputs", "input", all, [device.arena_bytes, device.border_bytes]),
+        block("inputs and outputs", "input", all, [device.arena_bytes, borders]),
     ];
-    tensors.extend(device.composites.iter().map(|(&value, composite)| {
+    tensors.extend(device.composites.iter().filter(|(_, c)| !c.spilled).map(|(&value, composite)| {
         let [from, to] = composite.live.map(|s| spans.get(s as usize).copied().unwrap_or_default());
         let name = &ir.graph.values[value].name;
         block(name, "output", [from[0], to[1]], [composite.offset, composite.bytes])
     }));
     tensors.retain(|block| block["bytes"] != 0);
-    let total = device.arena_bytes.saturating_add(device.border_bytes);
+    let total = device.arena_bytes.saturating_add(borders);
     Some(json!({
         "columns": columns,
         "sections": spans,

@@ -9,9 +9,12 @@ mod arithmetic;
 mod conv;
 mod expand;
 mod global;
+mod pixel_shuffle;
 mod requirement;
 mod resample;
+mod scale;
 mod shape;
+mod slice;
 mod window;
 
 use std::fmt::Debug;
@@ -249,7 +252,9 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         window::defs(),
         global::defs(),
         resample::defs(),
+        pixel_shuffle::defs(),
         shape::defs(),
+        slice::defs(),
         arithmetic::defs(),
         activations::defs(),
     ]
