@@ -30,6 +30,7 @@ const COMPILER: &[(&str, &[&str], &[&str])] = &[
         &["base", "ops", "ir", "front", "analysis", "passes"],
         &["program", "machine", "io", "engine"],
     ),
+    ("draw", &["base", "ops", "ir", "driver"], &["program"]),
 ];
 
 /// Of the checker, too, by files: an independent proof shares no code with what it checks.

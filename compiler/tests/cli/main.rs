@@ -7,6 +7,7 @@
 
 mod commands;
 mod endings;
+mod drawings;
 mod errors;
 mod filetests;
 mod fixtures;
