@@ -7,6 +7,7 @@ mod activations;
 mod args;
 mod arithmetic;
 mod conv;
+mod elementwise;
 mod expand;
 mod global;
 mod requirement;
@@ -251,7 +252,7 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         resample::defs(),
         shape::defs(),
         arithmetic::defs(),
-        activations::defs(),
+        elementwise::defs(),
     ]
     .into_iter()
     .flatten()
