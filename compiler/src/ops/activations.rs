@@ -31,6 +31,10 @@ pub enum ActivationArg {
     Word(&'static [&'static str]),
 }
 
+/// √(2/π) and the coefficient of x³ in the approximation of `gelu` by tanh.
+const GELU_SLOPE: f64 = 0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::SQRT_2;
+const GELU_CUBE: f64 = 0.044_715;
+
 /// The table. The expressions keep NaN, and −0 where the definition does.
 pub const ACTIVATIONS: &[Activation] = &[
     Activation {
@@ -225,9 +229,6 @@ fn hard_sigmoid(b: &mut Builder, x: Ref) -> Ref {
     let bounded = b.binary(Binary::Min, six, bounded);
     b.binary(Binary::Div, bounded, six)
 }
-
-const GELU_SLOPE: f64 = 0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::SQRT_2;
-const GELU_CUBE: f64 = 0.044_715;
 
 /// `(1 + tanh(√(2/π)·(x + 0.044715·x³))) / 2`, which is the logistic function of twice the argument: without a difference of
 /// numbers around 1.
