@@ -411,3 +411,19 @@ mod text {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_are_equal_to_what_their_text_says() {
+        let constants = [f32::NAN, -f32::NAN, 0.0, -0.0, f32::INFINITY, 1e-42, 0.1].map(Node::Const);
+        let others = [Node::Input(2), Node::Fma(1, 2, 3), Node::Select(Compare::Le, 4, 3, 2, 1)];
+        let nodes: Vec<Node> = constants.into_iter().chain(others).collect();
+        for (i, node) in nodes.iter().enumerate() {
+            let read: Node = node.to_string().parse().unwrap();
+            assert_eq!(nodes.iter().position(|n| *n == read), Some(i), "{node}");
+        }
+    }
+}
