@@ -7,6 +7,7 @@ mod activations;
 mod args;
 mod arithmetic;
 mod conv;
+mod elementwise;
 mod expand;
 mod global;
 mod pixel_shuffle;
@@ -30,7 +31,7 @@ use zellige_runtime::scalar::Expr;
 
 use crate::base::{AxisMap, Bindings, ParamId, Shape, ValueId};
 
-pub use activations::{ACTIVATIONS, Activation};
+pub use activations::{ACTIVATIONS, Activation, ActivationArg};
 pub use args::{ArgError, ArgKind, ArgSpec, ArgValue, Args};
 pub use expand::Builder;
 pub use requirement::{Requirement, Requirements, ShapeError};
@@ -257,7 +258,7 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         shape::defs(),
         slice::defs(),
         arithmetic::defs(),
-        activations::defs(),
+        elementwise::defs(),
     ]
     .into_iter()
     .flatten()
