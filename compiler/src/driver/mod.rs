@@ -6,6 +6,7 @@ mod pipeline;
 mod report;
 mod source;
 mod weights;
+mod windows;
 
 pub use failure::{Failure, engine_failure, io_failure, reason, unreadable};
 pub use options::CompileOptions;
@@ -13,3 +14,4 @@ pub use pipeline::{Pipeline, passes_named};
 pub use report::{Report, SectionReport, TensorReport};
 pub use source::{Given, Kind, Model, Opened, graph_of};
 pub use weights::attach;
+pub use windows::{Cropped, Observed, Statistic};

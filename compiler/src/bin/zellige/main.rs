@@ -17,6 +17,7 @@ mod run;
 mod stats;
 mod usage;
 mod verify;
+mod windows;
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
