@@ -41,6 +41,7 @@
 
 pub mod analysis;
 pub mod base;
+pub mod check;
 pub mod driver;
 #[cfg(test)]
 mod fixtures;
