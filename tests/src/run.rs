@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use zellige_compiler::check::{CheckError, Proof};
-use zellige_compiler::driver::{CompileOptions, Model, Pipeline, graph_of};
+use zellige_compiler::driver::{CompileOptions, Model, Pipeline, prove};
 use zellige_compiler::ir::Graph;
 use zellige_compiler::passes::{self, Module, PIPELINE};
 use zellige_grammar::{Code, Diagnostic, SourceFile};
@@ -26,14 +26,13 @@ pub fn compile(graph: &Graph, options: &CompileOptions) -> Result<Program, Vec<D
     let (program, _) = model.compile(graph, options).map_err(|failure| failure.diagnostics)?;
     match check(&program) {
         Ok(_) => Ok(program),
-        Err(error) => Err(vec![Diagnostic::error(Code::E0908, format!("not proved: {error}"))]),
+        Err(error) => Err(vec![Diagnostic::error(Code::E0904, error.to_string())]),
     }
 }
 
 /// The proof that a program computes the graph that it carries.
 pub fn check(program: &Program) -> Result<Proof, CheckError> {
-    let graph = graph_of(program).expect("a program carries its graph");
-    zellige_compiler::check::check(program, &graph, None)
+    prove(program).expect("a program carries its graph")
 }
 
 /// Whether the module after each pass keeps the invariants of its level, and its text parses back to it.

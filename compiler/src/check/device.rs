@@ -1,6 +1,6 @@
 //! What device memory holds between sections.
 
-use zellige_runtime::program::{AccumulatorId, Program, Role, Tensor, TensorId};
+use zellige_runtime::program::{AccumulatorId, Program, Role, Tensor, TensorId, WeightId};
 
 use super::error::{CheckError, OutputError, SectionError, TensorError};
 use super::numbering::Numbering;
@@ -41,6 +41,7 @@ impl<'a> Device<'a> {
                 Role::Output | Role::Composite(_) => None,
             });
         }
+        resident(program)?;
         let stored = vec![false; held.len()];
         let filled = vec![false; program.accumulators.len()];
         Ok(Self { program, held, stored, filled })
@@ -103,6 +104,30 @@ impl<'a> Device<'a> {
         }
         Ok(numbering.graph.outputs.len() as u64)
     }
+}
+
+/// Weights and accumulators have bytes of their own, all the time.
+fn resident(program: &Program) -> Result<(), CheckError> {
+    let span = |offset: u64, bytes: Option<u64>| {
+        (offset, bytes.and_then(|n| offset.checked_add(n)).unwrap_or(u64::MAX))
+    };
+    let weights = (0..).zip(&program.weights).map(|(i, w)| (WeightId(i).to_string(), span(w.offset, w.packed_bytes())));
+    let sums = (0..).zip(&program.accumulators).map(|(i, a)| (AccumulatorId(i).to_string(), span(a.offset, a.bytes())));
+    let mut residents: Vec<_> = weights.chain(sums).collect();
+    residents.sort_by_key(|(_, (start, _))| *start);
+    let shared = |first: &str, second: String| CheckError::Resident { first: first.to_owned(), second };
+    if let Some([one, other]) = residents.array_windows().find(|[one, other]| one.1.1 > other.1.0) {
+        return Err(shared(&one.0, other.0.clone()));
+    }
+    for (index, tensor) in program.tensors.iter().enumerate() {
+        let Role::Composite(offset) = tensor.role else { continue };
+        let (start, end) = span(offset, bytes(tensor));
+        let clash = residents.iter().find(|(_, (s, e))| *s < end && start < *e);
+        if let Some((name, _)) = clash {
+            return Err(shared(name, TensorId(index as u32).to_string()));
+        }
+    }
+    Ok(())
 }
 
 /// Images, channels, rows and columns of a tensor.

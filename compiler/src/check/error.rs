@@ -24,6 +24,14 @@ pub enum CheckError {
         /// What is wrong.
         error: WeightError,
     },
+    /// A weight or an accumulator has no bytes of its own.
+    #[error("{first} and {second} share bytes of device memory")]
+    Resident {
+        /// The weight or accumulator.
+        first: String,
+        /// What lies there too.
+        second: String,
+    },
     /// A device tensor is not what its role says.
     #[error("{tensor} `{name}`: {error}")]
     Tensor {

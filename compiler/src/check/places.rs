@@ -2,7 +2,7 @@
 //! and what lies outside an extent is what the operation wants there.
 
 use zellige_runtime::program::instr::AxisId;
-use zellige_runtime::program::{Axis, Buffer, BufferId, Interval, Section};
+use zellige_runtime::program::{Axis, Buffer, BufferId, BufferSteps, Interval, Section};
 
 use super::effect::{Effect, Reach, Reading};
 use super::error::{CheckError, InstrError, SectionError};
@@ -97,7 +97,7 @@ impl<'a> Walk<'a> {
             AxisId::Y => &section.y,
             AxisId::X => &section.x,
         };
-        let fits = |b: &zellige_runtime::program::BufferSteps| {
+        let fits = |b: &BufferSteps| {
             b.computed.len() == table.steps && (b.owned.is_empty() || b.owned.len() == table.steps)
         };
         if table.buffers.len() != section.buffers.len() || !table.buffers.iter().all(fits) {

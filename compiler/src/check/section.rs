@@ -1,6 +1,10 @@
 //! One section: the terms that its buffers hold, instruction by instruction, and what leaves it.
 
-use zellige_runtime::program::{AccumulatorId, BufferId, ExprId, Program, Section, TensorId};
+use zellige_runtime::program::instr::Reduce;
+use zellige_runtime::program::{
+    AccumulatorId, BufferId, ExprId, Packing, Program, Scheduled, Section, TensorId,
+};
+use zellige_runtime::scalar::Expr;
 
 use super::contents::{Contents, share_bytes};
 use super::device::{Device, sizes};
@@ -73,7 +77,7 @@ impl<'a> SectionCheck<'a, '_> {
     }
 
     fn effects(&self) -> Result<Vec<Effect>, CheckError> {
-        let one = |(i, scheduled): (usize, &zellige_runtime::program::Scheduled)| {
+        let one = |(i, scheduled): (usize, &Scheduled)| {
             effect(self.section, &scheduled.instr).map_err(|e| at(self.section, self.index, i, "?", e))
         };
         self.section.body.iter().enumerate().map(one).collect()
@@ -246,7 +250,7 @@ impl<'a> SectionCheck<'a, '_> {
             inputs.push(match *operand {
                 TailOperand::Read(nth) => *read.get(nth).ok_or(InstrError::Operands)?,
                 TailOperand::Channels(id) => {
-                    self.weights.term(self.numbering, id, zellige_runtime::program::Packing::Channels)?
+                    self.weights.term(self.numbering, id, Packing::Channels)?
                 }
             });
         }
@@ -254,7 +258,7 @@ impl<'a> SectionCheck<'a, '_> {
         self.numbering.terms.expression(expr, &inputs).ok_or(InstrError::Operands)
     }
 
-    fn expr(&self, id: ExprId) -> Result<&'a zellige_runtime::scalar::Expr, InstrError> {
+    fn expr(&self, id: ExprId) -> Result<&'a Expr, InstrError> {
         self.program.expressions.get(id.index()).ok_or_else(|| InstrError::Lookup(id.to_string()))
     }
 
@@ -293,7 +297,7 @@ impl<'a> SectionCheck<'a, '_> {
         &mut self,
         sums: &[(AccumulatorId, TermId)],
         images: u64,
-        reduce: &zellige_runtime::program::instr::Reduce,
+        reduce: &Reduce,
     ) -> Result<(), InstrError> {
         let sum = sums.iter().find(|(id, _)| *id == reduce.acc);
         let &(_, input) = sum.ok_or(InstrError::Accumulator(reduce.acc))?;

@@ -1,8 +1,9 @@
 //! The `zellige` command: a file per subcommand.
 //!
-//! Exit statuses: 0 done; 1 `verify` found a difference; 2 the input is at fault, with a diagnostic; 130 interrupted.
+//! Exit statuses: 0 done; 1 `verify` found a difference, or `check` something that is not proved; 2 the input is at fault, with a diagnostic; 130 interrupted.
 
 mod bench;
+mod check;
 mod compile;
 mod dump;
 mod execute;
@@ -44,6 +45,7 @@ enum Command {
     Plan(plan::Plan),
     Dump(dump::Dump),
     Opt(opt::Opt),
+    Check(check::Check),
     Verify(verify::Verify),
     Bench(bench::Bench),
     Explain(explain::Explain),
@@ -62,13 +64,14 @@ fn main() -> ExitCode {
         Command::Plan(c) => c.run(messages),
         Command::Dump(c) => c.run(messages),
         Command::Opt(c) => c.run(messages),
+        Command::Check(c) => c.run(messages),
         Command::Verify(c) => c.run(messages),
         Command::Bench(c) => c.run(messages),
         Command::Explain(c) => c.run(),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Different) => ExitCode::from(1),
+        Ok(Outcome::Different | Outcome::Refuted) => ExitCode::from(1),
         Ok(Outcome::Interrupted) => {
             let note = Diagnostic::error(Code::E0901, "interrupted; no output was written");
             messages.report(&[note], &SourceFile::default());
