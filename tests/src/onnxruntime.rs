@@ -131,7 +131,7 @@ fn parameter_values(parameter: &Parameter) -> Values<'_> {
 
 /// Writes all models, a folder each, and the ops that they are drawn of.
 pub fn export(dir: &Path) -> Result<(), Box<dyn Error>> {
-    let names: Vec<_> = ops::all().map(|def| def.name.to_owned()).collect();
+    let names: Vec<_> = ops::all().filter(|def| !def.internal).map(|def| def.name.to_owned()).collect();
     fs::create_dir_all(dir)?;
     fs::write(dir.join("ops.json"), serde_json::to_string(&names)?)?;
     (0..MODELS).try_for_each(|seed| Case::new(seed, &names).write(&dir.join(format!("{seed:03}"))))

@@ -93,7 +93,7 @@ impl<'a> Expander<'a> {
             graph: Graph::default(),
             report: Report::default(),
             blocks: IndexMap::new(),
-            ops: ops::all().map(|def| (def.name, def)).collect(),
+            ops: ops::all().filter(|def| !def.internal).map(|def| (def.name, def)).collect(),
             frame: Frame::default(),
             calls: Vec::new(),
             spans: Vec::new(),

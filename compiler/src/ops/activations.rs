@@ -123,6 +123,7 @@ fn def(row: &'static Activation) -> OpDef {
             let args = parse_args(row, &attrs)?;
             Ok(Arc::new(Elementwise { row, args }))
         }),
+        internal: false,
     }
 }
 

@@ -30,6 +30,7 @@ pub(super) fn defs() -> Vec<OpDef> {
                 Some(attrs) if attrs.is_empty() => Ok(Arc::new(Arithmetic { kind })),
                 _ => Err(format!("`{name}` has no attributes")),
             }),
+            internal: false,
         })
         .collect()
 }

@@ -7,6 +7,7 @@ mod activations;
 mod args;
 mod arithmetic;
 mod conv;
+mod expand;
 mod global;
 mod requirement;
 mod resample;
@@ -23,10 +24,11 @@ use zellige_runtime::program::instr::{AxisId, Epilogue};
 use zellige_runtime::program::{BufferId, Instr, Packing, WeightId};
 use zellige_runtime::scalar::Expr;
 
-use crate::base::{AxisMap, Bindings, Shape};
+use crate::base::{AxisMap, Bindings, ParamId, Shape, ValueId};
 
 pub use activations::{ACTIVATIONS, Activation};
 pub use args::{ArgError, ArgKind, ArgSpec, ArgValue, Args};
+pub use expand::Builder;
 pub use requirement::{Requirement, Requirements, ShapeError};
 
 /// Sizes of a shape: images, channels, rows, columns.
@@ -82,6 +84,17 @@ pub trait Op: Debug + Send + Sync {
     /// Whether the output is the first input, bit for bit.
     fn is_identity(&self, _inputs: &[Shape]) -> bool {
         false
+    }
+
+    /// The op as simpler ones, bit for bit, whose last output this gives; `None` if it has an instruction of its own. `canonicalize`
+    /// asks, and expands what comes of it in turn.
+    fn expand(
+        &self,
+        _builder: &mut dyn Builder,
+        _inputs: &[ValueId],
+        _params: &[ParamId],
+    ) -> Option<ValueId> {
+        None
     }
 
     /// With symbols in attributes replaced; `None` where there are none.
@@ -175,6 +188,8 @@ pub struct OpDef {
     pub build: Build,
     /// From printed attributes.
     pub parse: Parse,
+    /// Whether only other ops are expanded into it: `.zir` knows it, the language does not.
+    pub internal: bool,
 }
 
 /// Makes an op from the arguments of a call.
@@ -211,7 +226,14 @@ impl OpDef {
                 let op: T = serde_json::from_value(value).map_err(|e| e.to_string())?;
                 checked(op).map_err(|e| e.to_string())
             }),
+            internal: false,
         }
+    }
+
+    /// An op that the language does not know.
+    #[expect(dead_code, reason = "no op is internal yet")]
+    fn internal(self) -> Self {
+        Self { internal: true, ..self }
     }
 }
 

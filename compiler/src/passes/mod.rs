@@ -48,7 +48,7 @@ pub struct Pass {
 pub const PIPELINE: &[Pass] = &[
     Pass {
         name: "canonicalize",
-        doc: "Drops ops that nothing reads or that change nothing, and joins equal ones.",
+        doc: "Expands ops into simpler ones, drops what nothing reads or what changes nothing, joins equal ones.",
         level: Level::Graph,
         run: canonicalize::run,
     },

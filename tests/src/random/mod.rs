@@ -24,7 +24,7 @@ const LARGE: f64 = 8.0;
 
 /// The model of a seed, of all ops that there are: its sizes are known, and it has an input and an output.
 pub fn model(seed: u64) -> Graph {
-    let names: Vec<_> = ops::all().map(|def| def.name.to_owned()).collect();
+    let names: Vec<_> = ops::all().filter(|def| !def.internal).map(|def| def.name.to_owned()).collect();
     model_of(seed, &names)
 }
 

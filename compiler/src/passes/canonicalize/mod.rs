@@ -1,4 +1,4 @@
-//! `canonicalize`: drops ops that nothing reads or that change nothing, and joins equal ones.
+//! `canonicalize`: expands ops that are made of simpler ones, drops what nothing reads or what changes nothing, and joins equal ops.
 //!
 //! ```text
 //! before: %a = crop %x (top: 0, …);   %b = relu %a;   %c = relu %x;   %d = add %b %c;   %e = relu %d;   output y %d;
@@ -7,18 +7,21 @@
 //!
 //! Bits are preserved: only what returns its input as it is (see [`Op::is_identity`]) counts as changing nothing.
 
+mod expand;
+
 use std::collections::{HashMap, HashSet};
 
 use zellige_grammar::Diagnostic;
 
-use super::{Module, Options};
 use crate::base::{OpId, ParamId, ValueId};
 use crate::ir::{Def, Graph, Node, Output};
 #[cfg(doc)]
 use crate::ops::Op;
+use crate::passes::{self, Module, Options};
 
 pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>> {
-    let graph = super::graph(module, "canonicalize")?;
+    let graph = passes::graph(module, "canonicalize")?;
+    let graph = expand::run(&graph);
     let canonical = canonical_values(&graph);
     Ok(Module::Graph(rebuild(&graph, &canonical)))
 }

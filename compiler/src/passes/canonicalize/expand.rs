@@ -1,0 +1,82 @@
+//! Replaces ops that are made of simpler ones by those.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use zellige_grammar::Span;
+
+use crate::base::{Id, ParamId, Shape, TensorType, ValueId};
+use crate::ir::{Def, Graph, Node, Output};
+use crate::ops::{Builder, Op, Requirements};
+
+/// The graph with no op left that expands. Values keep their names; what an op is expanded into is named after it.
+pub(super) fn run(graph: &Graph) -> Graph {
+    let mut new = Graph {
+        name: graph.name.clone(),
+        weights: graph.weights.clone(),
+        params: graph.params.clone(),
+        exact: graph.exact.clone(),
+        ..Graph::default()
+    };
+    let mut values: HashMap<ValueId, ValueId> = HashMap::new();
+    for (id, value) in graph.values.iter() {
+        let moved = match &value.def {
+            Def::Input => new.add_input(&value.name, value.ty.clone()),
+            Def::Constant(data) => new.add_constant(&value.name, value.ty.shape.clone(), data.to_vec()),
+            Def::Op(op) => {
+                let node = &graph.ops[*op];
+                let inputs: Vec<ValueId> = node.inputs.iter().map(|v| values[v]).collect();
+                Expansion { graph: &mut new, name: &value.name, span: node.span }
+                    .node(node, &inputs, &value.ty)
+            }
+        };
+        values.insert(id, moved);
+    }
+    new.outputs = graph.outputs.iter().map(|o| Output { value: values[&o.value], ..o.clone() }).collect();
+    new
+}
+
+/// One op that is added, or what it is made of.
+struct Expansion<'a> {
+    graph: &'a mut Graph,
+    name: &'a str,
+    span: Span,
+}
+
+impl Expansion<'_> {
+    fn node(&mut self, node: &Node, inputs: &[ValueId], ty: &TensorType) -> ValueId {
+        let before = self.graph.values.len();
+        match node.op.expand(self, inputs, &node.params) {
+            Some(value) => {
+                if value.index() >= before {
+                    self.graph.values[value].name = self.name.to_owned();
+                }
+                value
+            }
+            None => self.graph.push_op(
+                self.name,
+                node.op.clone(),
+                inputs.to_vec(),
+                node.params.clone(),
+                ty.clone(),
+                self.span,
+            ),
+        }
+    }
+}
+
+impl Builder for Expansion<'_> {
+    fn op(&mut self, op: Arc<dyn Op>, inputs: &[ValueId], params: &[ParamId]) -> ValueId {
+        if let Some(value) = op.expand(self, inputs, params) {
+            return value;
+        }
+        let name = format!("{}.{}", self.name, op.name());
+        let shapes = self.graph.shapes(inputs);
+        let shape = op.infer(&shapes, &mut Requirements::default()).expect("an op expands into ops that fit");
+        self.graph.push_op(&name, op, inputs.to_vec(), params.to_vec(), TensorType::f32(shape), self.span)
+    }
+
+    fn shape(&self, value: ValueId) -> Shape {
+        self.graph.values[value].ty.shape.clone()
+    }
+}
