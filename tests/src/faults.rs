@@ -89,32 +89,29 @@ impl Faults {
 
 /// Adds what can be done to `tree`, which stands at `pointer` under the name `key`.
 fn collect(tree: &Value, pointer: &str, key: &str, sites: &mut BTreeMap<String, Vec<Site>>) {
-    let mut add = |kind: &str, pointer: &str, edit| {
-        sites.entry(kind.to_owned()).or_default().push(Site { pointer: pointer.to_owned(), edit });
-    };
     let optional = ["outside"].contains(&key);
     match tree {
-        Value::Null if optional => add(key, pointer, Edit::Optional),
-        Value::Number(_) if optional => add(key, pointer, Edit::Optional),
-        Value::Number(_) => add(key, pointer, Edit::Number),
-        Value::Bool(_) => add(key, pointer, Edit::Word),
-        Value::String(text) if interval(text).is_some() => add(key, pointer, Edit::Interval),
+        Value::Null if optional => add(sites, key, pointer, Edit::Optional),
+        Value::Number(_) if optional => add(sites, key, pointer, Edit::Optional),
+        Value::Number(_) => add(sites, key, pointer, Edit::Number),
+        Value::Bool(_) => add(sites, key, pointer, Edit::Word),
+        Value::String(text) if interval(text).is_some() => add(sites, key, pointer, Edit::Interval),
         Value::String(text) if id(text).is_some() => {
-            add(&format!("{key} ({})", &text[..2]), pointer, Edit::Id);
+            add(sites, &format!("{key} ({})", &text[..2]), pointer, Edit::Id);
             if key == "bias" {
-                add("no bias", pointer, Edit::Dropped);
+                add(sites, "no bias", pointer, Edit::Dropped);
             }
         }
-        Value::String(_) if key == "expressions" => add("node", pointer, Edit::Node),
-        Value::String(_) => add(key, pointer, Edit::Word),
+        Value::String(_) if key == "expressions" => add(sites, "node", pointer, Edit::Node),
+        Value::String(_) => add(sites, key, pointer, Edit::Word),
         Value::Array(items) => {
             for (i, item) in items.iter().enumerate() {
                 let at = format!("{pointer}/{i}");
                 if ["body", "end"].contains(&key) {
-                    add(&format!("no {}", mnemonic(item)), &at, Edit::Removed);
+                    add(sites, &format!("no {}", mnemonic(item)), &at, Edit::Removed);
                 }
                 if i > 0 && ["body", "operands", "prologue", "period", "pad", "kernel"].contains(&key) {
-                    add(&format!("order of {key}"), &at, Edit::Swapped);
+                    add(sites, &format!("order of {key}"), &at, Edit::Swapped);
                 }
                 // A table's intervals go by the name of the table.
                 collect(item, &at, key, sites);
@@ -122,7 +119,7 @@ fn collect(tree: &Value, pointer: &str, key: &str, sites: &mut BTreeMap<String, 
         }
         Value::Object(fields) => {
             if key == "epilogue" {
-                add("no epilogue", pointer, Edit::Dropped);
+                add(sites, "no epilogue", pointer, Edit::Dropped);
             }
             for (name, field) in fields {
                 if APART.contains(&name.as_str()) {
@@ -135,6 +132,10 @@ fn collect(tree: &Value, pointer: &str, key: &str, sites: &mut BTreeMap<String, 
         }
         Value::Null => {}
     }
+}
+
+fn add(sites: &mut BTreeMap<String, Vec<Site>>, kind: &str, pointer: &str, edit: Edit) {
+    sites.entry(kind.to_owned()).or_default().push(Site { pointer: pointer.to_owned(), edit });
 }
 
 /// The name of an instruction.

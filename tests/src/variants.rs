@@ -26,6 +26,7 @@ pub const VARIANTS: &[Variant] = &[
     Variant { name: "tables with other periods", apply: other_periods },
     Variant { name: "entries renumbered", apply: renumbered },
     Variant { name: "epilogues split off", apply: split },
+    Variant { name: "rows kept in rings", apply: kept },
     Variant { name: "instructions repeated", apply: repeated },
     Variant { name: "values outside where nobody reads", apply: filled },
 ];
@@ -117,6 +118,7 @@ fn enlarged(program: &Program, rng: &mut Rng) -> Option<Program> {
             .iter()
             .filter(|s| matches!(s.instr, Instr::Load(_)))
             .filter_map(|s| s.instr.as_instruction().writes())
+            .filter(|b| !section.buffers[b.index()].ring)
             .collect();
         for b in loaded {
             changed = true;
@@ -286,6 +288,39 @@ fn split(program: &Program, _: &mut Rng) -> Option<Program> {
         section.body = body;
     }
     in_order(&mut program);
+    changed.then_some(program)
+}
+
+/// Sections that compute no row twice in a strip: each buffer keeps its rows, and a step writes those that are new.
+pub fn kept(program: &Program, rng: &mut Rng) -> Option<Program> {
+    let mut program = program.clone();
+    let mut changed = false;
+    for section in &mut program.sections {
+        let in_place = section.body.iter().any(|s| {
+            let dst = s.instr.as_instruction().writes();
+            touched(section, &s.instr).iter().any(|(b, writes)| !writes && Some(*b) == dst)
+        });
+        let rows: Vec<Vec<Interval>> =
+            section.y.buffers.iter().map(|t| t.computed.iter().collect()).collect();
+        // Without gaps, too, of which there would be rows to compute that no step needs.
+        let descends = |t: &Vec<Interval>| {
+            t.is_sorted_by(|a, b| a.start <= b.start && a.end <= b.end && b.start <= a.end)
+        };
+        if in_place || section.y.steps < 2 || !rows.iter().all(descends) {
+            continue;
+        }
+        changed = true;
+        for (b, rows) in rows.iter().enumerate() {
+            let mut end = rows[0].start;
+            let new: Vec<Interval> = rows
+                .iter()
+                .map(|r| Interval::new(std::mem::replace(&mut end, r.end), r.end))
+                .collect();
+            section.y.buffers[b].computed = Steps::compress(&new);
+            section.buffers[b].ring = true;
+        }
+    }
+    place(&mut program, rng);
     changed.then_some(program)
 }
 

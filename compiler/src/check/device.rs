@@ -102,7 +102,12 @@ impl<'a> Device<'a> {
                 return Err(fail(OutputError::Other { found: numbering.describe(found), expected }));
             }
         }
-        Ok(numbering.graph.outputs.len() as u64)
+        let is_output = |t: &Tensor| numbering.graph.outputs.iter().any(|o| o.name == t.name);
+        let mut outputs = self.program.tensors.iter().filter(|t| t.role == Role::Output);
+        match outputs.find(|t| !is_output(t)) {
+            None => Ok(numbering.graph.outputs.len() as u64),
+            Some(t) => Err(CheckError::Output { name: t.name.clone(), error: OutputError::Unknown }),
+        }
     }
 }
 

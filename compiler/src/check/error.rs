@@ -169,6 +169,9 @@ pub enum OutputError {
     /// No tensor, or more than one.
     #[error("{0} output tensors have this name")]
     Tensors(usize),
+    /// The program gives out something that the graph does not.
+    #[error("the graph has no such output")]
+    Unknown,
     /// The tensor of that name is written by nobody.
     #[error("nothing is stored there")]
     NotStored,

@@ -123,22 +123,17 @@ impl<'a> Walk<'a> {
 
     fn run(mut self, budget: &mut u64) -> Result<Walked, Stop> {
         for step in 0..self.table.steps {
+            self.look(self.section.buffers.len() as u64 + 1, budget)?;
             for b in 0..self.section.buffers.len() {
                 self.enter(step, BufferId(b as u32)).map_err(Stop::Section)?;
             }
             let effects = self.effects;
             for (instr, effect) in effects.iter().enumerate() {
                 let out = self.outputs(step, effect);
-                let looked = effect.reads.iter().fold(1u64, |n, r| {
-                    let width = match &r.reach {
-                        Reach::Same => 1,
-                        Reach::Of(meaning) => meaning.width(self.axis.index(), self.extent(r.buffer)),
-                    };
-                    n.saturating_add((out.len() as u64).saturating_mul(width as u64))
-                });
-                *budget = budget.checked_sub(looked).ok_or(Stop::TooLong)?;
-                self.walked.coordinates += looked;
                 for (r, read) in effect.reads.iter().enumerate() {
+                    let coordinates = (out.len() as u64).saturating_mul(self.width(read));
+                    self.look(coordinates, budget)?;
+                    self.walked.coordinates += coordinates;
                     self.read(step, instr, r, read, out).map_err(|e| Stop::At(instr, e))?;
                 }
                 if let Some(dst) = effect.written() {
@@ -152,6 +147,20 @@ impl<'a> Walk<'a> {
             }
         }
         Ok(self.walked)
+    }
+
+    /// Takes what is about to be looked at from the budget.
+    fn look(&self, coordinates: u64, budget: &mut u64) -> Result<(), Stop> {
+        *budget = budget.checked_sub(coordinates).ok_or(Stop::TooLong)?;
+        Ok(())
+    }
+
+    /// Most coordinates that are read for one of the result.
+    fn width(&self, reading: &Reading) -> u64 {
+        match &reading.reach {
+            Reach::Same => 1,
+            Reach::Of(meaning) => meaning.width(self.axis.index(), self.extent(reading.buffer)) as u64,
+        }
     }
 
     /// Moves a buffer to its place at `step`.
@@ -272,6 +281,6 @@ impl<'a> Walk<'a> {
 }
 
 /// Whether a buffer keeps its rows from one y-step to the next.
-pub(super) fn is_ring(_: &Buffer) -> bool {
-    false
+pub(super) fn is_ring(buffer: &Buffer) -> bool {
+    buffer.ring
 }

@@ -7,7 +7,7 @@ use zellige_compiler::check::Proof;
 use zellige_compiler::driver::{Failure, Opened, Pipeline, passes_named, prove};
 use zellige_compiler::ir::{Level, Module};
 use zellige_grammar::{Code, Diagnostic, SourceFile};
-use zellige_runtime::program::Program;
+use zellige_runtime::program::{Program, Section};
 
 use crate::options::{Binding, Compiling};
 use crate::output::{self, MessageFormat, Outcome, count};
@@ -72,7 +72,8 @@ impl Check {
 }
 
 fn text(program: &Program, proof: &Proof) -> String {
-    let tiles: u64 = program.sections.iter().map(|s| s.images * s.y.steps * s.x.steps).sum();
+    let tiles = |s: &Section| s.images.saturating_mul(s.y.steps).saturating_mul(s.x.steps);
+    let tiles = program.sections.iter().map(tiles).fold(0, u64::saturating_add);
     format!(
         "proved: `{}` computes its graph: {} written exactly once, for all of {} in {}\n\
          {} with {} along the axes: {} read, each there when it is read\n\

@@ -88,7 +88,7 @@ pub(super) fn of_op(op: &Operation<'_>) -> Option<Definition> {
 }
 
 impl Meaning {
-    /// Adds the coordinates of operand that the result's coordinate `o` along `axis` (0: rows, 1: columns) reads; the operand
+    /// Adds the coordinates of an operand that the result's coordinate `o` along `axis` (0: rows, 1: columns) reads; the operand
     /// has `size` of them.
     pub(super) fn sources(&self, axis: usize, o: i64, size: i64, found: &mut Vec<i64>) {
         match self {
