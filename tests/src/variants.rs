@@ -237,7 +237,8 @@ fn renumbered(program: &Program, rng: &mut Rng) -> Option<Program> {
         section.end = serde_json::from_value(renamed(serde_json::to_value(&section.end).ok()?)).ok()?;
     }
     for tensor in &mut new.tensors {
-        tensor.role = serde_json::from_value(rename(serde_json::to_value(tensor.role).ok()?, &orders)).ok()?;
+        tensor.role =
+            serde_json::from_value(rename(serde_json::to_value(tensor.role).ok()?, &orders)).ok()?;
     }
     Some(new)
 }
@@ -312,10 +313,8 @@ pub fn kept(program: &Program, rng: &mut Rng) -> Option<Program> {
         changed = true;
         for (b, rows) in rows.iter().enumerate() {
             let mut end = rows[0].start;
-            let new: Vec<Interval> = rows
-                .iter()
-                .map(|r| Interval::new(std::mem::replace(&mut end, r.end), r.end))
-                .collect();
+            let new: Vec<Interval> =
+                rows.iter().map(|r| Interval::new(std::mem::replace(&mut end, r.end), r.end)).collect();
             section.y.buffers[b].computed = Steps::compress(&new);
             section.buffers[b].ring = true;
         }
@@ -333,7 +332,8 @@ fn repeated(program: &Program, rng: &mut Rng) -> Option<Program> {
         .filter(|&i| {
             let instruction = section.body[i].instr.as_instruction();
             let dst = instruction.writes();
-            let in_place = touched(section, &section.body[i].instr).iter().any(|(b, w)| !w && Some(*b) == dst);
+            let in_place =
+                touched(section, &section.body[i].instr).iter().any(|(b, w)| !w && Some(*b) == dst);
             instruction.queue() != Queue::Store && dst.is_some() && !in_place
         })
         .collect();

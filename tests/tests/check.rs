@@ -125,7 +125,10 @@ impl Tally {
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { refused_refuted, refused_accepted, changed, harmless_refuted, harmless_accepted } = self;
-        write!(f, "{refused_refuted:6} {refused_accepted:6}; {changed:6}; {harmless_refuted:6} {harmless_accepted:6}")
+        write!(
+            f,
+            "{refused_refuted:6} {refused_accepted:6}; {changed:6}; {harmless_refuted:6} {harmless_accepted:6}"
+        )
     }
 }
 
@@ -135,7 +138,9 @@ fn faults_that_change_an_output_are_refuted() {
     let tallies = Mutex::new(BTreeMap::<String, Tally>::new());
     let missed = parallel::map(seeds.len(), |i| put_faults(seeds[i], &tallies));
     let tallies = tallies.into_inner().expect("no case panics while it holds the lock");
-    println!("fault: not run (refuted, accepted); outputs change (refuted); outputs stay (refuted, accepted)");
+    println!(
+        "fault: not run (refuted, accepted); outputs change (refuted); outputs stay (refuted, accepted)"
+    );
     for (kind, t) in &tallies {
         println!("{kind:24} {t}");
     }

@@ -34,8 +34,16 @@ const COMPILER: &[(&str, &[&str], &[&str])] = &[
 ];
 
 /// What the checker must not ask, though it may import the modules that answer: intervals, instructions and verifiers of others.
-const NOT_ASKED: &[&str] =
-    &[".lower(", ".reads(", "as_instruction", "program::verify", "ir::verify", "Sections", ".place(", ".held("];
+const NOT_ASKED: &[&str] = &[
+    ".lower(",
+    ".reads(",
+    "as_instruction",
+    "program::verify",
+    "ir::verify",
+    "Sections",
+    ".place(",
+    ".held(",
+];
 
 /// Modules of the runtime that a module may use.
 const RUNTIME: &[(&str, &[&str])] = &[

@@ -70,7 +70,9 @@ impl<'a> Device<'a> {
                 }
             }
             let tensor = |id: TensorId| &self.program.tensors[id.index()];
-            if let Some(&second) = tensors[i + 1..].iter().find(|&&o| o == id || share_bytes(tensor(id), tensor(o))) {
+            if let Some(&second) =
+                tensors[i + 1..].iter().find(|&&o| o == id || share_bytes(tensor(id), tensor(o)))
+            {
                 return Err(SectionError::Stores { first: id, second });
             }
         }
@@ -116,8 +118,11 @@ fn resident(program: &Program) -> Result<(), CheckError> {
     let span = |offset: u64, bytes: Option<u64>| {
         (offset, bytes.and_then(|n| offset.checked_add(n)).unwrap_or(u64::MAX))
     };
-    let weights = (0..).zip(&program.weights).map(|(i, w)| (WeightId(i).to_string(), span(w.offset, w.packed_bytes())));
-    let sums = (0..).zip(&program.accumulators).map(|(i, a)| (AccumulatorId(i).to_string(), span(a.offset, a.bytes())));
+    let weights =
+        (0..).zip(&program.weights).map(|(i, w)| (WeightId(i).to_string(), span(w.offset, w.packed_bytes())));
+    let sums = (0..)
+        .zip(&program.accumulators)
+        .map(|(i, a)| (AccumulatorId(i).to_string(), span(a.offset, a.bytes())));
     let mut residents: Vec<_> = weights.chain(sums).collect();
     residents.sort_by_key(|(_, (start, _))| *start);
     let shared = |first: &str, second: String| CheckError::Resident { first: first.to_owned(), second };

@@ -212,8 +212,7 @@ fn accumulate(section: &Section, i: &Accumulate) -> Result<Effect, InstrError> {
 
 fn conv2d(section: &Section, i: &Conv2d) -> Result<Effect, InstrError> {
     let groups = i.groups;
-    let convolution =
-        |window| Meaning::Convolution(Convolution { transposed: false, window, groups });
+    let convolution = |window| Meaning::Convolution(Convolution { transposed: false, window, groups });
     let meaning = Window::of_instr(&i.window).map(convolution);
     let params = parameters(i.weight, Packing::Conv { groups }, i.bias, groups);
     applied(section, "conv2d", [i.dst, i.src], meaning, params, i.epilogue.as_ref())
@@ -267,8 +266,7 @@ fn copy(section: &Section, i: &Copy) -> Result<Effect, InstrError> {
         (Reach::Of(meaning), value)
     };
     let reads = vec![Reading { buffer: i.src, reach }];
-    let result =
-        Outcome::Written { dst: i.dst, channel: i.channel, channels: src.channels, value };
+    let result = Outcome::Written { dst: i.dst, channel: i.channel, channels: src.channels, value };
     Ok(Effect { mnemonic: "copy", reads, result })
 }
 

@@ -321,7 +321,9 @@ pub enum InstrError {
         coordinate: i64,
     },
     /// What leaves the section leaves twice, or lies outside the extent.
-    #[error("step {step} of {axis} owns {owned} of {buffer}, which is owned by another step too or does not exist")]
+    #[error(
+        "step {step} of {axis} owns {owned} of {buffer}, which is owned by another step too or does not exist"
+    )]
     Twice {
         /// y or x.
         axis: AxisId,

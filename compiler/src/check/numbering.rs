@@ -73,8 +73,12 @@ impl<'a> Numbering<'a> {
     }
 
     fn node(&mut self, node: &Node, sizes: Sizes, compared: &mut Vec<Compared>) -> Result<TermId, OpError> {
-        let inputs: Vec<TermId> =
-            node.inputs.iter().map(|v| self.values.get(v).copied()).collect::<Option<_>>().ok_or(OpError::Sizes)?;
+        let inputs: Vec<TermId> = node
+            .inputs
+            .iter()
+            .map(|v| self.values.get(v).copied())
+            .collect::<Option<_>>()
+            .ok_or(OpError::Sizes)?;
         let input_sizes: Vec<Sizes> =
             node.inputs.iter().map(|&v| self.graph.sizes(v)).collect::<Option<_>>().ok_or(OpError::Sizes)?;
         let params: Vec<TermId> = node.params.iter().map(|&p| self.parameter(p)).collect();
@@ -93,8 +97,10 @@ impl<'a> Numbering<'a> {
                 }
                 Definition::Channels(parts) => {
                     self.compare(node, None, &input_sizes, sizes, compared)?;
-                    let parts: Option<Vec<Channels>> =
-                        parts.iter().map(|&(i, from, to)| Some(Channels { of: *inputs.get(i)?, from, to })).collect();
+                    let parts: Option<Vec<Channels>> = parts
+                        .iter()
+                        .map(|&(i, from, to)| Some(Channels { of: *inputs.get(i)?, from, to }))
+                        .collect();
                     self.terms.channels(&parts.ok_or(OpError::Sizes)?).ok_or(OpError::Sizes)?
                 }
             }

@@ -81,11 +81,14 @@ pub(super) fn walk(
 ) -> Result<Walked, CheckError> {
     let mut walked = Walked { reaches_back: Vec::new(), coordinates: 0 };
     for axis in [AxisId::X, AxisId::Y] {
-        let one = Walk::new(section, axis, effects).and_then(|w| w.run(budget)).map_err(|stop| match stop {
-            Stop::At(instr, error) => super::at(section, index, instr, effects[instr].mnemonic, error),
-            Stop::Section(error) => CheckError::Section { section: index, name: section.name.clone(), error },
-            Stop::TooLong => CheckError::TooLong,
-        })?;
+        let one =
+            Walk::new(section, axis, effects).and_then(|w| w.run(budget)).map_err(|stop| match stop {
+                Stop::At(instr, error) => super::at(section, index, instr, effects[instr].mnemonic, error),
+                Stop::Section(error) => {
+                    CheckError::Section { section: index, name: section.name.clone(), error }
+                }
+                Stop::TooLong => CheckError::TooLong,
+            })?;
         walked = Walked { coordinates: walked.coordinates + one.coordinates, ..one };
     }
     Ok(walked)
@@ -184,9 +187,7 @@ impl<'a> Walk<'a> {
     /// Coordinates of the result of an instruction that it computes from what it reads.
     fn outputs(&self, step: u64, effect: &Effect) -> Interval {
         match (effect.written(), effect.exported()) {
-            (Some(dst), _) => {
-                self.rows[dst.index()].computed.intersect(Interval::new(0, self.extent(dst)))
-            }
+            (Some(dst), _) => self.rows[dst.index()].computed.intersect(Interval::new(0, self.extent(dst))),
             (None, Some((src, _))) => self.table.buffers[src.index()].owned.get(step),
             (None, None) => Interval::default(),
         }
@@ -236,7 +237,14 @@ impl<'a> Walk<'a> {
                     if wanted.is_none() || held.map(f32::to_bits) != wanted {
                         let (extent, wanted) = (extent as u64, wanted.map(f32::from_bits));
                         return Err(InstrError::Outside {
-                            axis, step, output, source_at, buffer, extent, held, wanted,
+                            axis,
+                            step,
+                            output,
+                            source_at,
+                            buffer,
+                            extent,
+                            held,
+                            wanted,
                         });
                     }
                 }

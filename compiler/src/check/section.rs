@@ -147,9 +147,11 @@ impl<'a> SectionCheck<'a, '_> {
                 let term = self.exported(&read)?;
                 let [n, c, h, w] = self.numbering.terms.sizes(term);
                 let id = *accumulator;
-                let fits = self.program.accumulators.get(id.index()).is_some_and(|a| {
-                    [a.images, a.channels, a.extent[0], a.extent[1]] == [n, c, h, w]
-                });
+                let fits = self
+                    .program
+                    .accumulators
+                    .get(id.index())
+                    .is_some_and(|a| [a.images, a.channels, a.extent[0], a.extent[1]] == [n, c, h, w]);
                 if !fits || !self.device.fill(id) {
                     return Err(InstrError::Accumulator(id));
                 }
@@ -188,7 +190,8 @@ impl<'a> SectionCheck<'a, '_> {
         if self.numbering.is_of_graph(term) {
             return Ok(());
         }
-        let nearest = self.numbering.nearest(term).map(|id| format!("; nearest is {}", self.numbering.explain(id)));
+        let nearest =
+            self.numbering.nearest(term).map(|id| format!("; nearest is {}", self.numbering.explain(id)));
         Err(InstrError::Foreign {
             computed: self.numbering.describe(term),
             nearest: nearest.unwrap_or_default(),
@@ -208,7 +211,8 @@ impl<'a> SectionCheck<'a, '_> {
             Value::Moved => read.first().copied().ok_or(InstrError::Operands),
             Value::Applied { meaning, params, tail } => {
                 let &input = read.first().ok_or(InstrError::Operands)?;
-                let params = params.iter().map(|&(id, packing)| self.weights.term(self.numbering, id, packing));
+                let params =
+                    params.iter().map(|&(id, packing)| self.weights.term(self.numbering, id, packing));
                 let params = params.collect::<Result<Vec<_>, _>>()?;
                 let [height, width] = self.section.buffers[dst.index()].extent;
                 let images = self.numbering.terms.sizes(input)[0];
@@ -249,9 +253,7 @@ impl<'a> SectionCheck<'a, '_> {
         for operand in &tail.operands {
             inputs.push(match *operand {
                 TailOperand::Read(nth) => *read.get(nth).ok_or(InstrError::Operands)?,
-                TailOperand::Channels(id) => {
-                    self.weights.term(self.numbering, id, Packing::Channels)?
-                }
+                TailOperand::Channels(id) => self.weights.term(self.numbering, id, Packing::Channels)?,
             });
         }
         let expr = self.expr(tail.expr)?;

@@ -186,7 +186,10 @@ impl Terms {
                 let end = start + (p.to - p.from);
                 let (from, to) = (part.from.max(start), part.to.min(end));
                 if from < to {
-                    self.flatten(Channels { of: p.of, from: p.from + from - start, to: p.from + to - start }, flat);
+                    self.flatten(
+                        Channels { of: p.of, from: p.from + from - start, to: p.from + to - start },
+                        flat,
+                    );
                 }
                 start = end;
             }

@@ -113,9 +113,11 @@ fn coordinates_are_there_when_they_are_read() {
         *table = Steps::compress(&all);
     };
     holds(&error(moved), "step 0 of y: for 0 of its result it reads");
-    let shown = |value| move |p: &mut Program| {
-        let src = conv(p, 0).src.index();
-        p.sections[0].buffers[src].outside = value;
+    let shown = |value| {
+        move |p: &mut Program| {
+            let src = conv(p, 0).src.index();
+            p.sections[0].buffers[src].outside = value;
+        }
     };
     holds(&error(shown(None)), "outside the extent 24, where anything may be, not 0.0");
     holds(&error(shown(Some(-0.0))), "where -0.0 is, not 0.0");
@@ -135,7 +137,8 @@ fn what_leaves_a_section_leaves_once() {
     };
     let owned = |change: fn(&mut Vec<Interval>)| {
         move |p: &mut Program| {
-            let table = &mut p.sections[0].x.buffers[stored(p)].owned;
+            let buffer = stored(p);
+            let table = &mut p.sections[0].x.buffers[buffer].owned;
             let mut all: Vec<Interval> = table.iter().collect();
             change(&mut all);
             *table = Steps::compress(&all);
@@ -154,7 +157,10 @@ fn what_leaves_a_section_leaves_once() {
         }
     };
     holds(&error(unsaved), "holds nothing at this section's start");
-    holds(&error(|p| p.sections[0].body.retain(|s| !matches!(s.instr, Instr::Accumulate(_)))), "is not filled");
+    holds(
+        &error(|p| p.sections[0].body.retain(|s| !matches!(s.instr, Instr::Accumulate(_)))),
+        "is not filled",
+    );
     holds(&error(|p| p.sections.truncate(1)), "nothing is stored there");
 }
 
@@ -163,7 +169,8 @@ fn memory_holds_what_was_written_last() {
     let unordered = |p: &mut Program| p.sections[0].body.reverse();
     holds(&error(unordered), "were not written in this tile");
     let weights = |p: &mut Program| {
-        let first = p.weights.iter().position(|w| matches!(w.source, Source::Offset(_))).expect("a parameter");
+        let first =
+            p.weights.iter().position(|w| matches!(w.source, Source::Offset(_))).expect("a parameter");
         p.weights[first].source = Source::Offset(4);
     };
     holds(&error(weights), "share bytes with those of");

@@ -46,7 +46,10 @@ impl<'a> Weights<'a> {
                     }
                     let first = *first_of.entry(&weight.name).or_insert(index);
                     if program.weights[first].source != weight.source {
-                        return Err(fail(WeightError::Inconsistent { name: weight.name.clone(), other: first }));
+                        return Err(fail(WeightError::Inconsistent {
+                            name: weight.name.clone(),
+                            other: first,
+                        }));
                     }
                     places.insert(offset, (bytes, first)).map_or(Ok(()), |(_, other)| {
                         if other == first { Ok(()) } else { Err(fail(shared(program, first, other))) }
@@ -73,7 +76,8 @@ impl<'a> Weights<'a> {
         id: WeightId,
         wanted: Packing,
     ) -> Result<TermId, InstrError> {
-        let weight = self.program.weights.get(id.index()).ok_or_else(|| InstrError::Lookup(id.to_string()))?;
+        let weight =
+            self.program.weights.get(id.index()).ok_or_else(|| InstrError::Lookup(id.to_string()))?;
         if weight.packing != wanted {
             let (expected, found) = (format!("{wanted:?}"), format!("{:?}", weight.packing));
             return Err(InstrError::Packing { weight: id.to_string(), expected, found });
@@ -107,8 +111,9 @@ impl<'a> Weights<'a> {
 
 fn parameter(numbering: &Numbering<'_>, weight: &Weight) -> Result<ParamId, WeightError> {
     let mut params = numbering.graph.params.iter();
-    let (id, param) =
-        params.find(|(_, p)| p.name == weight.name).ok_or_else(|| WeightError::Unknown(weight.name.clone()))?;
+    let (id, param) = params
+        .find(|(_, p)| p.name == weight.name)
+        .ok_or_else(|| WeightError::Unknown(weight.name.clone()))?;
     if param.dims == weight.dims {
         return Ok(id);
     }

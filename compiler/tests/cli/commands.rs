@@ -240,11 +240,19 @@ fn check_proves_models_ir_and_programs() {
     let folder = Folder::with_fixtures();
     folder.succeeds(&format!("compile conv.zlg -o s.zir --emit sections {SIZES} {TINY} --tile 2x12"));
     folder.succeeds(&format!("compile conv.zlg -o p.zir --emit program {SIZES} {TINY} --tile 9x2"));
-    for what in
-        [&format!("conv.zlg {SIZES} --tile 4x4"), "conv.zlp", "beside.zlp", "s.zir", "p.zir", "conv.zlp --threads 2"]
-    {
+    for what in [
+        &format!("conv.zlg {SIZES} --tile 4x4"),
+        "conv.zlp",
+        "beside.zlp",
+        "s.zir",
+        "p.zir",
+        "conv.zlp --threads 2",
+    ] {
         let said = folder.succeeds(&format!("check {what}"));
-        assert!(said.starts_with("proved: `conv` computes its graph: 1 output written exactly once"), "{said}");
+        assert!(
+            said.starts_with("proved: `conv` computes its graph: 1 output written exactly once"),
+            "{said}"
+        );
     }
 }
 
