@@ -52,7 +52,7 @@ fn holds(error: &str, part: &str) {
 }
 
 /// The nth instruction of a kind.
-fn nth<'a>(program: &'a mut Program, n: usize, is: impl Fn(&Instr) -> bool) -> &'a mut Instr {
+fn nth(program: &mut Program, n: usize, is: impl Fn(&Instr) -> bool) -> &mut Instr {
     let all = program.sections.iter_mut().flat_map(|s| &mut s.body).map(|s| &mut s.instr);
     all.filter(|i| is(i)).nth(n).expect("there are enough")
 }
@@ -129,11 +129,11 @@ fn coordinates_are_there_when_they_are_read() {
 #[test]
 fn what_leaves_a_section_leaves_once() {
     let stored = |p: &Program| {
-        let buffers = p.sections[0].body.iter().filter_map(|s| match &s.instr {
+        let mut buffers = p.sections[0].body.iter().filter_map(|s| match &s.instr {
             Instr::Store(store) => Some(store.src.index()),
             _ => None,
         });
-        buffers.last().expect("something is stored")
+        buffers.next_back().expect("something is stored")
     };
     let owned = |change: fn(&mut Vec<Interval>)| {
         move |p: &mut Program| {
