@@ -68,7 +68,7 @@ fn conv(program: &mut Program, n: usize) -> &mut zellige_runtime::program::instr
 fn what_the_pipeline_makes_is_proved() {
     let proof = proved(&compiled(&graph())).expect("it is right");
     assert_eq!(proof.outputs, 1);
-    assert!(proof.sections >= 2 && proof.coordinates > 1000, "{proof:?}");
+    assert!(proof.sections >= 2 && proof.coordinates > 500, "{proof:?}");
 }
 
 #[test]
@@ -145,7 +145,21 @@ fn what_leaves_a_section_leaves_once() {
         }
     };
     holds(&error(owned(|all| all[0].end -= 1)), "no step owns coordinate");
-    holds(&error(owned(|all| all[1].start -= 1)), "owned by another step too");
+    // What is owned twice was computed twice.
+    let twice = |p: &mut Program| {
+        let buffer = stored(p);
+        let axis = &mut p.sections[0].x;
+        let table = &mut axis.buffers[buffer].owned;
+        let mut all: Vec<Interval> = table.iter().collect();
+        all[1] = all[0];
+        *table = Steps::compress(&all);
+        for buffer in &mut axis.buffers {
+            let mut all: Vec<Interval> = buffer.computed.iter().collect();
+            all[1] = all[0];
+            buffer.computed = Steps::compress(&all);
+        }
+    };
+    holds(&error(twice), "owned by another step too");
     let grain = owned(|all| {
         all[0].end -= 1;
         all[1].start -= 1;
@@ -180,13 +194,14 @@ fn memory_holds_what_was_written_last() {
     holds(&error(named), "the graph has no parameter `else`");
     let unnamed = |p: &mut Program| p.tensors[0].name = "else".into();
     holds(&error(unnamed), "no input of this name");
-    let tensor = |p: &mut Program| {
-        match nth(p, 0, |i| matches!(i, Instr::Store(_))) {
-            Instr::Store(store) => store.dst = TensorId(0),
+    let tensor = |to: u32| {
+        move |p: &mut Program| match nth(p, 0, |i| matches!(i, Instr::Store(_))) {
+            Instr::Store(store) => store.dst = TensorId(to),
             other => panic!("{other:?}"),
-        };
+        }
     };
-    holds(&error(tensor), "or must not be");
+    holds(&error(tensor(0)), "holds nothing at this section's start");
+    holds(&error(tensor(99)), "it stores @t99, and there is no such tensor");
 }
 
 #[test]
