@@ -68,6 +68,11 @@ impl Operation<'_> {
     fn attrs<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_value(self.attrs.clone()).ok()
     }
+
+    /// That there are no attributes.
+    fn no_attrs(&self) -> Option<()> {
+        self.attrs.as_object()?.is_empty().then_some(())
+    }
 }
 
 /// The one list: what an op is. `None` if it, or one of its attributes, is not known.

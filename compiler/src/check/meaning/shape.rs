@@ -32,12 +32,8 @@ impl Shift {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct None {}
-
 pub(super) fn concat(op: &Operation<'_>) -> Option<Definition> {
-    let None {} = op.attrs()?;
+    op.no_attrs()?;
     Some(Definition::Channels(op.inputs.iter().enumerate().map(|(i, sizes)| (i, 0, sizes[1])).collect()))
 }
 
