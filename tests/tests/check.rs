@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use safetensors::tensor::{Dtype, TensorView};
+use zellige_compiler::base::Bindings;
+use zellige_compiler::driver::{CompileOptions, Opened};
 use zellige_compiler::ir::{Graph, text};
 use zellige_runtime::engine::{Isa, Options};
 use zellige_runtime::io::safetensors::Safetensors;
+use zellige_runtime::machine::Machine;
 use zellige_runtime::program::verify::{self, Limits};
 use zellige_runtime::program::{Data, Program, Source};
 use zellige_tests::faults::Faults;
@@ -225,4 +229,23 @@ fn vary(seed: u64) -> Result<Vec<&'static str>, String> {
         done.push(variant.name);
     }
     Ok(done)
+}
+
+#[test]
+fn a_hundred_thousand_rows_and_columns_are_checked_at_once() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/stack8/stack8.zlg");
+    let Opened::Model(model) = Opened::open(path.as_ref()).expect("it is an example") else {
+        panic!("{path} is a model")
+    };
+    let sizes = ["H", "W"].map(|symbol| (symbol.to_owned(), 100_000));
+    let graph = model.bind(&Vec::new(), &Bindings::from_iter(sizes)).expect("it takes any size");
+    let machine = Machine::builtin("tiny").expect("`tiny` is built in");
+    let options =
+        CompileOptions { sram: Some(1 << 20), memory: Some(u64::MAX), ..CompileOptions::new(machine) };
+    let (program, _) = model.compile(&graph, &options).expect("it fits");
+    let start = Instant::now();
+    let proof = run::check(&program).expect("the pipeline is right");
+    let taken = start.elapsed();
+    println!("{proof:?} in {taken:?}");
+    assert!(taken < Duration::from_secs(2), "{taken:?}");
 }
