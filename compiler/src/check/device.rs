@@ -1,11 +1,12 @@
 //! What device memory holds between sections.
 
-use zellige_runtime::program::{AccumulatorId, Program, Role, Tensor, TensorId, WeightId};
+use zellige_runtime::program::{AccumulatorId, Element, Program, Role, Tensor, TensorId, WeightId};
 
 use super::error::{CheckError, OutputError, SectionError, TensorError};
 use super::numbering::Numbering;
 use super::term::TermId;
 use super::weights::Weights;
+use crate::base;
 use crate::ops::Sizes;
 
 /// Tensors and what they hold.
@@ -38,7 +39,13 @@ impl<'a> Device<'a> {
                 Role::Constant(weight) => Some(
                     weights.constant(numbering, weight, sizes).ok_or_else(|| fail(TensorError::Constant))?,
                 ),
-                Role::Output | Role::Composite(_) => None,
+                Role::Output => None,
+                Role::Composite(_) | Role::Spilled => {
+                    if tensor.element != Element::F32 {
+                        return Err(fail(TensorError::Rounded));
+                    }
+                    None
+                }
             });
         }
         resident(program)?;
@@ -47,15 +54,17 @@ impl<'a> Device<'a> {
         Ok(Self { program, held, stored, filled })
     }
 
-    /// What a tensor holds.
-    pub(super) fn held(&self, tensor: TensorId) -> Option<TermId> {
-        self.held.get(tensor.index()).copied().flatten()
+    /// What is loaded from a tensor. An output of whole numbers holds its values rounded, which are not the term's.
+    pub(super) fn loaded(&self, id: TensorId) -> Option<TermId> {
+        let tensor = self.program.tensors.get(id.index())?;
+        let exact = tensor.role != Role::Output || tensor.element == Element::F32;
+        self.held[id.index()].filter(|_| exact)
     }
 
     /// The tensor, if it may be stored, and nothing was stored in it before.
     pub(super) fn to_store(&self, id: TensorId) -> Option<&'a Tensor> {
         let tensor = self.program.tensors.get(id.index())?;
-        let writable = matches!(tensor.role, Role::Output | Role::Composite(_));
+        let writable = matches!(tensor.role, Role::Output | Role::Composite(_) | Role::Spilled);
         (writable && !self.stored[id.index()]).then_some(tensor)
     }
 
@@ -98,6 +107,10 @@ impl<'a> Device<'a> {
             let found: Vec<usize> =
                 self.program.tensors.iter().enumerate().filter(named).map(|(i, _)| i).collect();
             let &[index] = found.as_slice() else { return Err(fail(OutputError::Tensors(found.len()))) };
+            let (declared, found) = (output.ty.element, self.program.tensors[index].element);
+            if !is_same(declared, found) {
+                return Err(fail(OutputError::Element { declared, found }));
+            }
             let found = self.held[index].ok_or_else(|| fail(OutputError::NotStored))?;
             if numbering.value(output.value) != Some(found) {
                 let expected = format!("`%{}`", numbering.graph.values[output.value].name);
@@ -149,7 +162,17 @@ pub(super) fn sizes(tensor: &Tensor) -> Sizes {
 fn input(numbering: &Numbering<'_>, tensor: &Tensor) -> Option<TermId> {
     let graph = numbering.graph;
     let id = *graph.inputs.iter().find(|&&v| graph.values[v].name == tensor.name)?;
-    (graph.sizes(id) == Some(sizes(tensor))).then(|| numbering.value(id))?
+    let fits = graph.sizes(id) == Some(sizes(tensor)) && is_same(graph.values[id].ty.element, tensor.element);
+    fits.then(|| numbering.value(id))?
+}
+
+/// Whether a type of the graph is one of the program.
+fn is_same(declared: base::Element, found: Element) -> bool {
+    match declared {
+        base::Element::F32 => found == Element::F32,
+        base::Element::U8 => found == Element::U8,
+        base::Element::U16 => found == Element::U16,
+    }
 }
 
 /// Whether two tensors have a byte in common: composites, in the device arena; a size that overflows has all.

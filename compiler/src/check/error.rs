@@ -1,7 +1,9 @@
 //! What can be wrong with a program as a translation of its graph, and where.
 
 use zellige_runtime::program::instr::AxisId;
-use zellige_runtime::program::{AccumulatorId, BufferId, Interval, TensorId};
+use zellige_runtime::program::{self, AccumulatorId, BufferId, Interval, TensorId};
+
+use crate::base::Element;
 
 /// Why a program is not known to compute its graph. Sections, instructions and steps are counted from 0.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -156,8 +158,11 @@ pub enum WeightError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TensorError {
     /// There is no input of this name and shape.
-    #[error("the graph has no input of this name and the shape {0:?}")]
+    #[error("the graph has no input of this name and type, with the shape {0:?}")]
     Input([u64; 4]),
+    /// A tensor between sections that does not hold values as they are.
+    #[error("it rounds what is stored there")]
+    Rounded,
     /// A constant whose values are not there.
     #[error("its values are not there")]
     Constant,
@@ -172,6 +177,14 @@ pub enum OutputError {
     /// The program gives out something that the graph does not.
     #[error("the graph has no such output")]
     Unknown,
+    /// Values of another type.
+    #[error("its values are {found:?}, and declared as {declared:?}")]
+    Element {
+        /// In the graph.
+        declared: Element,
+        /// In the program.
+        found: program::Element,
+    },
     /// The tensor of that name is written by nobody.
     #[error("nothing is stored there")]
     NotStored,

@@ -233,7 +233,7 @@ impl<'a> SectionCheck<'a, '_> {
         if id.index() >= self.program.tensors.len() {
             return Err(InstrError::Lookup(id.to_string()));
         }
-        let term = self.device.held(id).ok_or(InstrError::NotHeld(id))?;
+        let term = self.device.loaded(id).ok_or(InstrError::NotHeld(id))?;
         let sizes = self.numbering.terms.sizes(term);
         if sizes[0] == 1 || sizes[0] == self.section.images {
             return Ok(term);

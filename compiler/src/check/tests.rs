@@ -160,11 +160,26 @@ fn what_leaves_a_section_leaves_once() {
         }
     };
     holds(&error(twice), "owned by another step too");
-    let grain = owned(|all| {
-        all[0].end -= 1;
-        all[1].start -= 1;
-    });
-    holds(&error(grain), "cuts a grain of 8");
+    // Everything in both of two steps, of which one owns the columns before `cut`.
+    let cut = |cut: i64| {
+        move |p: &mut Program| {
+            let section = &mut p.sections[0];
+            section.x.steps = 2;
+            for (b, table) in section.x.buffers.iter_mut().enumerate() {
+                let whole = table.computed.iter().fold(Interval::default(), Interval::hull);
+                table.computed = Steps::compress(&[whole, whole]);
+                if !table.owned.is_empty() {
+                    table.owned = Steps::compress(&[Interval::new(0, cut), Interval::new(cut, 24)]);
+                }
+                section.buffers[b].cols = whole.len() as u64;
+                section.buffers[b].offset = (b as u64) << 20;
+            }
+        }
+    };
+    let mut whole_grains = compiled(&graph());
+    cut(8)(&mut whole_grains);
+    proved(&whole_grains).expect("grains are whole");
+    holds(&error(cut(12)), "cuts a grain of 8");
     let unsaved = |p: &mut Program| {
         for section in &mut p.sections {
             section.body.retain(|s| !matches!(s.instr, Instr::Store(_)));

@@ -1,8 +1,10 @@
 //! The `zellige` command: a file per subcommand.
 //!
-//! Exit statuses: 0 done; 1 `verify` found a difference, or `check` something that is not proved; 2 the input is at fault, with a diagnostic; 130 interrupted.
+//! Exit statuses: 0 done; 1 `verify` found a difference, or `check` something that is not proved; 2 the input is at fault, with
+//! a diagnostic; 130 interrupted.
 
 mod bench;
+mod borders;
 mod check;
 mod compile;
 mod dump;
