@@ -13,6 +13,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("runtime", &[]),
     ("compiler", &["grammar", "runtime"]),
     ("tests", &["grammar", "runtime", "compiler"]),
+    ("fuzz", &["runtime", "tests"]),
 ];
 
 /// Modules of the compiler that a module may use, and modules of the runtime. The command stands apart: it is another crate.
@@ -31,6 +32,7 @@ const COMPILER: &[(&str, &[&str], &[&str])] = &[
         &["base", "ops", "ir", "front", "analysis", "passes", "check"],
         &["program", "machine", "io", "engine"],
     ),
+    ("draw", &["base", "ops", "ir", "driver"], &["program"]),
 ];
 
 /// What the checker must not ask, though it may import the modules that answer: intervals, instructions and verifiers of others.
