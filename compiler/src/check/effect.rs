@@ -1,8 +1,10 @@
 //! What instructions do, stated anew: which buffers they read and write, coordinate by coordinate, and what comes of it.
 
+use std::ops::Range;
+
 use zellige_runtime::program::instr::{
-    Accumulate, Conv2d, ConvTranspose2d, Copy, Epilogue, Load, Map, Nearest, Operand, PixelShuffle, Pool,
-    PoolKind, Store,
+    Accumulate, Conv2d, ConvTranspose2d, Copy, Epilogue, Load, Map, Operand, PixelShuffle, PixelUnshuffle,
+    Pool, PoolKind, Resize, Store,
 };
 use zellige_runtime::program::{
     AccumulatorId, Buffer, BufferId, ExprId, Instr, Packing, Section, TensorId, WeightId,
@@ -75,8 +77,15 @@ pub(super) enum Outcome {
 pub(super) enum Value {
     /// Those of a device tensor.
     Loaded(TensorId),
-    /// Those of the first buffer that is read.
-    Moved,
+    /// Channels of the first buffer that is read, as they are.
+    Moved(Range<u64>),
+    /// Channels of the first buffer that is read, moved over rows and columns.
+    Shifted {
+        /// How.
+        meaning: Meaning,
+        /// The channels.
+        channels: Range<u64>,
+    },
     /// An operation on the first buffer that is read, with parameters, and perhaps an elementwise tail.
     Applied {
         /// The operation.
@@ -143,7 +152,8 @@ pub(super) fn effect(section: &Section, instr: &Instr) -> Result<Effect, InstrEr
         Instr::Conv2d(i) => conv2d(section, i),
         Instr::ConvTranspose2d(i) => conv_transpose2d(section, i),
         Instr::Pool(i) => pool(section, i),
-        Instr::Nearest(i) => nearest(section, i),
+        Instr::Resize(i) => resize(section, i),
+        Instr::PixelUnshuffle(i) => pixel_unshuffle(section, i),
         Instr::PixelShuffle(i) => pixel_shuffle(section, i),
         Instr::Copy(i) => copy(section, i),
         Instr::Map(i) => map(section, i),
@@ -245,28 +255,33 @@ fn pool(section: &Section, i: &Pool) -> Result<Effect, InstrError> {
     applied(section, "pool", [i.dst, i.src], meaning, Vec::new(), None)
 }
 
-fn nearest(section: &Section, i: &Nearest) -> Result<Effect, InstrError> {
-    let meaning = meaning::Nearest::new(i.ratio.map(|r| r.num), i.ratio.map(|r| r.den)).map(Meaning::Nearest);
-    applied(section, "nearest", [i.dst, i.src], meaning, Vec::new(), None)
+fn resize(section: &Section, i: &Resize) -> Result<Effect, InstrError> {
+    let meaning = meaning::Resize::of_instr(i.filter, i.coordinates).map(Meaning::Resize);
+    applied(section, "resize", [i.dst, i.src], meaning, Vec::new(), None)
 }
 
 fn pixel_shuffle(section: &Section, i: &PixelShuffle) -> Result<Effect, InstrError> {
-    let meaning = meaning::Shuffle::new(i.factor).map(Meaning::Shuffle);
+    let meaning = meaning::Shuffle::new(i.factor, false).map(Meaning::Shuffle);
     applied(section, "pixel_shuffle", [i.dst, i.src], meaning, Vec::new(), None)
+}
+
+fn pixel_unshuffle(section: &Section, i: &PixelUnshuffle) -> Result<Effect, InstrError> {
+    let meaning = meaning::Shuffle::new(i.factor, true).map(Meaning::Shuffle);
+    applied(section, "pixel_unshuffle", [i.dst, i.src], meaning, Vec::new(), None)
 }
 
 fn copy(section: &Section, i: &Copy) -> Result<Effect, InstrError> {
     let (src, dst) = (buffer(section, i.src)?, buffer(section, i.dst)?);
+    let channels = i.from..i.from.saturating_add(i.channels);
     let (reach, value) = if i.shift == [0, 0] && src.extent == dst.extent {
-        (Reach::Same, Value::Moved)
+        (Reach::Same, Value::Moved(channels))
     } else {
         let shift = Shift::new(i.shift, i.outside, src.extent, dst.extent).ok_or(InstrError::Unknown)?;
         let meaning = Meaning::Shift(shift);
-        let value = Value::Applied { meaning: meaning.clone(), params: Vec::new(), tail: None };
-        (Reach::Of(meaning), value)
+        (Reach::Of(meaning.clone()), Value::Shifted { meaning, channels })
     };
     let reads = vec![Reading { buffer: i.src, reach }];
-    let result = Outcome::Written { dst: i.dst, channel: i.channel, channels: src.channels, value };
+    let result = Outcome::Written { dst: i.dst, channel: i.channel, channels: i.channels, value };
     Ok(Effect { mnemonic: "copy", reads, result })
 }
 

@@ -24,6 +24,12 @@ pub(super) fn sources(map: AxisMap, o: i64, size: i64, found: &mut Vec<i64>) {
                 }
             }
         }
+        AxisMap::Resampled { num, offset, den, first, taps } => {
+            let at = i128::from(o) * i128::from(num) + i128::from(offset);
+            // A coordinate this side of 2⁶³ has its pixels there, too.
+            let at = i64::try_from(at.div_euclid(i128::from(den))).unwrap_or(i64::MAX / 2);
+            found.extend((first..first + taps).map(|k| (at + k).clamp(0, size - 1)));
+        }
         AxisMap::Scaled { num, den } => found.push((o * num).div_euclid(den)),
         AxisMap::All => found.extend(0..size),
     }

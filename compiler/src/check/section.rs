@@ -1,5 +1,7 @@
 //! One section: the terms that its buffers hold, instruction by instruction, and what leaves it.
 
+use std::ops::Range;
+
 use zellige_runtime::program::instr::Reduce;
 use zellige_runtime::program::{
     AccumulatorId, BufferId, ExprId, Packing, Program, Scheduled, Section, TensorId,
@@ -208,18 +210,18 @@ impl<'a> SectionCheck<'a, '_> {
     ) -> Result<TermId, InstrError> {
         match value {
             Value::Loaded(tensor) => self.loaded(*tensor),
-            Value::Moved => read.first().copied().ok_or(InstrError::Operands),
+            Value::Moved(channels) => self.selected(read, channels),
+            Value::Shifted { meaning, channels } => {
+                let input = self.selected(read, channels)?;
+                self.of_graph(input)?;
+                self.applied(dst, channels.end - channels.start, meaning, input, Vec::new())
+            }
             Value::Applied { meaning, params, tail } => {
                 let &input = read.first().ok_or(InstrError::Operands)?;
                 let params =
                     params.iter().map(|&(id, packing)| self.weights.term(self.numbering, id, packing));
                 let params = params.collect::<Result<Vec<_>, _>>()?;
-                let [height, width] = self.section.buffers[dst.index()].extent;
-                let images = self.numbering.terms.sizes(input)[0];
-                let sizes = [images, channels, height, width];
-                let meaning = meaning.clone();
-                let term = self.numbering.terms.apply(Apply { meaning, inputs: vec![input], params, sizes });
-                self.of_graph(term)?;
+                let term = self.applied(dst, channels, meaning, input, params)?;
                 match tail {
                     Some(tail) => self.elementwise(Some(term), tail, read),
                     None => Ok(term),
@@ -227,6 +229,35 @@ impl<'a> SectionCheck<'a, '_> {
             }
             Value::Elementwise(tail) => self.elementwise(None, tail, read),
         }
+    }
+
+    /// An operation whose result goes into a buffer: it is one of the graph's.
+    fn applied(
+        &mut self,
+        dst: BufferId,
+        channels: u64,
+        meaning: &Meaning,
+        input: TermId,
+        params: Vec<TermId>,
+    ) -> Result<TermId, InstrError> {
+        let [height, width] = self.section.buffers[dst.index()].extent;
+        let images = self.numbering.terms.sizes(input)[0];
+        let sizes = [images, channels, height, width];
+        let apply = Apply { meaning: meaning.clone(), inputs: vec![input], params, sizes };
+        let term = self.numbering.terms.apply(apply);
+        self.of_graph(term)?;
+        Ok(term)
+    }
+
+    /// Some channels of the first buffer that is read.
+    fn selected(&mut self, read: &[TermId], channels: &Range<u64>) -> Result<TermId, InstrError> {
+        let &of = read.first().ok_or(InstrError::Operands)?;
+        let [_, there, ..] = self.numbering.terms.sizes(of);
+        if channels.is_empty() || channels.end > there {
+            return Err(InstrError::Operands);
+        }
+        let part = Channels { of, from: channels.start, to: channels.end };
+        self.numbering.terms.channels(&[part]).ok_or(InstrError::Operands)
     }
 
     fn loaded(&self, id: TensorId) -> Result<TermId, InstrError> {

@@ -19,7 +19,7 @@ use crate::ops::Sizes;
 pub(super) use convolution::Convolution;
 pub(super) use pool::{Pool, PoolKind};
 pub(super) use reduce::Mean;
-pub(super) use resample::{Nearest, Shuffle};
+pub(super) use resample::{Resize, Shuffle};
 pub(super) use shape::Shift;
 pub(super) use window::Window;
 
@@ -28,7 +28,7 @@ pub(super) use window::Window;
 pub(super) enum Meaning {
     Convolution(Convolution),
     Pool(Pool),
-    Nearest(Nearest),
+    Resize(Resize),
     Shuffle(Shuffle),
     Shift(Shift),
     Mean(Mean),
@@ -85,6 +85,8 @@ pub(super) fn of_op(op: &Operation<'_>) -> Option<Definition> {
         "global_avg_pool" => reduce::global_avg_pool(op),
         "upsample" => resample::upsample(op),
         "pixel_shuffle" => resample::pixel_shuffle(op),
+        "pixel_unshuffle" => resample::pixel_unshuffle(op),
+        "slice" => shape::slice(op),
         "concat" => shape::concat(op),
         "crop" => shape::crop(op),
         "pad" => shape::pad(op),
@@ -99,7 +101,7 @@ impl Meaning {
         match self {
             Self::Convolution(m) => m.sources(axis, o, found),
             Self::Pool(m) => m.window.sources(axis, o, found),
-            Self::Nearest(m) => m.sources(axis, o, found),
+            Self::Resize(m) => m.sources(axis, o, size, found),
             Self::Shuffle(m) => m.sources(o, found),
             Self::Shift(m) => m.sources(axis, o, found),
             Self::Mean(_) => found.extend(0..size),
@@ -111,7 +113,9 @@ impl Meaning {
         match self {
             Self::Convolution(m) => m.window.kernel[axis],
             Self::Pool(m) => m.window.kernel[axis],
-            Self::Nearest(_) | Self::Shuffle(_) | Self::Shift(_) => 1,
+            Self::Resize(_) => Resize::WIDTH,
+            Self::Shuffle(m) => m.width(),
+            Self::Shift(_) => 1,
             Self::Mean(_) => size,
         }
     }
@@ -121,7 +125,7 @@ impl Meaning {
         match self {
             Self::Convolution(_) => Beyond::Reads(0f32.to_bits()),
             Self::Pool(_) | Self::Shift(_) => Beyond::Skipped,
-            Self::Nearest(_) | Self::Shuffle(_) | Self::Mean(_) => Beyond::Never,
+            Self::Resize(_) | Self::Shuffle(_) | Self::Mean(_) => Beyond::Never,
         }
     }
 }

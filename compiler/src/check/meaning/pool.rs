@@ -28,6 +28,11 @@ struct Attrs {
     kernel: [u32; 2],
     stride: [u32; 2],
     pad: [i64; 4],
+    dilation: Option<[u32; 2]>,
+    /// Whether windows hang over the end: the size of the result.
+    #[serde(default)]
+    #[expect(dead_code, reason = "the size of the result, which is compared itself")]
+    ceil_mode: bool,
     count_include_pad: Option<bool>,
 }
 
@@ -36,7 +41,7 @@ impl Attrs {
         let window = Window {
             kernel: self.kernel.map(i64::from),
             stride: self.stride.map(i64::from),
-            dilation: [1; 2],
+            dilation: self.dilation.unwrap_or([1; 2]).map(i64::from),
             pad: [self.pad[0], self.pad[1]],
         };
         Some(Definition::Apply(Meaning::Pool(Pool { kind, window: window.bounded()? })))

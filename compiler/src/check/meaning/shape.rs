@@ -72,3 +72,16 @@ fn shifted(op: &Operation<'_>, by: [i64; 2]) -> Option<Definition> {
     let shift = Shift::new(by, 0.0, plane(input), plane(&op.output))?;
     Some(Definition::Apply(Meaning::Shift(shift)))
 }
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SliceAttrs {
+    from: u64,
+    to: u64,
+}
+
+pub(super) fn slice(op: &Operation<'_>) -> Option<Definition> {
+    let SliceAttrs { from, to } = op.attrs()?;
+    let channels = op.inputs.first()?[1];
+    (from < to && to <= channels).then(|| Definition::Channels(vec![(0, from, to)]))
+}
