@@ -31,7 +31,7 @@ use output::{MessageFormat, Outcome};
 const EXIT_STATUSES: &str = "\
 Exit statuses:
   0    done, or nobody reads standard output any more
-  1    `verify` found a difference
+  1    `verify` found a difference, or `check` something that is not proved
   2    the input is at fault, or an output cannot be written: a diagnostic says what is wrong
   130  interrupted by Ctrl-C (SIGINT)
   143  ended by SIGTERM";
