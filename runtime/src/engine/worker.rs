@@ -176,9 +176,9 @@ unsafe fn run_action(
             unsafe { staging::load(&views[dst.index()], shared.tensors.get(*src), image, window) }
         }
         Action::Store { dst, src, element } => {
+            let src = &views[src.index()];
             // SAFETY: the verifier has found the owned part of `src` to be inside buffer and tensor, and disjoint from that of
             // any other tile.
-            let src = &views[src.index()];
             unsafe { staging::store(shared.tensors.get(*dst), image, src, *element, window) }
         }
         Action::Accumulate { acc, src } => {
