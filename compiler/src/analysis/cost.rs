@@ -45,17 +45,14 @@ pub fn section_cost(machine: &Machine, threads: u32, flow: &Flow, axes: [&AxisGe
     for (t, tensor) in flow.tensors.iter().enumerate() {
         let [rows, cols] = [0, 1].map(|a| (axes[a].tensors[t].size as f64).min(tensor.sizes[2 + a] as f64));
         let bytes = tensor.sizes[1] as f64 * 4.0;
-        match tensor.op {
-            Some(_) => {
-                flops += tensor.flops * rows * cols;
-                overhead += INSTRUCTION_OVERHEAD + ROW_OVERHEAD * rows;
-                moved += bytes * rows * cols / 4.0;
-                streamed += tensor.weight_bytes;
-            }
-            None => {
-                traffic += bytes * rows * cols * tiles;
-                streamed += bytes * rows * cols;
-            }
+        if tensor.loaded {
+            traffic += bytes * rows * cols * tiles;
+            streamed += bytes * rows * cols;
+        } else {
+            flops += tensor.flops * rows * cols;
+            overhead += INSTRUCTION_OVERHEAD + ROW_OVERHEAD * rows;
+            moved += bytes * rows * cols / 4.0;
+            streamed += tensor.weight_bytes;
         }
         if tensor.exported {
             traffic += bytes * tensor.sizes[0] as f64 * tensor.sizes[2] as f64 * tensor.sizes[3] as f64;

@@ -57,6 +57,7 @@ impl<'a> Expander<'a> {
 
 fn is_of_kind(value: &Value, kind: ArgKind) -> bool {
     let int = |value: &Value| matches!(value, Value::Int(_));
+    let size = |value: &Value| matches!(value, Value::Int(_) | Value::Size(_));
     let pair = |value: &Value| match value {
         Value::List(list) => list.items.len() == 2 && list.items.iter().all(int),
         single => int(single),
@@ -73,6 +74,9 @@ fn is_of_kind(value: &Value, kind: ArgKind) -> bool {
             }
             other => pair(other),
         },
-        ArgKind::Size => matches!(value, Value::Int(_) | Value::Size(_)),
+        ArgKind::Size => size(value),
+        ArgKind::Shape => {
+            matches!(value, Value::List(list) if list.items.len() == 3 && list.items.iter().all(size))
+        }
     }
 }

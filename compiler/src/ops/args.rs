@@ -62,6 +62,8 @@ pub enum ArgKind {
     Sides,
     /// A size, which may depend on symbols.
     Size,
+    /// `[channels, rows, columns]`: three sizes.
+    Shape,
 }
 
 impl fmt::Display for ArgKind {
@@ -75,6 +77,7 @@ impl fmt::Display for ArgKind {
             Self::Pair => f.write_str("an integer or `[y, x]`"),
             Self::Sides => f.write_str("an integer, `[y, x]` or `(top: …, left: …, bottom: …, right: …)`"),
             Self::Size => f.write_str("a size"),
+            Self::Shape => f.write_str("a list `[channels, rows, columns]` of sizes"),
         }
     }
 }
@@ -210,11 +213,26 @@ impl Args {
 
     /// A size.
     pub fn size(&self, arg: &'static str) -> Result<Option<Dim>, ArgError> {
-        self.read(arg, ArgKind::Size, |v| match v {
-            ArgValue::Int(v) => Some((*v).into()),
-            ArgValue::Dim(d) => Some(d.clone()),
+        self.read(arg, ArgKind::Size, size)
+    }
+
+    /// Channels, rows, columns.
+    pub fn shape(&self, arg: &'static str) -> Result<Option<[Dim; 3]>, ArgError> {
+        self.read(arg, ArgKind::Shape, |v| match v {
+            ArgValue::List(sizes) => match sizes.as_slice() {
+                [c, h, w] => Some([size(c)?, size(h)?, size(w)?]),
+                _ => None,
+            },
             _ => None,
         })
+    }
+}
+
+fn size(value: &ArgValue) -> Option<Dim> {
+    match value {
+        ArgValue::Int(v) => Some((*v).into()),
+        ArgValue::Dim(d) => Some(d.clone()),
+        _ => None,
     }
 }
 

@@ -9,8 +9,10 @@ mod arithmetic;
 mod conv;
 mod expand;
 mod global;
+mod pad;
 mod requirement;
 mod resample;
+mod reshape;
 mod shape;
 mod window;
 
@@ -20,7 +22,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use zellige_runtime::program::instr::{AxisId, Epilogue};
+use zellige_runtime::program::instr::{Addressing, AxisId, Epilogue};
 use zellige_runtime::program::{BufferId, Instr, Packing, WeightId};
 use zellige_runtime::scalar::Expr;
 
@@ -76,7 +78,7 @@ pub trait Op: Debug + Send + Sync {
         false
     }
 
-    /// The instructions that compute one tile; not asked of elementwise and reducing ops.
+    /// The instructions that compute one tile; asked only of ops placed tile by tile that are neither elementwise nor expanded.
     fn lower(&self, _operands: &Lowering<'_>) -> Vec<Instr> {
         Vec::new()
     }
@@ -125,6 +127,9 @@ pub enum Placement {
     Tile,
     /// Sums over all of its input, tile by tile; its result is there when the section has ended.
     Reduce,
+    /// Its input lies whole in device memory, and a load that addresses it otherwise is all there is to do: it may run in
+    /// any section but the one that makes its input.
+    Boundary(Addressing),
 }
 
 /// A parameter that an op has.
@@ -250,6 +255,8 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         global::defs(),
         resample::defs(),
         shape::defs(),
+        pad::defs(),
+        reshape::defs(),
         arithmetic::defs(),
         activations::defs(),
     ]

@@ -5,7 +5,8 @@
 //! after:  section s0 (tile: [64, 64]) { … %x, %m }   section s1 (tile: [128, 64]) { %y }
 //! ```
 //!
-//! Cuts are forced where an op reads the result of a reduction; elsewhere the planner weighs recomputed halos against traffic
+//! Cuts are forced where an op reads the result of a reduction, or a tensor that it must find whole in device memory
+//! (reshapes, transposition, circular padding); elsewhere the planner weighs recomputed halos against traffic
 //! ([`crate::analysis::planner`]). A plan that does not fit the memory budget is replaced by the one with the smallest
 //! boundary tensors, and refused if that does not fit either.
 

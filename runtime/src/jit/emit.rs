@@ -129,6 +129,16 @@ impl<'f> Emitter<'f> {
         self.builder.ins().smin(a, b)
     }
 
+    pub(super) fn max(&mut self, a: Value, b: Value) -> Value {
+        self.builder.ins().smax(a, b)
+    }
+
+    /// `|a|`
+    pub(super) fn magnitude(&mut self, a: Value) -> Value {
+        let negated = self.builder.ins().ineg(a);
+        self.max(a, negated)
+    }
+
     /// Quotient and remainder by a positive constant, rounded towards zero.
     pub(super) fn div_rem(&mut self, a: Value, by: i64) -> (Value, Value) {
         debug_assert!(by > 0);

@@ -8,7 +8,7 @@ use super::JitError;
 use super::buffer::TileBuffer;
 use super::emit::{Emitter, Width};
 use super::scope::Scope;
-use crate::program::instr::{Copy, Nearest, PixelShuffle, Ratio};
+use crate::program::instr::{Copy, Fold, Nearest, PixelShuffle, Ratio};
 
 /// Each element written is an element read:
 ///
@@ -34,6 +34,8 @@ enum Source {
     PixelShuffle(i64),
     /// `(c − first channel, y + shift_y, x + shift_x)`, or `outside` where that is outside the extent.
     Copy { shift: [i64; 2], outside: f32 },
+    /// `(c − first channel, fold(y + shift_y), fold(x + shift_x))`
+    Folded { shift: [i64; 2], fold: Fold },
 }
 
 impl Gather {
@@ -66,13 +68,11 @@ impl Gather {
             .filter(|channels| channels.end <= dst.channels)
             .ok_or(JitError::Malformed("a copy goes past the last channel"))?;
         let width = if src.is_wide() { dst.width_of(&channels) } else { Width::One };
-        Ok(Self {
-            dst,
-            src,
-            channels,
-            width,
-            source: Source::Copy { shift: copy.shift, outside: copy.outside },
-        })
+        let source = match copy.fold {
+            None => Source::Copy { shift: copy.shift, outside: copy.outside },
+            Some(fold) => Source::Folded { shift: copy.shift, fold },
+        };
+        Ok(Self { dst, src, channels, width, source })
     }
 
     pub(super) fn emit(&self, e: &mut Emitter<'_>) {
@@ -95,6 +95,12 @@ impl Gather {
                 let inside = e.inside(y, x, extent);
                 e.value_or(inside, outside, |e| self.src.load(e, self.width, c, y, x))
             }
+            Source::Folded { shift, fold } => {
+                let [first, down, right] = [self.channels.start, shift[0], shift[1]].map(|n| e.int(n));
+                let (c, y, x) = (e.sub(c, first), e.add(y, down), e.add(x, right));
+                let (y, x) = (folded(e, fold, y, self.src.rows), folded(e, fold, x, self.src.cols));
+                self.src.load(e, self.width, c, y, x)
+            }
         });
     }
 }
@@ -103,4 +109,22 @@ impl Gather {
 fn floor(e: &mut Emitter<'_>, o: Value, ratio: Ratio) -> Value {
     let scaled = e.scale(o, i64::from(ratio.num));
     e.div_rem(scaled, i64::from(ratio.den)).0
+}
+
+/// The coordinate inside `extent` pixels that stands for `i`: the nearest, or `border − |border − |i||` of the border pixel
+/// `extent − 1`, which is `−i` before the first pixel and `2 · border − i` after the last.
+fn folded(e: &mut Emitter<'_>, fold: Fold, i: Value, extent: i64) -> Value {
+    let (zero, border) = (e.int(0), e.int(extent - 1));
+    match fold {
+        Fold::Clamped => {
+            let i = e.max(i, zero);
+            e.min(i, border)
+        }
+        Fold::Mirrored => {
+            let i = e.magnitude(i);
+            let beyond = e.sub(border, i);
+            let beyond = e.magnitude(beyond);
+            e.sub(border, beyond)
+        }
+    }
 }

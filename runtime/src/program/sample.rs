@@ -29,7 +29,7 @@ pub fn two_sections() -> Program {
     let mut s0 = Cut::new("s0", 1, [tiles(20, 8), tiles(24, 8)]);
     let x = s0.buffer("image", [3, 20, 24], Some(0.0), |t| widen(t, 1, 1), false);
     let y = s0.buffer("features", [20, 20, 24], None, |t| t, true);
-    s0.push(Instr::Load(Load { dst: x, src: image }));
+    s0.push(Instr::Load(Load { dst: x, src: image, addressing: None }));
     s0.push(Instr::Conv2d(Conv2d {
         dst: y,
         src: x,
@@ -45,7 +45,7 @@ pub fn two_sections() -> Program {
     let mut s1 = Cut::new("s1", 1, [tiles(10, 4), tiles(12, 8)]);
     let x = s1.buffer("features", [20, 20, 24], None, |t| scale(t, 2), false);
     let y = s1.buffer("pooled", [20, 10, 12], None, |t| t, true);
-    s1.push(Instr::Load(Load { dst: x, src: features }));
+    s1.push(Instr::Load(Load { dst: x, src: features, addressing: None }));
     s1.push(Instr::Pool(Pool { dst: y, src: x, kind: PoolKind::Max, window: window(2, 2, 0) }));
     s1.push(Instr::Store(Store { dst: pooled, src: y }));
     program.0.sections.push(s1.finish());
@@ -98,8 +98,8 @@ pub fn every_instruction() -> Program {
     let shuffled = s0.buffer("shuffled", [2, 64, 96], None, |t| scale(t, 2), false);
     let small = s0.buffer("pooled", [2, 32, 48], None, |t| t, true);
     let factor = s0.buffer("scales", [2, 1, 1], None, |_| Interval::new(0, 1), false);
-    s0.push(Instr::Load(Load { dst: x, src: image }));
-    s0.push(Instr::Load(Load { dst: factor, src: scales }));
+    s0.push(Instr::Load(Load { dst: x, src: image, addressing: None }));
+    s0.push(Instr::Load(Load { dst: factor, src: scales, addressing: None }));
     s0.push(Instr::Conv2d(Conv2d {
         dst: conv_out,
         src: x,
@@ -120,7 +120,7 @@ pub fn every_instruction() -> Program {
     }));
     s0.push(Instr::Nearest(Nearest { dst: nearest, src: x, ratio: [Ratio { num: 1, den: 2 }; 2] }));
     for (channel, src) in [(0, up_out), (4, nearest)] {
-        s0.push(Instr::Copy(Copy { dst: both, src, channel, shift: [0, 0], outside: 0.0 }));
+        s0.push(Instr::Copy(Copy { dst: both, src, channel, shift: [0, 0], outside: 0.0, fold: None }));
     }
     s0.push(Instr::PixelShuffle(PixelShuffle { dst: shuffled, src: both, factor: 2 }));
     let kind = PoolKind::Average { margin: [0; 4] };
@@ -137,8 +137,8 @@ pub fn every_instruction() -> Program {
     let x = s1.buffer("pooled", [2, 32, 48], None, |t| t, false);
     let m = s1.buffer("mean", [2, 1, 1], None, |_| Interval::new(0, 1), false);
     let y = s1.buffer("centred", [2, 32, 48], None, |t| t, true);
-    s1.push(Instr::Load(Load { dst: x, src: pooled }));
-    s1.push(Instr::Load(Load { dst: m, src: mean }));
+    s1.push(Instr::Load(Load { dst: x, src: pooled, addressing: None }));
+    s1.push(Instr::Load(Load { dst: m, src: mean, addressing: None }));
     let operands = vec![Operand::Buffer(x), Operand::Buffer(m)];
     s1.push(Instr::Map(Map { dst: y, operands, expr: difference }));
     s1.push(Instr::Store(Store { dst: centred, src: y }));
@@ -160,7 +160,7 @@ pub fn chain(extent: i64, tile: i64, length: i64) -> Program {
             cut.buffer(&format!("x{i}"), [1, size, size], None, |t| widen(t, halo, halo), halo == 0)
         })
         .collect();
-    cut.push(Instr::Load(Load { dst: buffers[0], src: image }));
+    cut.push(Instr::Load(Load { dst: buffers[0], src: image, addressing: None }));
     for pair in buffers.windows(2) {
         let kind = PoolKind::Max;
         cut.push(Instr::Pool(Pool { dst: pair[1], src: pair[0], kind, window: window(3, 1, 1) }));

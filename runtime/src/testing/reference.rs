@@ -1,7 +1,7 @@
 //! One element of an instruction's result, from the formulas.
 
 use super::{Case, contains};
-use crate::program::instr::{Conv2d, ConvTranspose2d, Copy, Epilogue, Operand, Pool, PoolKind, Window};
+use crate::program::instr::{Conv2d, ConvTranspose2d, Copy, Epilogue, Fold, Operand, Pool, PoolKind, Window};
 use crate::program::{BufferId, ExprId, Instr, WeightId};
 
 /// What channel `c` of pixel `(y, x)` of the written buffer holds afterwards.
@@ -111,7 +111,23 @@ fn pool(case: &Case, pool: &Pool, c: u64, y: i64, x: i64) -> f32 {
 }
 
 fn copy(case: &Case, copy: &Copy, c: u64, y: i64, x: i64) -> f32 {
-    tap(case, copy.src, c - copy.channel, y + copy.shift[0], x + copy.shift[1]).unwrap_or(copy.outside)
+    let [mut y, mut x] = [y + copy.shift[0], x + copy.shift[1]];
+    if let Some(fold) = copy.fold {
+        let [rows, cols] = case.section.buffers[copy.src.index()].extent.map(|n| n as i64);
+        (y, x) = (folded(fold, y, rows), folded(fold, x, cols));
+    }
+    tap(case, copy.src, c - copy.channel, y, x).unwrap_or(copy.outside)
+}
+
+/// The coordinate that stands for `i`, found by walking back from the border pixel as far as `i` lies beyond it.
+pub(super) fn folded(fold: Fold, i: i64, extent: i64) -> i64 {
+    let (first, last) = (0, extent - 1);
+    let border = if i < first { first } else { last };
+    match fold {
+        _ if (first..=last).contains(&i) => i,
+        Fold::Clamped => border,
+        Fold::Mirrored => border + (border - i),
+    }
 }
 
 fn epilogue(case: &Case, epilogue: Option<&Epilogue>, value: f32, c: u64, y: i64, x: i64) -> f32 {
