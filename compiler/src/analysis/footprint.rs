@@ -80,10 +80,10 @@ mod tests {
             AxisMap::Broadcast => vec![0],
             AxisMap::Shift { by } => vec![o + by],
             AxisMap::Mirrored { by } => {
-                let i = o + by;
-                let i = if i < 0 { -i } else { i };
-                let i = if i >= extent { 2 * (extent - 1) - i } else { i };
-                if (0..extent).contains(&i) { vec![i] } else { Vec::new() }
+                let (i, last) = (o + by, extent - 1);
+                let mirrored = if i < 0 { -i } else { i.min(2 * last - i) };
+                // What lies further out is no output's.
+                if (0..extent).contains(&mirrored) { vec![mirrored] } else { Vec::new() }
             }
             AxisMap::Clamped { by } => vec![(o + by).clamp(0, extent - 1)],
             AxisMap::Wrapped { by } => vec![(o + by).rem_euclid(extent)],

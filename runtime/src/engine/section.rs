@@ -1,12 +1,13 @@
 //! Sections made ready to run.
 
 use crate::memory::{Kernel, View};
+use crate::program::instr::Load;
 use crate::program::{AccumulatorId, Axis, BufferId, Instr, Section, TensorId};
 
 /// An instruction made ready to run.
 pub(super) enum Action {
     /// Device memory to buffer.
-    Load { dst: BufferId, src: TensorId },
+    Load(Load),
     /// Buffer to device memory.
     Store { dst: TensorId, src: BufferId },
     /// Buffer to accumulator.
@@ -29,7 +30,7 @@ impl PreparedSection {
     /// A verified section; `kernels` gives those of its compute instructions, in their order.
     pub(super) fn new(section: &Section, kernels: &mut impl Iterator<Item = Box<dyn Kernel>>) -> Self {
         let mut action = |instr: &Instr| match instr {
-            Instr::Load(i) => Some(Action::Load { dst: i.dst, src: i.src }),
+            Instr::Load(i) => Some(Action::Load(i.clone())),
             Instr::Store(i) => Some(Action::Store { dst: i.dst, src: i.src }),
             Instr::Accumulate(i) => Some(Action::Accumulate { acc: i.acc, src: i.src }),
             _ => kernels.next().map(Action::Compute),

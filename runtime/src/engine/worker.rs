@@ -7,9 +7,10 @@ use super::allocation::Allocation;
 use super::bindings::Tensors;
 use super::device::Device;
 use super::section::{Action, PreparedSection, TileIndex, place_columns, place_rows};
-use super::{EngineError, transfer};
+use super::{EngineError, addressed, transfer};
 use crate::exact;
 use crate::memory::{Tile, View};
+use crate::program::instr::Load;
 use crate::program::{Buffer, Program, Region, Section};
 
 /// What all workers of a run share.
@@ -141,10 +142,16 @@ impl SectionState {
 /// tiles that run at the same time are of the same section.
 unsafe fn run_action(shared: Shared<'_>, action: &Action, image: u64, views: &[View], scratch: &mut [f32]) {
     match action {
-        Action::Load { dst, src } => {
-            // SAFETY: the verifier has found the valid part of `dst` to be inside the tensor, and that no tile of the section
-            // writes the tensor.
-            unsafe { transfer::load(&views[dst.index()], &shared.tensors.image(*src, image)) }
+        Action::Load(Load { dst, src, addressing }) => {
+            let (dst, src) = (&views[dst.index()], shared.tensors.image(*src, image));
+            // SAFETY: the verifier has found that the tensor holds what is loaded for the valid part of `dst`, and that no tile
+            // of the section writes the tensor.
+            unsafe {
+                match addressing {
+                    None => transfer::load(dst, &src),
+                    Some(addressing) => addressed::load(dst, &src, *addressing),
+                }
+            }
         }
         Action::Store { dst, src } => {
             // SAFETY: the verifier has found the owned part of `src` to be inside buffer and tensor, and disjoint from that of
