@@ -32,16 +32,12 @@ pub(super) unsafe fn load(dst: &View, src: &View, addressing: Addressing) {
 
 /// The planar tensor `src` with the channels and the extent of `like`.
 fn reshaped(src: &View, like: &View) -> View {
-    let row_stride = like.extent.x.len();
-    View {
-        channels: like.channels,
-        block_stride: like.extent.y.len() * row_stride,
-        row_stride,
-        computed: like.extent,
-        valid: like.extent,
-        extent: like.extent,
-        ..*src
-    }
+    let Region { y, x } = like.extent;
+    let size = [y.len() as u64, x.len() as u64];
+    let mut view = View { ptr: src.ptr, ..View::new(like.channels as u64, 1, size, like.extent) };
+    view.place_rows(y, y, Interval::default());
+    view.place_columns(x, Interval::default());
+    view
 }
 
 /// `dst[c, y, x] = src[c, x, y]`, block by block.
@@ -98,6 +94,105 @@ fn parts(all: Interval, length: i64) -> impl Iterator<Item = Interval> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Memory with the view that lies in it.
+    struct Image {
+        values: Vec<f32>,
+        view: View,
+    }
+
+    fn image(channels: i64, lanes: i64, computed: Region, extent: Region) -> Image {
+        let size = [computed.y.len() as u64, computed.x.len() as u64];
+        let mut view = View::new(channels as u64, lanes as u32, size, extent);
+        let blocks = (channels as u64).div_ceil(lanes as u64) as i64;
+        let mut values = vec![-7.0; (blocks * view.block_stride) as usize];
+        view.ptr = values.as_mut_ptr();
+        view.place_rows(computed.y, computed.y, Interval::default());
+        view.place_columns(computed.x, Interval::default());
+        Image { values, view }
+    }
+
+    fn get(i: &Image, c: i64, y: i64, x: i64) -> f32 {
+        // SAFETY: tests ask for covered elements only.
+        unsafe { *element(&i.view, c, y, x) }
+    }
+
+    fn whole(rows: i64, cols: i64) -> Region {
+        Region { y: Interval::new(0, rows), x: Interval::new(0, cols) }
+    }
+
+    /// A tensor whose elements are their numbers in raster order.
+    fn tensor([channels, rows, cols]: [i64; 3], lanes: i64) -> Image {
+        let image = image(channels, lanes, whole(rows, cols), whole(rows, cols));
+        for i in 0..channels * rows * cols {
+            // SAFETY: the element is in the tensor.
+            unsafe {
+                *element(&image.view, i / (rows * cols), i / cols % rows, i % cols) = i as f32;
+            }
+        }
+        image
+    }
+
+    /// The number of the element that goes to `(c, y, x)` of a buffer of `rows` × `cols` pixels.
+    fn expected(
+        addressing: Addressing,
+        [_, h, w]: [i64; 3],
+        [rows, cols]: [i64; 2],
+        [c, y, x]: [i64; 3],
+    ) -> i64 {
+        match addressing {
+            Addressing::Transposed => (c * h + x) * w + y,
+            Addressing::Wrapped { shift: [down, right] } => {
+                (c * h + (y + down + 100 * h) % h) * w + (x + right + 100 * w) % w
+            }
+            Addressing::Reshaped => (c * rows + y) * cols + x,
+        }
+    }
+
+    #[test]
+    fn elements_are_found_where_the_addressing_says() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        for _ in 0..2000 {
+            let from = [rng.i64(1..40), rng.i64(1..24), rng.i64(1..24)];
+            let [c, h, w] = from;
+            let (addressing, [channels, rows, cols]) = match rng.u8(0..3) {
+                0 => (Addressing::Transposed, [c, w, h]),
+                1 => {
+                    let shift = [rng.i64(-30..30), rng.i64(-30..30)];
+                    (Addressing::Wrapped { shift }, [c, rng.i64(1..60), rng.i64(1..60)])
+                }
+                _ => (Addressing::Reshaped, [[h, w, c], [c * w, 1, h], [1, c, h * w]][rng.usize(0..3)]),
+            };
+            let lanes = || [1, 2, 4, 8, 16];
+            let src_lanes = if addressing.is_planar() { 1 } else { lanes()[rng.usize(0..5)] };
+            let src = tensor(from, src_lanes);
+            let mut tile = |extent: i64| {
+                let start = rng.i64(-3..extent + 1);
+                Interval::new(start, start + rng.i64(1..extent + 4))
+            };
+            let computed = Region { y: tile(rows), x: tile(cols) };
+            let extent = whole(rows, cols);
+            let mut dst = image(channels, lanes()[rng.usize(0..5)], computed, extent);
+            dst.view.outside = Some(-1.0);
+            // SAFETY: both views are over vectors of their sizes.
+            unsafe { load(&dst.view, &src.view, addressing) };
+            for c in 0..channels {
+                for y in computed.y.start..computed.y.end {
+                    for x in computed.x.start..computed.x.end {
+                        let inside = (0..rows).contains(&y) && (0..cols).contains(&x);
+                        let want = if inside {
+                            expected(addressing, from, [rows, cols], [c, y, x]) as f32
+                        } else {
+                            -1.0
+                        };
+                        let found = get(&dst, c, y, x);
+                        assert_eq!(found, want, "{addressing:?} of {from:?}: {c} {y} {x} of {rows} {cols}");
+                    }
+                }
+            }
+            assert!(src.values.iter().all(|v| *v >= -7.0));
+        }
+    }
 
     #[test]
     fn wrapped_parts_lie_in_the_extent_and_cover_all() {
