@@ -10,8 +10,8 @@ use zellige_runtime::program::instr::{self, AxisId, Instr, Window};
 
 use super::pad::{Pad, PadMode};
 use super::{
-    ArgError, ArgKind, ArgSpec, Args, Builder, FromAttrs, Init, Inputs, Lowering, Op, OpDef, Outside, ParamSpec,
-    Requirements, ShapeError, Sizes, attrs_of,
+    ArgError, ArgKind, ArgSpec, Args, Builder, FromAttrs, Init, Inputs, Lowering, Op, OpDef, Outside,
+    ParamSpec, Requirements, ShapeError, Sizes, attrs_of,
 };
 use crate::base::{AxisMap, Dim, ParamId, Shape, ValueId};
 
@@ -265,12 +265,7 @@ impl Op for Conv2d {
         true
     }
 
-    fn expand(
-        &self,
-        builder: &mut dyn Builder,
-        inputs: &[ValueId],
-        params: &[ParamId],
-    ) -> Option<ValueId> {
+    fn expand(&self, builder: &mut dyn Builder, inputs: &[ValueId], params: &[ParamId]) -> Option<ValueId> {
         let padded = builder.op(Arc::new(self.explicit_pad()?), inputs, &[]);
         let geometry = Geometry { pad: [0; 4], ..self.geometry.clone() };
         Some(builder.op(Arc::new(Self { geometry, pad_mode: PadMode::Zero }), &[padded], params))

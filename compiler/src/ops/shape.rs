@@ -123,7 +123,11 @@ impl Sides {
         }
     }
 
-    pub(super) fn require_not_negative(&self, requirements: &mut Requirements, op: &str) -> Result<(), ShapeError> {
+    pub(super) fn require_not_negative(
+        &self,
+        requirements: &mut Requirements,
+        op: &str,
+    ) -> Result<(), ShapeError> {
         for (name, amount) in self.each() {
             requirements.at_least(amount, 0, format!("it is the `{name}` of {op}"))?;
         }

@@ -97,7 +97,12 @@ unsafe fn copy_rows<const CANONICAL: bool>(dst: &View, src: &View, region: Regio
 /// # Safety
 ///
 /// As for [`copy`].
-unsafe fn copy_channels<const CANONICAL: bool>(dst: &View, src: &View, region: Region, [down, right]: [i64; 2]) {
+unsafe fn copy_channels<const CANONICAL: bool>(
+    dst: &View,
+    src: &View,
+    region: Region,
+    [down, right]: [i64; 2],
+) {
     let block = dst.lanes.max(src.lanes);
     let (to_stride, from_stride) = (dst.lanes as usize, src.lanes as usize);
     for first in (0..dst.channels).step_by(block as usize) {

@@ -1,8 +1,8 @@
 //! Programs made by hand, for tests: valid, small, and together with every instruction in them.
 
 use super::instr::{
-    Accumulate, Conv2d, ConvTranspose2d, Copy, Epilogue, Load, Map, Nearest, Operand, PixelShuffle, Pool,
-    PoolKind, Ratio, Reduce, Store, Window,
+    Accumulate, Addressing, Conv2d, ConvTranspose2d, Copy, Epilogue, Fold, Load, Map, Nearest, Operand,
+    PixelShuffle, Pool, PoolKind, Ratio, Reduce, Store, Window,
 };
 use super::{
     Accumulator, AccumulatorId, Axis, Buffer, BufferId, BufferSteps, Data, Dims, ExprId, Instr, Interval,
@@ -70,7 +70,7 @@ pub fn with_rings(mut program: Program) -> Program {
 }
 
 /// One of each instruction, on two images: a grouped convolution and a transposed one, resampling, concatenation, pixel
-/// shuffle, average pooling, and the mean of the result, which a second section subtracts.
+/// shuffle, average pooling, and the mean of the result, which a second section subtracts; it also wraps and mirrors borders.
 pub fn every_instruction() -> Program {
     let mut program = Draft::new("every_instruction");
     let image = program.tensor("image", Role::Input, [2, 4, 16, 24]);
@@ -159,6 +159,12 @@ pub fn every_instruction() -> Program {
     let operands = vec![Operand::Buffer(x), Operand::Buffer(m)];
     s1.push(Instr::Map(Map { dst: y, operands, expr: difference }));
     s1.push(Instr::Store(Store { dst: centred, src: y }));
+    let wrapped = s1.buffer("wrapped", [2, 34, 51], None, |t| widen(t, 1, 3), false);
+    let mirrored = s1.buffer("mirrored", [2, 36, 51], None, |t| widen(t, 0, 4), false);
+    let addressing = Some(Addressing::Wrapped { shift: [-1, -2] });
+    s1.push(Instr::Load(Load { dst: wrapped, src: pooled, addressing }));
+    let (shift, fold) = ([-1, 0], Some(Fold::Mirrored));
+    s1.push(Instr::Copy(Copy { dst: mirrored, src: wrapped, channel: 0, shift, outside: 0.0, fold }));
     program.0.sections.push(s1.finish());
     program.finish()
 }

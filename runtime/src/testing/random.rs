@@ -6,8 +6,8 @@ use super::reference::folded;
 use super::{Case, Family, Layer};
 use crate::machine::Machine;
 use crate::program::instr::{
-    AxisId, Conv2d, ConvTranspose2d, Copy, Epilogue, Fold, Map, Nearest, Operand, PixelShuffle, Pool, PoolKind,
-    Ratio, Window,
+    AxisId, Conv2d, ConvTranspose2d, Copy, Epilogue, Fold, Map, Nearest, Operand, PixelShuffle, Pool,
+    PoolKind, Ratio, Window,
 };
 use crate::program::{
     Axis, Buffer, BufferId, BufferSteps, Data, ExprId, Instr, Interval, Numerics, Packing, Program, Region,
@@ -260,7 +260,8 @@ impl Draft {
     fn copy(&mut self) -> Instr {
         let channels = self.rng.u64(1..40);
         let channel = if self.rng.bool() { 16 * self.rng.u64(0..3) } else { self.rng.u64(0..40) };
-        let fold = *self.rng.choice(&[None, None, Some(Fold::Clamped), Some(Fold::Mirrored)]).unwrap_or(&None);
+        let fold =
+            *self.rng.choice(&[None, None, Some(Fold::Clamped), Some(Fold::Mirrored)]).unwrap_or(&None);
         let src_extent = self.extent(24);
         let (shift, extent) = self.copied(src_extent, fold);
         let more = self.rng.u64(0..20);
