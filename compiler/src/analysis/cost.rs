@@ -53,7 +53,8 @@ pub fn section_cost(machine: &Machine, threads: u32, flow: &Flow, axes: [&AxisGe
         if tensor.loaded {
             traffic += bytes * pixels;
             streamed += bytes * pixels;
-        } else {
+        }
+        if tensor.op.is_some() {
             flops += tensor.flops * pixels;
             overhead += INSTRUCTION_OVERHEAD * tiles + ROW_OVERHEAD * rows * steps[1] * images;
             moved += bytes * pixels / 4.0;

@@ -70,12 +70,12 @@ impl PadMode {
     ) -> Result<(), ShapeError> {
         let (besides, padded) = match self {
             Self::Zero | Self::Replicate => return Ok(()),
-            Self::Reflect => (1, "mirrors"),
-            Self::Circular => (0, "wraps"),
+            Self::Reflect => (1, "mirrors as many"),
+            Self::Circular => (0, "repeats as many"),
         };
         for (i, (side, amount)) in sides.each().into_iter().enumerate() {
             let (size, axis) = ([&x.h, &x.w][i % 2], AXES[i % 2]);
-            let because = format!("`{side}` {padded} {amount} {axis}");
+            let because = format!("`{side}: {amount}` {padded} {axis}");
             match amount.constant() {
                 Some(0) => {}
                 Some(amount) => requirements.at_least(size, amount.saturating_add(besides), because)?,

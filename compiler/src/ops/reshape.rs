@@ -52,12 +52,11 @@ impl Reshape {
     /// What must stand in place of the −1, so that `others` times it is all of `x`.
     fn rest(&self, x: &Shape, others: &Dim, requirements: &mut Requirements) -> Result<Dim, ShapeError> {
         let all = volume([&x.c, &x.h, &x.w]);
-        if let Some(divisor) = others.constant() {
-            let because = format!("{x} is reshaped into parts of {divisor}");
-            requirements.multiple(&all, divisor, because)?;
-            return Ok(all.floor_div(divisor));
+        if let Some((rest, divisor)) = all.cancelled(others).filter(|(_, divisor)| *divisor > 0) {
+            requirements.multiple(&rest, divisor, format!("{x} is reshaped into parts of {others}"))?;
+            return Ok(rest.floor_div(divisor));
         }
-        // A product of symbols goes into the volume where it is a product of some of its sizes.
+        // A sum is found where it is one of the sizes, or their product.
         let some = |chosen: usize| {
             let of = [&x.c, &x.h, &x.w].into_iter().enumerate().filter(move |(i, _)| chosen >> i & 1 == 1);
             volume(of.map(|(_, size)| size))
@@ -218,5 +217,39 @@ impl Op for Transpose {
 
     fn is_identity(&self, inputs: &[Shape]) -> bool {
         [&inputs[0].h, &inputs[0].w].into_iter().all(|d| d.constant() == Some(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reshaped(x: &Shape, shape: [Dim; 3]) -> Result<(Shape, usize), ShapeError> {
+        let mut requirements = Requirements::default();
+        Reshape { shape }
+            .infer(std::slice::from_ref(x), &mut requirements)
+            .map(|s| (s, requirements.open.len()))
+    }
+
+    #[test]
+    fn the_size_left_out_is_found() {
+        let (h, w, open) = (Dim::symbol("H"), Dim::symbol("W"), Dim::from(-1));
+        let x = Shape::new(2, 6, h.clone(), w.clone());
+        let all = h.mul(&w).times(6);
+        for (shape, found, requirements) in [
+            ([open.clone(), h.clone(), w.clone()], Dim::from(6), 2),
+            ([Dim::from(3), open.clone(), 1.into()], h.mul(&w).times(2), 0),
+            ([w.times(2), open.clone(), 1.into()], h.times(3), 1),
+            ([w.times(4), open.clone(), 1.into()], h.times(6).floor_div(4), 2),
+            ([open.clone(), 1.into(), 1.into()], all, 0),
+        ] {
+            let at = shape.iter().position(|d| *d == open).unwrap();
+            let (shape, asked) = reshaped(&x, shape).unwrap();
+            assert_eq!((shape.dims()[at + 1], asked), (&found, requirements));
+        }
+        let padded = Shape::new(1, 6, h.plus(2), w.clone());
+        let (shape, _) = reshaped(&padded, [open.clone(), h.plus(2), 1.into()]).unwrap();
+        assert_eq!(shape.c, w.times(6));
+        assert!(reshaped(&padded, [open, h.plus(1), 1.into()]).is_err());
     }
 }
