@@ -19,14 +19,8 @@ impl Draw {
         }
     }
 
-    /// A mode, and the most that it pads an extent by.
-    fn mode(&mut self) -> (&'static str, fn(i64) -> i64) {
-        let modes: [(_, fn(i64) -> i64); 3] = [
-            ("reflect", |extent| extent - 1),
-            ("replicate", |extent| extent + 3),
-            ("circular", |extent| extent),
-        ];
-        modes[self.rng.usize(0..modes.len())]
+    fn mode(&mut self) -> &'static str {
+        ["reflect", "replicate", "circular"][self.rng.usize(0..3)]
     }
 
     /// Little, mostly; now and then as much as there may be.
@@ -43,8 +37,8 @@ impl Draw {
             args.push(("value", ArgValue::Float(f64::from(self.rng.f32() - 0.5))));
             return self.op("pad", &args, &[x], x.magnitude);
         }
-        let (mode, most) = self.mode();
-        let mut args = each_side([h, w, h, w].map(|extent| self.amount(most(extent)))).to_vec();
+        let mode = self.mode();
+        let mut args = each_side([h, w, h, w].map(|extent| self.amount(most(mode, extent)))).to_vec();
         args.push(("mode", ArgValue::Text(mode.to_owned())));
         self.op("pad", &args, &[x], x.magnitude)
     }
@@ -54,9 +48,9 @@ impl Draw {
         let [_, _, h, w] = self.sizes(x).map(|s| s as i64);
         let kernel = self.pair(|d| d.rng.i64(1..=4));
         let stride = self.pair(|d| d.rng.i64(1..=2));
-        let (mode, most) = self.mode();
+        let mode = self.mode();
         let pad = [[h, 0], [w, 1], [h, 0], [w, 1]];
-        let pad = pad.map(|[extent, i]| self.rng.i64(0..=kernel[i as usize]).min(most(extent)));
+        let pad = pad.map(|[extent, i]| self.rng.i64(0..=kernel[i as usize]).min(most(mode, extent)));
         let mut args = self.channel_args(x);
         args.extend([
             ("kernel", pair(kernel)),
@@ -99,5 +93,14 @@ impl Draw {
     fn transpose(&mut self) -> Option<Drawn> {
         let x = self.any();
         self.op("transpose", &[], &[x], x.magnitude)
+    }
+}
+
+/// The most that a mode pads an extent by; of what may be any number, a few.
+fn most(mode: &str, extent: i64) -> i64 {
+    match mode {
+        "reflect" => extent - 1,
+        "circular" => extent,
+        _ => extent + 3,
     }
 }
