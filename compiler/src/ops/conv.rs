@@ -272,6 +272,10 @@ impl Op for Conv2d {
     }
 
     fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
+        if self.explicit_pad().is_some() {
+            // The instruction pads with zeros alone: `canonicalize` has not been run.
+            return Vec::new();
+        }
         vec![Instr::Conv2d(instr::Conv2d {
             dst: operands.dst,
             src: operands.srcs[0],
