@@ -20,18 +20,31 @@ pub(super) unsafe fn load(dst: &View, src: &View, addressing: Addressing) {
     unsafe {
         match addressing {
             Addressing::Transposed => transposed(dst, src),
-            Addressing::Wrapped { shift } => wrapped(dst, src, shift),
+            Addressing::Wrapped { shift } => {
+                for (part, by) in unwrapped(dst.valid, shift, src.extent) {
+                    copy::<false>(dst, src, part, by);
+                }
+            }
             Addressing::Reshaped => copy::<false>(dst, &reshaped(src, dst), dst.valid, [0; 2]),
         }
+        fill(dst);
     }
-    if let Some(value) = dst.outside {
-        // SAFETY: `dst` may be written.
-        unsafe { fill_outside(dst, value) };
+}
+
+/// Writes `view.outside`, if there is such a value, wherever the view lies outside the extent.
+///
+/// # Safety
+///
+/// The view may be written as far as its computed region goes.
+pub(super) unsafe fn fill(view: &View) {
+    if let Some(value) = view.outside {
+        // SAFETY: the caller's promise.
+        unsafe { fill_outside(view, value) };
     }
 }
 
 /// The planar tensor `src` with the channels and the extent of `like`.
-fn reshaped(src: &View, like: &View) -> View {
+pub(super) fn reshaped(src: &View, like: &View) -> View {
     let Region { y, x } = like.extent;
     let size = [y.len() as u64, x.len() as u64];
     let mut view = View { ptr: src.ptr, ..View::new(like.channels as u64, 1, size, like.extent) };
@@ -45,7 +58,7 @@ fn reshaped(src: &View, like: &View) -> View {
 /// # Safety
 ///
 /// As for [`load`]: `src` covers `dst.valid` with its rows and columns swapped.
-unsafe fn transposed(dst: &View, src: &View) {
+pub(super) unsafe fn transposed(dst: &View, src: &View) {
     for y in parts(dst.valid.y, BLOCK) {
         for x in parts(dst.valid.x, BLOCK) {
             for c in 0..dst.channels {
@@ -60,27 +73,35 @@ unsafe fn transposed(dst: &View, src: &View) {
     }
 }
 
-/// `dst[c, y, x] = src[c, (y + shift.y) mod H, (x + shift.x) mod W]`: a rectangle for each way of wrapping.
-///
-/// # Safety
-///
-/// As for [`load`].
-unsafe fn wrapped(dst: &View, src: &View, [down, right]: [i64; 2]) {
-    for (y, down) in unwrapped(dst.valid.y, down, src.extent.y.len()) {
-        for (x, right) in unwrapped(dst.valid.x, right, src.extent.x.len()) {
-            // SAFETY: the rectangle is in `dst.valid`, and where it is shifted to in `src`.
-            unsafe { copy::<false>(dst, src, Region { y, x }, [down, right]) };
-        }
-    }
+/// A region in rectangles between which `(y + shift.y) mod H` or `(x + shift.x) mod W` jumps, with the shift that they
+/// amount to in each, of an extent of H × W pixels.
+pub(super) fn unwrapped(
+    all: Region,
+    [down, right]: [i64; 2],
+    extent: Region,
+) -> impl Iterator<Item = (Region, [i64; 2])> {
+    unwrapped_axis(all.y, down, extent.y.len()).flat_map(move |(y, down)| {
+        unwrapped_axis(all.x, right, extent.x.len()).map(move |(x, right)| (Region { y, x }, [down, right]))
+    })
 }
 
-/// The parts of an interval between which `(i + shift) mod extent` jumps, with the shift that it amounts to in each.
-fn unwrapped(all: Interval, shift: i64, extent: i64) -> impl Iterator<Item = (Interval, i64)> {
+/// The same along one axis.
+fn unwrapped_axis(all: Interval, shift: i64, extent: i64) -> impl Iterator<Item = (Interval, i64)> {
     let turn = move |i: i64| (i + shift).div_euclid(extent);
     let turns = if all.is_empty() { 0..0 } else { turn(all.start)..turn(all.end - 1) + 1 };
     turns.map(move |turn| {
         let start = turn * extent - shift;
         (Interval::new(start, start + extent).intersect(all), shift - turn * extent)
+    })
+}
+
+/// The elements `first..first + count` in raster order (channels, rows, columns), as parts of rows of an extent.
+pub(super) fn raster(extent: Region, first: i64, count: i64) -> impl Iterator<Item = (u64, Region)> {
+    let (rows, cols) = (extent.y.len(), extent.x.len());
+    (first / cols..(first + count + cols - 1) / cols).map(move |line| {
+        let x = Interval::new(first - line * cols, first + count - line * cols);
+        let y = Interval::new(line % rows, line % rows + 1);
+        ((line / rows) as u64, Region { y, x: x.intersect(Interval::new(0, cols)) })
     })
 }
 
@@ -202,7 +223,7 @@ mod tests {
                     for end in start..9 {
                         let all = Interval::new(start, end);
                         let mut next = start;
-                        for (part, by) in unwrapped(all, shift, extent) {
+                        for (part, by) in unwrapped_axis(all, shift, extent) {
                             assert_eq!(part.start, next);
                             for i in part.start..part.end {
                                 assert_eq!(i + by, (i + shift).rem_euclid(extent));
@@ -212,6 +233,20 @@ mod tests {
                         assert_eq!(next, end);
                     }
                 }
+            }
+        }
+    }
+    #[test]
+    fn raster_parts_are_the_elements_in_order() {
+        let extent = whole(3, 5);
+        for first in 0..40 {
+            for count in 1..20 {
+                let parts = raster(extent, first, count);
+                let elements = parts.flat_map(|(c, Region { y, x })| {
+                    assert_eq!(y.len(), 1);
+                    (x.start..x.end).map(move |x| (c as i64 * 3 + y.start) * 5 + x)
+                });
+                assert!(elements.eq(first..first + count));
             }
         }
     }

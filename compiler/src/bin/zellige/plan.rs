@@ -75,13 +75,26 @@ fn text(report: &Report, target: &Target, smallest: Smallest) -> String {
             report.recompute_ratio
         ),
         format!("--sram: {} bytes a worker are used{sram}", report.sram_bytes),
-        format!(
-            "--memory: {} bytes are used, {} of them for inputs and outputs{memory}",
-            report.device_bytes.saturating_add(report.border_bytes),
-            report.border_bytes
-        ),
+        format!("--memory: {}{memory}", device_memory(report)),
     ]);
     lines.join("\n") + "\n"
+}
+
+/// What lies in device memory, and what does not.
+fn device_memory(report: &Report) -> String {
+    let spilled = match report.spilled_bytes {
+        0 => String::new(),
+        n => format!(", {} of section boundaries lie in temporary files", bytes(n)),
+    };
+    if report.streamed {
+        let borders = bytes(report.border_bytes);
+        return format!(
+            "{} bytes are used; {borders} of inputs and outputs are streamed{spilled}",
+            report.device_bytes
+        );
+    }
+    let all = report.device_bytes.saturating_add(report.border_bytes);
+    format!("{all} bytes are used, {} of them for inputs and outputs{spilled}", report.border_bytes)
 }
 
 fn section(section: &SectionReport, lines: &mut Vec<String>) {
