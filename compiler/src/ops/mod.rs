@@ -7,13 +7,17 @@ mod activations;
 mod args;
 mod arithmetic;
 mod conv;
+mod elementwise;
 mod expand;
 mod global;
 mod pad;
+mod pixel_shuffle;
 mod requirement;
 mod resample;
 mod reshape;
+mod scale;
 mod shape;
+mod slice;
 mod window;
 
 use std::fmt::Debug;
@@ -22,13 +26,14 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use zellige_grammar::zir::decode::decode;
 use zellige_runtime::program::instr::{Addressing, AxisId, Epilogue};
 use zellige_runtime::program::{BufferId, Instr, Packing, WeightId};
 use zellige_runtime::scalar::Expr;
 
 use crate::base::{AxisMap, Bindings, ParamId, Shape, ValueId};
 
-pub use activations::{ACTIVATIONS, Activation};
+pub use activations::{ACTIVATIONS, Activation, ActivationArg};
 pub use args::{ArgError, ArgKind, ArgSpec, ArgValue, Args};
 pub use expand::Builder;
 pub use requirement::{Requirement, Requirements, ShapeError};
@@ -228,7 +233,7 @@ impl OpDef {
             args,
             build: Arc::new(move |args| checked(build(args)?)),
             parse: Arc::new(move |value| {
-                let op: T = serde_json::from_value(value).map_err(|e| e.to_string())?;
+                let op: T = decode(value).map_err(|e| e.to_string())?;
                 checked(op).map_err(|e| e.to_string())
             }),
             internal: false,
@@ -254,11 +259,13 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         window::defs(),
         global::defs(),
         resample::defs(),
+        pixel_shuffle::defs(),
         shape::defs(),
+        slice::defs(),
         pad::defs(),
         reshape::defs(),
         arithmetic::defs(),
-        activations::defs(),
+        elementwise::defs(),
     ]
     .into_iter()
     .flatten()

@@ -176,8 +176,9 @@ impl Op for Pad {
             PadMode::Reflect => Some(Fold::Mirrored),
             PadMode::Replicate => Some(Fold::Clamped),
         };
-        let (dst, src) = (operands.dst, operands.srcs[0]);
-        vec![Instr::Copy(Copy { dst, src, channel: 0, shift: self.shift(), outside: self.value, fold })]
+        let (dst, src, channels) = (operands.dst, operands.srcs[0], operands.inputs[0][1]);
+        let (shift, outside) = (self.shift(), self.value);
+        vec![Instr::Copy(Copy { dst, src, channel: 0, from: 0, channels, shift, outside, fold })]
     }
 
     fn is_identity(&self, _: &[Shape]) -> bool {

@@ -80,7 +80,16 @@ impl Op for Concat {
         let parts = operands.srcs.iter().zip(operands.inputs);
         parts
             .map(|(&src, sizes)| {
-                let copy = Copy { dst: operands.dst, src, channel, shift: [0; 2], outside: 0.0, fold: None };
+                let copy = Copy {
+                    dst: operands.dst,
+                    src,
+                    channel,
+                    from: 0,
+                    channels: sizes[1],
+                    shift: [0; 2],
+                    outside: 0.0,
+                    fold: None,
+                };
                 channel += sizes[1];
                 Instr::Copy(copy)
             })
@@ -196,8 +205,8 @@ impl Op for Crop {
 
     fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
         let shift = AxisId::BOTH.map(|axis| self.sides.leading(axis));
-        let (dst, src) = (operands.dst, operands.srcs[0]);
-        vec![Instr::Copy(Copy { dst, src, channel: 0, shift, outside: 0.0, fold: None })]
+        let (dst, src, channels) = (operands.dst, operands.srcs[0], operands.inputs[0][1]);
+        vec![Instr::Copy(Copy { dst, src, channel: 0, from: 0, channels, shift, outside: 0.0, fold: None })]
     }
 
     fn is_identity(&self, _: &[Shape]) -> bool {

@@ -1,7 +1,7 @@
 //! Copies between buffers.
 
 use super::Body;
-use super::geometry::{blocks, each, element, fill_outside_channels, pixel};
+use super::geometry::{each, element, fill_outside_channels, pixel};
 use super::simd::Simd;
 use crate::memory::{Tile, View};
 use crate::program::instr::{Copy, Fold};
@@ -12,6 +12,8 @@ pub(super) struct CopyKernel {
     dst: BufferId,
     src: BufferId,
     channel: i64,
+    from: i64,
+    channels: i64,
     shift: [i64; 2],
     outside: f32,
     fold: Option<Fold>,
@@ -23,20 +25,22 @@ impl CopyKernel {
             dst: instr.dst,
             src: instr.src,
             channel: instr.channel as i64,
+            from: instr.from as i64,
+            channels: instr.channels as i64,
             shift: instr.shift,
             outside: instr.outside,
             fold: instr.fold,
         }
     }
 
-    /// How many of the source's blocks are blocks of the destination too, with no other channel in them.
+    /// How many blocks of the source go to blocks of the destination as they are, which keep no other channel.
     fn whole_blocks(&self, dst: &View, src: &View) -> i64 {
-        if dst.lanes != src.lanes || self.channel % dst.lanes != 0 {
+        if dst.lanes != src.lanes || self.channel % dst.lanes != 0 || self.from % src.lanes != 0 {
             0
-        } else if self.channel + src.channels == dst.channels {
-            blocks(src)
+        } else if self.channel + self.channels == dst.channels {
+            (self.channels + src.lanes - 1) / src.lanes
         } else {
-            src.channels / src.lanes
+            self.channels / src.lanes
         }
     }
 }
@@ -53,18 +57,18 @@ impl Body for CopyKernel {
             unsafe {
                 for block in 0..whole {
                     let to = |x| pixel(dst, self.channel / dst.lanes + block, y, x);
-                    let from = |y, x| pixel(src, block, y, x);
+                    let from = |y, x| pixel(src, self.from / src.lanes + block, y, x);
                     row.copy([dst.lanes, src.lanes], dst.lanes, to, from);
                 }
-                for c in whole * src.lanes..src.channels {
+                for c in whole * src.lanes..self.channels {
                     let to = |x| element(dst, self.channel + c, y, x);
-                    let from = |y, x| element(src, c, y, x);
+                    let from = |y, x| element(src, self.from + c, y, x);
                     row.copy([dst.lanes, src.lanes], 1, to, from);
                 }
             }
         }
         // SAFETY: the caller's promise.
-        unsafe { fill_outside_channels(dst, self.channel..self.channel + src.channels) };
+        unsafe { fill_outside_channels(dst, self.channel..self.channel + self.channels) };
     }
 }
 

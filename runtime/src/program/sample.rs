@@ -1,8 +1,8 @@
 //! Programs made by hand, for tests: valid, small, and together with every instruction in them.
 
 use super::instr::{
-    Accumulate, Addressing, Conv2d, ConvTranspose2d, Copy, Epilogue, Fold, Load, Map, Nearest, Operand,
-    PixelShuffle, Pool, PoolKind, Ratio, Reduce, Store, Window,
+    Accumulate, Addressing, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Fold, Load, Map,
+    Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Reduce, Resize, Store, Window,
 };
 use super::{
     Accumulator, AccumulatorId, Axis, Buffer, BufferId, BufferSteps, Data, Dims, Element, ExprId, Instr,
@@ -135,9 +135,19 @@ pub fn every_instruction() -> Program {
         groups: 1,
         epilogue: None,
     }));
-    s0.push(Instr::Nearest(Nearest { dst: nearest, src: x, ratio: [Ratio { num: 1, den: 2 }; 2] }));
+    let coordinates = [Coordinate { num: 1, offset: 0, den: 2 }; 2];
+    s0.push(Instr::Resize(Resize { dst: nearest, src: x, filter: Filter::Nearest, coordinates }));
     for (channel, src) in [(0, up_out), (4, nearest)] {
-        s0.push(Instr::Copy(Copy { dst: both, src, channel, shift: [0, 0], outside: 0.0, fold: None }));
+        s0.push(Instr::Copy(Copy {
+            dst: both,
+            src,
+            channel,
+            from: 0,
+            channels: 4,
+            shift: [0, 0],
+            outside: 0.0,
+            fold: None,
+        }));
     }
     s0.push(Instr::PixelShuffle(PixelShuffle { dst: shuffled, src: both, factor: 2 }));
     let kind = PoolKind::Average { margin: [0; 4] };
@@ -153,18 +163,31 @@ pub fn every_instruction() -> Program {
     let mut s1 = Cut::new("s1", 2, [tiles(32, 12), tiles(48, 48)]);
     let x = s1.buffer("pooled", [2, 32, 48], None, |t| t, false);
     let m = s1.buffer("mean", [2, 1, 1], None, |_| Interval::new(0, 1), false);
-    let y = s1.buffer("centred", [2, 32, 48], None, |t| t, true);
+    let y = s1.buffer("differences", [2, 32, 48], None, |t| t, false);
+    let coarse = s1.buffer("coarse", [8, 16, 24], None, half, false);
+    let fine = s1.buffer("centred", [2, 32, 48], None, |t| t, true);
     s1.push(Instr::Load(Load { dst: x, src: pooled, addressing: None }));
     s1.push(Instr::Load(Load { dst: m, src: mean, addressing: None }));
     let operands = vec![Operand::Buffer(x), Operand::Buffer(m)];
     s1.push(Instr::Map(Map { dst: y, operands, expr: difference }));
-    s1.push(Instr::Store(Store { dst: centred, src: y }));
+    s1.push(Instr::PixelUnshuffle(PixelUnshuffle { dst: coarse, src: y, factor: 2 }));
+    s1.push(Instr::PixelShuffle(PixelShuffle { dst: fine, src: coarse, factor: 2 }));
+    s1.push(Instr::Store(Store { dst: centred, src: fine }));
     let wrapped = s1.buffer("wrapped", [2, 34, 51], None, |t| widen(t, 1, 3), false);
     let mirrored = s1.buffer("mirrored", [2, 36, 51], None, |t| widen(t, 0, 4), false);
     let addressing = Some(Addressing::Wrapped { shift: [-1, -2] });
     s1.push(Instr::Load(Load { dst: wrapped, src: pooled, addressing }));
     let (shift, fold) = ([-1, 0], Some(Fold::Mirrored));
-    s1.push(Instr::Copy(Copy { dst: mirrored, src: wrapped, channel: 0, shift, outside: 0.0, fold }));
+    s1.push(Instr::Copy(Copy {
+        dst: mirrored,
+        src: wrapped,
+        channel: 0,
+        from: 0,
+        channels: 2,
+        shift,
+        outside: 0.0,
+        fold,
+    }));
     program.0.sections.push(s1.finish());
     program.finish()
 }

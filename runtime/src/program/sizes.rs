@@ -9,6 +9,9 @@ const BLOCK: u64 = 16;
 /// and a word for what is not finite.
 pub const EXACT_SUM_BYTES: u64 = 67 * 8;
 
+/// Most values, partial sums of grains, that an exact sum is certain to hold.
+pub const MAX_SUMMANDS: u64 = (1 << 31) - 1;
+
 impl Dims {
     /// Number of elements.
     pub fn elements(&self) -> Option<u64> {

@@ -61,8 +61,10 @@ struct Draw {
     rows: Vec<&'static Activation>,
     /// Whether padding with pixels of the tensor, and reshapes, are drawn.
     boundaries: bool,
-    /// Ops that are drawn by their signature alone.
+    /// Ops that came later, and ops that are drawn by their signature alone.
     others: Vec<OpDef>,
+    /// Whether modes of resampling and pooling are drawn that came with `pixel_unshuffle`: models of older data have none.
+    resampling: bool,
 }
 
 impl Draw {
@@ -76,6 +78,7 @@ impl Draw {
             rows: names.iter().filter_map(row).collect(),
             boundaries: names.iter().any(|name| name == "reshape"),
             others: names.iter().filter(is_other).filter_map(|name| ops::find(name)).collect(),
+            resampling: names.iter().any(|name| name == "pixel_unshuffle"),
         }
     }
 

@@ -118,6 +118,7 @@ pub(super) fn reads(map: AxisMap, out: Interval, whole: Interval, budget: &mut u
         AxisMap::Transposed { stride, kernel, .. } => (stride.max(1), kernel.max(1)),
         AxisMap::Window { kernel, .. } => (1, kernel.max(1)),
         AxisMap::Wrapped { .. } => (whole.len().max(1), 1),
+        AxisMap::Resampled { taps, .. } => (1, taps.max(1)),
         _ => (1, 1),
     };
     let turns = match map {
@@ -165,6 +166,10 @@ fn tap(map: AxisMap, o: i64, k: i64, whole: Interval) -> Option<i64> {
             reached.div_euclid(stride)
         }
         AxisMap::Scaled { num, den } => (i128::from(o) * i128::from(num)).div_euclid(i128::from(den.max(1))),
+        AxisMap::Resampled { num, offset, den, first, .. } => {
+            let at = i128::from(o) * i128::from(num) + i128::from(offset);
+            at.div_euclid(i128::from(den.max(1))) + i128::from(first) + i128::from(k)
+        }
     };
     i64::try_from(coordinate).ok()
 }

@@ -7,7 +7,7 @@ use crate::program::verify::scope::Scope;
 use crate::program::{AccumulatorId, BufferId};
 
 /// Rows and columns of a grain of statistics.
-const GRAIN: i64 = 8;
+pub(in crate::program::verify) const GRAIN: i64 = 8;
 
 impl Rule for Accumulate {
     fn mnemonic(&self) -> &'static str {
