@@ -21,10 +21,11 @@
 //!
 //! Sections:
 //! 7. Sizes are known. Every op belongs to one section; sections, and ops within them, are in topological order.
-//! 8. No op reads a value that a reduction in its own section produces; what a section computes has one number of images, what it
-//!    reads that number or one; something that it computes is needed outside.
-//! 9. Where a section has tilings, they are those of the tensors that it reads and computes (results of reductions apart), in
-//!    that order, with true roles, extents and readers; one that leaves the section is its anchor. Grid, overlap and
+//! 8. No op reads a value that a reduction in its own section produces, or reads in device memory what its own section
+//!    produces; what a section computes has one number of images, what it reads that number or one; something that it
+//!    computes is needed outside.
+//! 9. Where a section has tilings, they are those of the tensors of which it reads or computes tiles (results of reductions
+//!    apart), in that order, with true roles, extents and readers; one that leaves the section is its anchor. Grid, overlap and
 //!    size in SRAM come after tilings.
 //! 10. Step tables have one entry a step, as many steps as the anchor has target tiles; tiles of a tensor have one size. What
 //!     leaves the section is owned exactly once, the anchor as the target tile cuts it, what is summed by whole grains.
@@ -32,8 +33,9 @@
 //! 12. Padding, zero-out and overlap, where they are there, agree with step tables and access relations.
 //! 13. Every tensor has a storage or none has; what is stored nowhere is read by one op. Where buffers are placed, those alive at
 //!     the same time do not overlap, and all fit the budget, unless the section is one tile.
-//! 14. Where device memory is laid out, composites are the tensors that cross sections; those alive at the same time do not
-//!     overlap, weights and accumulators lie before them, and all fit the budget.
+//! 14. Where device memory is laid out, composites are the tensors that cross sections, planar where an op reads them in
+//!     raster order; those alive at the same time do not overlap, weights and accumulators lie before them, and all fit the
+//!     budget.
 //!
 //! Programs have a verifier of their own, [`zellige_runtime::program::verify`].
 

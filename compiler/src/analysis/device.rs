@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 use zellige_runtime::exact::superaccumulator::BYTES_PER_SUM;
+use zellige_runtime::program::instr::Addressing;
 use zellige_runtime::program::{Packing, Source, Weight};
 use zellige_runtime::weights::packed_len;
 
 use super::buffers::{ALIGNMENT, lanes, place};
-use super::fusion::{Group, TailOperand, groups, is_reduction};
+use super::fusion::{Group, TailOperand, addressing, groups, is_reduction};
 use crate::base::{Element, OpId, ParamId, ValueId};
 use crate::ir::{Composite, Def, Device, Graph};
 use crate::ops::Sizes;
@@ -140,7 +141,7 @@ fn wanted(graph: &Graph, group: &Group) -> Option<Vec<(WeightSource, Vec<u64>, P
             TailOperand::Value(_) => {}
         }
     }
-    for value in group.reads(graph) {
+    for value in group.reads(graph).into_iter().chain(group.loads(graph)) {
         if matches!(graph.values[value].def, Def::Constant(_)) {
             list.push((WeightSource::Constant(value), graph.sizes(value)?.to_vec(), Packing::Plain));
         }
@@ -181,7 +182,8 @@ fn composites(
         let crosses = last.is_some_and(|l| l > s) || (is_reduction(graph, op) && !graph.is_output(value));
         if crosses && !as_it_is(value) {
             let sizes = graph.sizes(value)?;
-            let lanes = lanes(sizes[1]);
+            let planar = |op: &OpId| addressing(graph, *op).is_some_and(Addressing::is_planar);
+            let lanes = if readers.iter().any(planar) { 1 } else { lanes(sizes[1]) };
             let bytes = tensor_bytes(sizes, lanes)?.checked_next_multiple_of(ALIGNMENT)?;
             let live = [s as u32, last.unwrap_or(s) as u32];
             composites.insert(value, Composite { lanes, offset: 0, bytes, live, spilled: false });

@@ -227,18 +227,21 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Whether groups `i..j` may be one section: no result of a reduction is read inside, one number of images, no cut wished.
+    /// Whether groups `i..j` may be one section: what is read in device memory is made before, one number of images, no cut
+    /// wished.
     fn is_legal(&self, i: usize, j: usize) -> bool {
         let last = &self.groups[j - 1];
         let images = |g: &Group| self.graph.values[g.output].ty.shape.n.clone();
-        let inside = |v: &ValueId| {
+        let boundary = last.loads(self.graph).is_some();
+        let too_early = |v: &ValueId| {
             self.graph.producer(*v).is_some_and(|op| {
-                fusion::is_reduction(self.graph, op) && self.groups[i..j].iter().any(|g| g.ops.contains(&op))
+                (boundary || fusion::is_reduction(self.graph, op))
+                    && self.groups[i..j].iter().any(|g| g.ops.contains(&op))
             })
         };
-        let reads_reduction = last.ops.iter().flat_map(|&op| &self.graph.ops[op].inputs).any(inside);
+        let reads_too_early = last.ops.iter().flat_map(|&op| &self.graph.ops[op].inputs).any(too_early);
         let cut = j - 1 > i && self.groups[j - 2].ops.iter().any(|op| self.wishes.cut_after.contains(op));
-        !reads_reduction && !cut && images(last) == images(&self.groups[i])
+        !reads_too_early && !cut && images(last) == images(&self.groups[i])
     }
 
     fn segment(&self, i: usize, j: usize) -> Option<Segment> {

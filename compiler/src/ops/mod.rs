@@ -10,9 +10,11 @@ mod conv;
 mod elementwise;
 mod expand;
 mod global;
+mod pad;
 mod pixel_shuffle;
 mod requirement;
 mod resample;
+mod reshape;
 mod scale;
 mod shape;
 mod slice;
@@ -25,7 +27,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zellige_grammar::zir::decode::decode;
-use zellige_runtime::program::instr::{AxisId, Epilogue};
+use zellige_runtime::program::instr::{Addressing, AxisId, Epilogue};
 use zellige_runtime::program::{BufferId, Instr, Packing, WeightId};
 use zellige_runtime::scalar::Expr;
 
@@ -81,7 +83,7 @@ pub trait Op: Debug + Send + Sync {
         false
     }
 
-    /// The instructions that compute one tile; not asked of elementwise and reducing ops.
+    /// The instructions that compute one tile; asked only of ops placed tile by tile that are neither elementwise nor expanded.
     fn lower(&self, _operands: &Lowering<'_>) -> Vec<Instr> {
         Vec::new()
     }
@@ -130,6 +132,9 @@ pub enum Placement {
     Tile,
     /// Sums over all of its input, tile by tile; its result is there when the section has ended.
     Reduce,
+    /// Its input lies whole in device memory, and a load that addresses it otherwise is all there is to do: it may run in
+    /// any section but the one that makes its input.
+    Boundary(Addressing),
 }
 
 /// A parameter that an op has.
@@ -257,6 +262,8 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         pixel_shuffle::defs(),
         shape::defs(),
         slice::defs(),
+        pad::defs(),
+        reshape::defs(),
         arithmetic::defs(),
         elementwise::defs(),
     ]

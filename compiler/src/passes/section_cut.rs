@@ -5,7 +5,8 @@
 //! after:  section s0 (tile: [8, 64], overlap: reuse) { … %x, %m }   section s1 (tile: [128, 64], overlap: recompute) { %y }
 //! ```
 //!
-//! Cuts are forced where an op reads the result of a reduction; elsewhere the planner weighs recomputed halos against traffic
+//! Cuts are forced where an op reads the result of a reduction, or a tensor that it must find whole in device memory
+//! (reshapes, transposition, circular padding); elsewhere the planner weighs recomputed halos against traffic
 //! ([`crate::analysis::planner`]). Where the tensors at boundaries do not fit the memory budget, inputs and outputs are streamed and
 //! the largest boundary tensors spilled to files, or a plan with smaller ones is taken, whichever is modelled to be faster.
 

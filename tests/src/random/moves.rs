@@ -14,6 +14,9 @@ pub(super) const KNOWN: &[&str] = &[
     "concat",
     "crop",
     "pad",
+    "reshape",
+    "flatten",
+    "transpose",
     "add",
     "sub",
     "mul",
@@ -25,6 +28,9 @@ impl Draw {
     pub(super) fn step(&mut self) -> Option<Drawn> {
         if !self.others.is_empty() && self.chance(12) {
             return self.other();
+        }
+        if self.boundaries && self.chance(12) {
+            return self.boundary();
         }
         match self.rng.u8(0..100) {
             0..26 => self.conv(),

@@ -23,7 +23,7 @@ use super::{Module, Options};
 use crate::analysis::buffers::buffers;
 use crate::analysis::device::{self, DevicePlan, WeightSource};
 use crate::analysis::flow::Flow;
-use crate::analysis::fusion::{Group, TailOperand, groups, is_reduction};
+use crate::analysis::fusion::{Group, TailOperand, addressing, groups, is_reduction};
 use crate::base::{OpId, ParamId, ValueId};
 use crate::ir::{Def, Graph, Section, Sections, Storage, text};
 use crate::ops::{Lowering, Sizes};
@@ -215,7 +215,8 @@ impl<'a> Lower<'a> {
         for (g, group) in groups.iter().enumerate() {
             for buffer in planned.iter().filter(|b| b.live[0] == g && flow.tensors[b.tensor].op.is_none()) {
                 let value = flow.tensors[buffer.tensor].value;
-                body.push(Instr::Load(Load { dst: buffer_of[&value], src: *self.tensor_of.get(&value)? }));
+                let (dst, src) = (buffer_of[&value], *self.tensor_of.get(&value)?);
+                body.push(Instr::Load(Load { dst, src, addressing: None }));
             }
             self.group(group, &buffer_of, &mut body)?;
             let output = flow.tensors.iter().find(|t| t.value == group.output);
@@ -287,6 +288,11 @@ impl<'a> Lower<'a> {
             return Some(());
         }
         let dst = *buffer_of.get(&group.output)?;
+        if let Some(addressing) = addressing(graph, group.ops[0]) {
+            let src = *self.tensor_of.get(&group.loads(graph)?)?;
+            body.push(Instr::Load(Load { dst, src, addressing: Some(addressing) }));
+            return Some(());
+        }
         let tail = match &group.tail {
             Some(tail) => {
                 let operands = tail.operands.iter().map(|o| self.operand(*o, buffer_of));

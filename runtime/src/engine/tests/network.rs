@@ -176,7 +176,7 @@ fn features_section(s: Sizes) -> Section {
     };
     let relu = Epilogue { operands: Vec::new(), expr: ExprId(0) };
     builder.body(vec![
-        Instr::Load(Load { dst: image, src: IMAGE }),
+        Instr::Load(Load { dst: image, src: IMAGE, addressing: None }),
         conv(hidden, image, WeightId(0), None, Some(relu)),
         conv(features, hidden, WeightId(1), Some(WeightId(2)), None),
         Instr::Store(Store { dst: BLOCKED, src: features }),
@@ -194,8 +194,8 @@ fn pooled_section(s: Sizes) -> Section {
     let pooled = builder.buffer("pooled", s.channels, s.lanes, 0, None, true);
     let operands = vec![Operand::Buffer(features), Operand::Buffer(means)];
     builder.body(vec![
-        Instr::Load(Load { dst: features, src: BLOCKED }),
-        Instr::Load(Load { dst: means, src: MEANS }),
+        Instr::Load(Load { dst: features, src: BLOCKED, addressing: None }),
+        Instr::Load(Load { dst: means, src: MEANS, addressing: None }),
         Instr::Map(Map { dst: features, operands, expr: ExprId(1) }),
         Instr::Pool(Pool { dst: pooled, src: features, kind: PoolKind::Max, window: POOL2 }),
         Instr::Store(Store { dst: POOLED, src: pooled }),
