@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zellige_grammar::zir::serde_float;
-use zellige_runtime::program::instr::{Addressing, AxisId, Copy, Fold, Instr};
+use zellige_runtime::program::instr::{Addressing, AxisId, Copy, Folding, Instr};
 
 use super::conv::AXES;
 use super::shape::Sides;
@@ -173,8 +173,8 @@ impl Op for Pad {
     fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
         let fold = match self.mode {
             PadMode::Zero | PadMode::Circular => None,
-            PadMode::Reflect => Some(Fold::Mirrored),
-            PadMode::Replicate => Some(Fold::Clamped),
+            PadMode::Reflect => Some(Folding::Mirrored),
+            PadMode::Replicate => Some(Folding::Clamped),
         };
         let (dst, src, channels) = (operands.dst, operands.srcs[0], operands.inputs[0][1]);
         let (shift, outside) = (self.shift(), self.value);

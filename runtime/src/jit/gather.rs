@@ -8,7 +8,7 @@ use super::JitError;
 use super::buffer::TileBuffer;
 use super::emit::{Emitter, Width};
 use super::scope::Scope;
-use crate::program::instr::{Copy, Fold, PixelShuffle, PixelUnshuffle};
+use crate::program::instr::{Copy, Folding, PixelShuffle, PixelUnshuffle};
 
 /// Each element written is an element read:
 ///
@@ -35,7 +35,7 @@ enum Source {
     /// `(c + channels, y + shift_y, x + shift_x)`, or `outside` where that is outside the extent.
     Copy { channels: i64, shift: [i64; 2], outside: f32 },
     /// `(c + channels, fold(y + shift_y), fold(x + shift_x))`
-    Folded { channels: i64, shift: [i64; 2], fold: Fold },
+    Folded { channels: i64, shift: [i64; 2], fold: Folding },
 }
 
 impl Gather {
@@ -113,14 +113,14 @@ impl Gather {
 
 /// The coordinate inside `extent` pixels that stands for `i`: the nearest, or `border − |border − |i||` of the border pixel
 /// `extent − 1`, which is `−i` before the first pixel and `2 · border − i` after the last.
-fn folded(e: &mut Emitter<'_>, fold: Fold, i: Value, extent: i64) -> Value {
+fn folded(e: &mut Emitter<'_>, fold: Folding, i: Value, extent: i64) -> Value {
     let (zero, border) = (e.int(0), e.int(extent - 1));
     match fold {
-        Fold::Clamped => {
+        Folding::Clamped => {
             let i = e.max(i, zero);
             e.min(i, border)
         }
-        Fold::Mirrored => {
+        Folding::Mirrored => {
             let i = e.magnitude(i);
             let beyond = e.sub(border, i);
             let beyond = e.magnitude(beyond);

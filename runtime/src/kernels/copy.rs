@@ -4,7 +4,7 @@ use super::Body;
 use super::geometry::{each, element, fill_outside_channels, pixel};
 use super::simd::Simd;
 use crate::memory::{Tile, View};
-use crate::program::instr::{Copy, Fold};
+use crate::program::instr::{Copy, Folding};
 use crate::program::{BufferId, Interval};
 
 /// [`Copy`], ready to run.
@@ -16,7 +16,7 @@ pub(super) struct CopyKernel {
     channels: i64,
     shift: [i64; 2],
     outside: f32,
-    fold: Option<Fold>,
+    fold: Option<Folding>,
 }
 
 impl CopyKernel {
@@ -85,7 +85,7 @@ struct Row {
     /// Columns of the source.
     extent: i64,
     outside: f32,
-    fold: Option<Fold>,
+    fold: Option<Folding>,
 }
 
 impl Row {

@@ -1,7 +1,7 @@
 //! Programs made by hand, for tests: valid, small, and together with every instruction in them.
 
 use super::instr::{
-    Accumulate, Addressing, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Fold, Load, Map,
+    Accumulate, Addressing, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Folding, Load, Map,
     Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Reduce, Resize, Store, Window,
 };
 use super::{
@@ -177,7 +177,7 @@ pub fn every_instruction() -> Program {
     let mirrored = s1.buffer("mirrored", [2, 36, 51], None, |t| widen(t, 0, 4), false);
     let addressing = Some(Addressing::Wrapped { shift: [-1, -2] });
     s1.push(Instr::Load(Load { dst: wrapped, src: pooled, addressing }));
-    let (shift, fold) = ([-1, 0], Some(Fold::Mirrored));
+    let (shift, fold) = ([-1, 0], Some(Folding::Mirrored));
     s1.push(Instr::Copy(Copy {
         dst: mirrored,
         src: wrapped,

@@ -6,7 +6,7 @@ use super::reference::folded;
 use super::{Case, Family, Layer};
 use crate::machine::Machine;
 use crate::program::instr::{
-    AxisId, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Fold, Instruction, Map, Operand,
+    AxisId, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Folding, Instruction, Map, Operand,
     PixelShuffle, PixelUnshuffle, Pool, PoolKind, Resize, Window,
 };
 use crate::program::{
@@ -301,7 +301,7 @@ impl Draft {
         let mut first = || if self.rng.bool() { 16 * self.rng.u64(0..3) } else { self.rng.u64(0..40) };
         let (channel, from) = (first(), first());
         let fold =
-            *self.rng.choice(&[None, None, Some(Fold::Clamped), Some(Fold::Mirrored)]).unwrap_or(&None);
+            *self.rng.choice(&[None, None, Some(Folding::Clamped), Some(Folding::Mirrored)]).unwrap_or(&None);
         let src_extent = self.extent(24);
         let (shift, extent) = self.copied(src_extent, fold);
         let more = self.rng.u64(0..20);
@@ -327,12 +327,12 @@ impl Draft {
     }
 
     /// A copy's shift, and the extent of what it writes: a mirrored border is smaller than the source.
-    fn copied(&mut self, src: [u64; 2], fold: Option<Fold>) -> ([i64; 2], [u64; 2]) {
+    fn copied(&mut self, src: [u64; 2], fold: Option<Folding>) -> ([i64; 2], [u64; 2]) {
         let extent = self.extent(24);
         let axis = |i: usize, rng: &mut Rng| {
             let border = src[i] as i64 - 1;
             match fold {
-                Some(Fold::Mirrored) => {
+                Some(Folding::Mirrored) => {
                     let shift = rng.i64(-border..=border);
                     (shift, rng.i64(1..=2 * border - shift + 1) as u64)
                 }

@@ -2,7 +2,7 @@
 
 use super::{Case, contains};
 use crate::program::instr::{
-    Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Fold, Operand, Pool, PoolKind, Resize,
+    Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Folding, Operand, Pool, PoolKind, Resize,
     Window,
 };
 use crate::program::{BufferId, ExprId, Instr, WeightId};
@@ -127,13 +127,13 @@ fn copy(case: &Case, copy: &Copy, c: u64, y: i64, x: i64) -> f32 {
 }
 
 /// The coordinate that stands for `i`, found by walking back from the border pixel as far as `i` lies beyond it.
-pub(super) fn folded(fold: Fold, i: i64, extent: i64) -> i64 {
+pub(super) fn folded(fold: Folding, i: i64, extent: i64) -> i64 {
     let (first, last) = (0, extent - 1);
     let border = if i < first { first } else { last };
     match fold {
         _ if (first..=last).contains(&i) => i,
-        Fold::Clamped => border,
-        Fold::Mirrored => border + (border - i),
+        Folding::Clamped => border,
+        Folding::Mirrored => border + (border - i),
     }
 }
 

@@ -24,20 +24,20 @@ pub struct Copy {
     /// The value of pixels outside the extent of `src`.
     pub outside: f32,
     /// The pixel inside that stands for one outside the extent of `src`; where it is not given, `outside` does.
-    pub fold: Option<Fold>,
+    pub fold: Option<Folding>,
 }
 
 /// Coordinates inside an extent that stand for those outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Fold {
+pub enum Folding {
     /// Mirrored at the first or last pixel, once: `−i` for `i`, or `2·(extent − 1) − i`.
     Mirrored,
     /// The nearest: 0 or `extent − 1`.
     Clamped,
 }
 
-impl Fold {
+impl Folding {
     /// The coordinate for `i`, of an extent of `extent` pixels, one at least.
     pub fn inside(self, i: i64, extent: i64) -> i64 {
         let last = extent.saturating_sub(1).max(0);

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{BufferId, Interval, Queue};
 
 pub use conv::{Conv2d, ConvTranspose2d, Window};
-pub use copy::{Copy, Fold};
+pub use copy::{Copy, Folding};
 pub use map::{Epilogue, Map, Operand};
 pub use pool::{Pool, PoolKind};
 pub use reduce::{Accumulate, Reduce};
@@ -76,7 +76,7 @@ pub struct Read {
     /// Whether an operand of extent 1 is repeated along this axis.
     pub broadcast: bool,
     /// Where pixels inside the tensor's extent are read in place of those outside.
-    pub fold: Option<Fold>,
+    pub fold: Option<Folding>,
 }
 
 impl Read {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{InstrError, Rule, attribute};
 use crate::program::Section;
-use crate::program::instr::{AxisId, Copy, Fold};
+use crate::program::instr::{AxisId, Copy, Folding};
 use crate::program::verify::MAX_COORDINATE;
 use crate::program::verify::scope::Scope;
 
@@ -22,7 +22,7 @@ impl Rule for Copy {
         attribute("the first channel read", int(self.from), 0, int(src) - int(self.channels))?;
         for axis in AxisId::BOTH.map(AxisId::index) {
             attribute("the shift", self.shift[axis], -MAX_COORDINATE, MAX_COORDINATE)?;
-            if self.fold == Some(Fold::Mirrored) {
+            if self.fold == Some(Folding::Mirrored) {
                 let (dst, src) = (scope.buffer(self.dst)?.extent[axis], scope.buffer(self.src)?.extent[axis]);
                 check_mirrored(self.shift[axis], dst, src)?;
             }

@@ -3,7 +3,7 @@
 use expect_test::expect;
 
 use super::{fields, refused};
-use crate::program::instr::{Addressing, Fold};
+use crate::program::instr::{Addressing, Folding};
 use crate::program::{Instr, sample};
 
 #[test]
@@ -52,7 +52,7 @@ fn what_is_folded_to_is_there() {
         &expect!["section 1 `s1`: instruction 5, step 0 of y: reads 5..21 of %b3, which holds -1..15"],
         |p| {
             let copy = fields!(p, 1, 5, Copy);
-            (copy.fold, copy.shift) = (Some(Fold::Clamped), [5, 0]);
+            (copy.fold, copy.shift) = (Some(Folding::Clamped), [5, 0]);
         },
     );
 }
