@@ -1,4 +1,4 @@
-//! Giving a program the values of its parameters: from a safetensors file, or from a seed.
+//! Giving a program the values of its parameters: from a safetensors file, or from a seed; and what follows from those.
 
 use std::collections::HashMap;
 use std::io;
@@ -7,11 +7,13 @@ use std::path::Path;
 use zellige_grammar::{Code, Diagnostic, suggest};
 use zellige_runtime::io::IoError;
 use zellige_runtime::io::safetensors::{Dtype, Safetensors};
-use zellige_runtime::program::{Data, Program, Source};
+use zellige_runtime::program::{Data, Program, Source, Weight};
 
 use super::CompileOptions;
 use super::failure::unreadable;
-use crate::ir::Graph;
+use super::source::graph_of;
+use crate::base::ParamId;
+use crate::ir::{Derived, Graph, Param};
 use crate::ops::Init;
 
 /// Gives the program its weights: those of `--weights`, of the file that the model names (beside it), or initial values.
@@ -26,28 +28,85 @@ pub fn attach(
         Some(path) => from_file(program, graph, &path),
         None => {
             let (values, offsets) = initial(graph, options.seed);
-            point_to(program, |name| offsets.get(name).copied());
-            program.data = Data::new(values);
-            Ok(())
+            give(program, Data::new(values), |name| offsets.get(name).copied())
         }
     }
 }
 
-/// Points the program's parameters to where their values are.
-fn point_to(program: &mut Program, offset_of: impl Fn(&str) -> Option<u64>) {
+/// Gives a program the values of the stored parameters, each from the offset on that `offset_of` knows, and those of derived ones.
+///
+/// Where there are derived ones, the program gets a copy of what it needs.
+pub fn give(
+    program: &mut Program,
+    data: Data,
+    offset_of: impl Fn(&str) -> Option<u64>,
+) -> Result<(), Vec<Diagnostic>> {
+    let is_stored = |w: &Weight| matches!(w.source, Source::Inline(_)) || offset_of(&w.name).is_some();
+    if !program.weights.iter().all(is_stored) {
+        return derive(program, &data, offset_of);
+    }
     for weight in &mut program.weights {
         if let (Source::Offset(offset), Some(found)) = (&mut weight.source, offset_of(&weight.name)) {
             *offset = found;
         }
     }
+    program.data = data;
+    Ok(())
+}
+
+/// As [`give`], for a program with derived parameters.
+fn derive(
+    program: &mut Program,
+    data: &Data,
+    offset_of: impl Fn(&str) -> Option<u64>,
+) -> Result<(), Vec<Diagnostic>> {
+    let graph = graph_of(program).map_err(|failure| failure.diagnostics)?;
+    let by_name: HashMap<&str, ParamId> = graph.params.iter().map(|(id, p)| (p.name.as_str(), id)).collect();
+    let stored = |param: &Param| values_at(data, offset_of(&param.name)?, &param.dims);
+    let values = |name: &str| -> Option<Vec<f32>> {
+        let param = &graph.params[*by_name.get(name)?];
+        let Some(Derived { formula, sources }) = &param.derived else { return stored(param) };
+        let sources = sources.iter().map(|&s| stored(&graph.params[s])).collect::<Option<Vec<_>>>()?;
+        formula.values(&param.dims, &sources.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    };
+    let mut bytes: Vec<u8> = Vec::new();
+    let mut offsets: HashMap<String, u64> = HashMap::new();
+    for weight in &mut program.weights {
+        let Source::Offset(offset) = &mut weight.source else { continue };
+        *offset = match offsets.get(&weight.name) {
+            Some(&known) => known,
+            None => {
+                let values = values(&weight.name).ok_or_else(|| vec![no_values(&weight.name)])?;
+                let at = bytes.len() as u64;
+                bytes.extend(values.into_iter().flat_map(f32::to_le_bytes));
+                offsets.insert(weight.name.clone(), at);
+                at
+            }
+        };
+    }
+    program.data = Data::new(bytes);
+    Ok(())
+}
+
+/// The values of a parameter of some shape; `None` if the data is too short.
+fn values_at(data: &Data, offset: u64, dims: &[u64]) -> Option<Vec<f32>> {
+    let bytes = dims.iter().try_fold(4u64, |bytes, dim| bytes.checked_mul(*dim))?;
+    let range = usize::try_from(offset).ok()?..usize::try_from(offset.checked_add(bytes)?).ok()?;
+    let words = data.bytes().get(range)?.as_chunks::<4>().0;
+    Some(words.iter().map(|&word| f32::from_le_bytes(word)).collect())
+}
+
+fn no_values(name: &str) -> Diagnostic {
+    Diagnostic::error(
+        Code::E0610,
+        format!("the program has a weight `{name}`, and its graph does not say what it is"),
+    )
 }
 
 fn from_file(program: &mut Program, graph: &Graph, path: &Path) -> Result<(), Vec<Diagnostic>> {
     let file = Safetensors::open(path).map_err(|e| vec![unusable(path, &e)])?;
     check(graph, &file, path)?;
-    point_to(program, |name| file.tensors().get(name).map(|info| info.offset));
-    program.data = file.data().clone();
-    Ok(())
+    give(program, file.data().clone(), |name| file.tensors().get(name).map(|info| info.offset))
 }
 
 fn unusable(path: &Path, error: &IoError) -> Diagnostic {

@@ -19,7 +19,7 @@ pub use conv::{Conv2d, ConvTranspose2d, Window};
 pub use copy::Copy;
 pub use map::{Epilogue, Map, Operand};
 pub use pool::{Pool, PoolKind};
-pub use reduce::{Accumulate, Reduce};
+pub use reduce::{Accumulate, Reduce, Statistic};
 pub use resample::{Nearest, PixelShuffle, Ratio};
 pub use transfer::{Load, Store};
 
@@ -106,7 +106,7 @@ pub enum Instr {
     Copy(Copy),
     /// Elementwise expression.
     Map(Map),
-    /// Sum over space into an accumulator.
+    /// Statistics over space into an accumulator.
     Accumulate(Accumulate),
 }
 
