@@ -1,6 +1,7 @@
 //! Giving a program the values of its parameters: from a safetensors file, or from a seed; and what follows from those.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::path::Path;
 
@@ -128,7 +129,7 @@ fn check(graph: &Graph, file: &Safetensors, path: &Path) -> Result<(), Vec<Diagn
     let name = path.display();
     let mut diagnostics = Vec::new();
     let unused = || file.tensors().keys().filter(|k| graph.params.iter().all(|(_, p)| p.name != **k));
-    for (_, param) in graph.params.iter() {
+    for (_, param) in graph.params.iter().filter(|(_, p)| p.derived.is_none()) {
         let Some(info) = file.tensors().get(&param.name) else {
             let hint = suggest::did_you_mean(&param.name, unused().map(String::as_str));
             let message = format!("`{name}` has no weight `{}` {}", param.name, shape(&param.dims));
@@ -172,19 +173,33 @@ fn initial(graph: &Graph, seed: u64) -> (Vec<u8>, HashMap<&str, u64>) {
     for (_, node) in graph.ops.iter() {
         let specs = node.op.params(&graph.shapes(&node.inputs)).unwrap_or_default();
         for (&id, spec) in node.params.iter().zip(specs) {
-            let name = &graph.params[id].name;
-            offsets.insert(name.as_str(), bytes.len() as u64);
-            let mut rng = fastrand::Rng::with_seed(seed ^ hash(name));
-            for _ in 0..spec.dims.iter().product::<u64>() {
-                let value = match spec.init {
-                    Init::Constant(value) => value,
-                    Init::Uniform(bound) => (rng.f32() * 2.0 - 1.0) * bound,
-                };
-                bytes.extend_from_slice(&value.to_le_bytes());
+            for (param, init) in started(graph, id, spec.init) {
+                if let Entry::Vacant(offset) = offsets.entry(param.name.as_str()) {
+                    offset.insert(bytes.len() as u64);
+                    add_initial(param, init, seed, &mut bytes);
+                }
             }
         }
     }
     (bytes, offsets)
+}
+
+/// What starts by itself of a parameter that would start as `init` says: it, or the stored ones that it follows from.
+fn started(graph: &Graph, id: ParamId, init: Init) -> Vec<(&Param, Init)> {
+    let param = &graph.params[id];
+    let Some(Derived { formula, sources }) = &param.derived else { return vec![(param, init)] };
+    sources.iter().map(|&s| &graph.params[s]).zip(formula.initial(sources.len(), init)).collect()
+}
+
+fn add_initial(param: &Param, init: Init, seed: u64, bytes: &mut Vec<u8>) {
+    let mut rng = fastrand::Rng::with_seed(seed ^ hash(&param.name));
+    for _ in 0..param.dims.iter().product::<u64>() {
+        let value = match init {
+            Init::Constant(value) => value,
+            Init::Uniform(bound) => (rng.f32() * 2.0 - 1.0) * bound,
+        };
+        bytes.extend_from_slice(&value.to_le_bytes());
+    }
 }
 
 /// FNV-1a: a hash that is the same everywhere and for ever.

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Init;
+
 /// How a derived parameter follows from its sources.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Formula {
@@ -87,6 +89,15 @@ impl Formula {
         };
         let shape = if self.formula == Kind::Weights { sources[0] } else { channels };
         if alike && suits { Ok(shape.to_vec()) } else { Err(unsuitable()) }
+    }
+
+    /// How so many sources start where no weights are given, the first as `own` says where the parameter is another op's as well.
+    pub fn initial(&self, sources: usize, own: Init) -> Vec<Init> {
+        let ([weight, bias], [mean, variance]) = ([1.0, 0.0], [0.0, 1.0]);
+        let normalisation = [weight, bias, mean, variance].map(Init::Constant);
+        let first = self.own(sources).unwrap_or(0);
+        let others = &normalisation[4usize.saturating_sub(sources - first)..];
+        std::iter::repeat_n(own, first).chain(others.iter().copied()).collect()
     }
 
     /// The values that follow from those of the sources, whose shapes suit; `dims` is the derived parameter's.

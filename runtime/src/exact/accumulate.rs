@@ -176,32 +176,21 @@ mod tests {
         let (rows, cols) = (computed.y.len(), computed.x.len());
         let blocks = (channels + lanes - 1) / lanes;
         let mut data = vec![f32::NAN; (blocks * rows * cols * lanes) as usize];
-        let (block_stride, row_stride) = (rows * cols * lanes, cols * lanes);
+        let mut view = View::new(channels as u64, lanes as u32, [rows as u64, cols as u64], EXTENT);
+        view.ptr = data.as_mut_ptr();
+        view.place_rows(computed.y, computed.y, owned.y);
+        view.place_columns(computed.x, owned.x);
         for c in 0..channels {
             for y in owned.y.start..owned.y.end {
                 for x in owned.x.start..owned.x.end {
-                    let at = c / lanes * block_stride
-                        + (y - computed.y.start) * row_stride
+                    let at = c / lanes * view.block_stride
+                        + y.rem_euclid(rows) * view.row_stride
                         + (x - computed.x.start) * lanes
                         + c % lanes;
                     data[at as usize] = value(c, y, x);
                 }
             }
         }
-        let view = View {
-            ptr: data.as_mut_ptr(),
-            lanes,
-            channels,
-            block_stride,
-            row_stride,
-            y0: computed.y.start,
-            x0: computed.x.start,
-            computed,
-            valid: computed.intersect(EXTENT),
-            owned,
-            extent: EXTENT,
-            outside: None,
-        };
         (data, view)
     }
 
@@ -296,7 +285,7 @@ mod tests {
             let all = zeros(1);
             data.fill(f32::NEG_INFINITY);
             for (i, value) in values.iter().enumerate() {
-                data[3 * view.row_stride as usize + 3 + i] = *value;
+                data[(view.slot(0) * view.row_stride + 3) as usize + i] = *value;
             }
             // SAFETY: the view addresses `data`, which covers what it owns.
             unsafe { accumulate(&view, AccumulatorKind::Max, &all) };

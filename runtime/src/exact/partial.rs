@@ -78,7 +78,7 @@ pub(super) unsafe fn maxima<const LANES: usize>(view: &View, block: i64, region:
 #[inline(always)]
 unsafe fn row<'a, const LANES: usize>(view: &View, block: i64, y: i64, x: Interval) -> &'a [[f32; LANES]] {
     let offset =
-        block * view.block_stride + (y - view.y0) * view.row_stride + (x.start - view.x0) * LANES as i64;
+        block * view.block_stride + view.slot(y) * view.row_stride + (x.start - view.x0) * LANES as i64;
     // SAFETY: the caller's promise.
     unsafe { std::slice::from_raw_parts(view.ptr.offset(offset as isize).cast(), x.len() as usize) }
 }

@@ -66,13 +66,13 @@ pub(super) fn check(graph: &Graph, found: &mut GraphFound) {
             found.push(Some(op), error);
         }
     }
-    let mut sources = HashSet::new();
+    let mut sources: HashSet<ParamId> = HashSet::new();
     for (id, param) in graph.params.iter() {
         let Some(derived) = &param.derived else { continue };
         if let Err(error) = check_derived(graph, id, param, derived) {
             found.push(None, error);
         }
-        sources.extend(&derived.sources);
+        sources.extend(derived.sources.iter().copied());
     }
     for (id, param) in graph.params.iter() {
         // One that others follow from is of no op itself.
