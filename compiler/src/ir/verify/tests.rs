@@ -56,7 +56,7 @@ fn stages(graph: &Graph) -> Vec<Sections> {
     let options = options(64 << 10, Some([8, 16]));
     let mut module = Module::Graph(graph.clone());
     let mut stages = Vec::new();
-    for pass in &PIPELINE[..6] {
+    for pass in &PIPELINE[..PIPELINE.len() - 1] {
         module = (pass.run)(module, &options).expect("a plan");
         if let Module::Sections(ir) = &module {
             stages.push(ir.clone());
