@@ -8,9 +8,12 @@ use zellige_runtime::weights::packed_len;
 
 use super::buffers::{ALIGNMENT, lanes, place};
 use super::fusion::{Group, TailOperand, groups, is_reduction};
-use crate::base::{OpId, ParamId, ValueId};
+use crate::base::{Element, OpId, ParamId, ValueId};
 use crate::ir::{Composite, Def, Device, Graph};
 use crate::ops::Sizes;
+
+/// Smaller tensors are not worth a file.
+const SMALLEST_SPILL: u64 = 1 << 16;
 
 /// Something whose values are packed when a program is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,22 +63,42 @@ pub struct PlannedAccumulator {
     pub offset: u64,
 }
 
-/// Lays out device memory for sections of the given ops. `None` if sizes are not known or overflow.
-pub fn plan(graph: &Graph, sections: &[&[OpId]]) -> Option<DevicePlan> {
+/// Lays out device memory for sections of the given ops. Where `memory` bytes do not hold everything, inputs and outputs are
+/// streamed, and then boundary tensors spilled to files, the largest first. `None` if sizes are not known or overflow.
+pub fn plan(graph: &Graph, sections: &[&[OpId]], memory: u64) -> Option<DevicePlan> {
     let (weights, weight_bytes) = weights(graph, sections)?;
     let (accumulators, accumulator_bytes) = accumulators(graph, sections, weight_bytes)?;
     let base = weight_bytes.checked_add(accumulator_bytes)?;
-    let (composites, arena_bytes) = composites(graph, sections, base)?;
+    let (kept, end) = composites(graph, sections, base, false)?;
     let border = graph.inputs.iter().copied().chain(graph.outputs.iter().map(|o| o.value));
     let border_bytes = border.map(|v| tensor_bytes(graph.sizes(v)?, 1)).sum::<Option<u64>>()?;
-    let device = Device { composites, weight_bytes, accumulator_bytes, arena_bytes, border_bytes };
+    let streamed = end.saturating_add(border_bytes) > memory;
+    let (mut composites, mut arena_bytes) =
+        if streamed { composites(graph, sections, base, true)? } else { (kept, end) };
+    while arena_bytes > memory {
+        // What a reduction gives is small.
+        let tiled = |v: ValueId| graph.producer(v).is_some_and(|op| !is_reduction(graph, op));
+        let large = composites.iter_mut().filter(|(v, c)| !c.spilled && tiled(**v));
+        let largest = large.map(|(_, c)| c).max_by_key(|c| c.bytes);
+        let Some(largest) = largest.filter(|c| c.bytes >= SMALLEST_SPILL) else { break };
+        largest.spilled = true;
+        arena_bytes = place_composites(&mut composites, base)?;
+    }
+    let device = Device { composites, weight_bytes, accumulator_bytes, arena_bytes, border_bytes, streamed };
     Some(DevicePlan { weights, accumulators, device })
 }
 
 impl DevicePlan {
     /// All bytes that the budget counts.
     pub fn total(&self) -> u64 {
-        self.device.arena_bytes.saturating_add(self.device.border_bytes)
+        let borders = if self.device.streamed { 0 } else { self.device.border_bytes };
+        self.device.arena_bytes.saturating_add(borders)
+    }
+
+    /// Bytes that go to temporary files.
+    pub fn spilled_bytes(&self) -> u64 {
+        let spilled = self.device.composites.values().filter(|c| c.spilled);
+        spilled.fold(0, |sum, c| sum.saturating_add(c.bytes))
     }
 }
 
@@ -170,8 +193,16 @@ fn accumulators(graph: &Graph, sections: &[&[OpId]], base: u64) -> Option<(Vec<P
     Some((all, offset - base))
 }
 
-/// Tensors that one section writes and another reads, placed after `base` so that those alive together do not overlap.
-fn composites(graph: &Graph, sections: &[&[OpId]], base: u64) -> Option<(IndexMap<ValueId, Composite>, u64)> {
+/// Tensors that one section writes and another reads, placed after `base` so that those alive together do not overlap. An output
+/// is read where it was written, unless it is `streamed` or rounded on the way.
+fn composites(
+    graph: &Graph,
+    sections: &[&[OpId]],
+    base: u64,
+    streamed: bool,
+) -> Option<(IndexMap<ValueId, Composite>, u64)> {
+    let as_it_is =
+        |v: ValueId| !streamed && graph.outputs.iter().any(|o| o.value == v && o.ty.element == Element::F32);
     let home: HashMap<OpId, usize> =
         sections.iter().enumerate().flat_map(|(s, ops)| ops.iter().map(move |&op| (op, s))).collect();
     let consumers = graph.consumers();
@@ -180,20 +211,33 @@ fn composites(graph: &Graph, sections: &[&[OpId]], base: u64) -> Option<(IndexMa
         let value = graph.ops[op].output;
         let readers = consumers.get(&value).map_or(&[][..], Vec::as_slice);
         let last = readers.iter().filter_map(|r| home.get(r)).copied().max();
-        let crosses = is_reduction(graph, op) || last.is_some_and(|l| l > s);
-        if crosses && !graph.is_output(value) {
+        let crosses = last.is_some_and(|l| l > s) || (is_reduction(graph, op) && !graph.is_output(value));
+        if crosses && !as_it_is(value) {
             let sizes = graph.sizes(value)?;
             let lanes = lanes(sizes[1]);
             let bytes = tensor_bytes(sizes, lanes)?.checked_next_multiple_of(ALIGNMENT)?;
             let live = [s as u32, last.unwrap_or(s) as u32];
-            composites.insert(value, Composite { lanes, offset: 0, bytes, live });
+            composites.insert(value, Composite { lanes, offset: 0, bytes, live, spilled: false });
         }
     }
-    let live: Vec<_> = composites.values().map(|c| c.live.map(|s| s as usize)).collect();
-    let bytes: Vec<_> = composites.values().map(|c| c.bytes).collect();
+    let end = place_composites(&mut composites, base)?;
+    Some((composites, end))
+}
+
+/// Places the composites that stay in memory after `base`, and gives the end of the last.
+fn place_composites(composites: &mut IndexMap<ValueId, Composite>, base: u64) -> Option<u64> {
+    let mut kept: Vec<&mut Composite> = Vec::new();
+    for composite in composites.values_mut() {
+        composite.offset = 0;
+        if !composite.spilled {
+            kept.push(composite);
+        }
+    }
+    let live: Vec<_> = kept.iter().map(|c| c.live.map(|s| s as usize)).collect();
+    let bytes: Vec<_> = kept.iter().map(|c| c.bytes).collect();
     let (offsets, end) = place(&live, &bytes);
-    for (composite, offset) in composites.values_mut().zip(offsets) {
+    for (composite, offset) in kept.into_iter().zip(offsets) {
         composite.offset = base.checked_add(offset)?;
     }
-    Some((composites, base.checked_add(end)?))
+    base.checked_add(end)
 }

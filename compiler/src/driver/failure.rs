@@ -111,6 +111,7 @@ pub fn engine_failure(error: &EngineError) -> Failure {
         EngineError::Memory { .. } => Code::E0906,
         EngineError::Weights(_) => Code::E0403,
         EngineError::Compile(_) => Code::E0905,
+        EngineError::Window(_) | EngineError::Spill(_) => Code::E0902,
         EngineError::Cancelled => Code::E0901,
         EngineError::Length { .. } | EngineError::Panic { .. } => Code::E0908,
     };

@@ -8,7 +8,7 @@ use zellige_grammar::{Code, Diagnostic, Span};
 use super::bind::undetermined;
 use super::expander::Expander;
 use super::value::Value;
-use crate::base::{Dim, Shape, TensorType};
+use crate::base::{Dim, Element, Shape, TensorType};
 use crate::ir::Exact;
 
 /// Largest size along an axis. Coordinates have 64 bits, and are multiplied with strides.
@@ -113,7 +113,7 @@ impl<'a> Expander<'a> {
 
     /// A type, if there is nothing wrong with it.
     fn declared_type(&mut self, ty: &Declared) -> Option<TensorType> {
-        let element = self.is_f32(ty);
+        let element = self.element(ty);
         let dims: Vec<_> = ty.dims.iter().map(|dim| self.declared_dim(dim)).collect();
         let Ok([n, c, h, w]) = <[Option<Dim>; 4]>::try_from(dims) else {
             self.error(
@@ -127,27 +127,26 @@ impl<'a> Expander<'a> {
             return None;
         };
         let shape = Shape { n: n?, c: c?, h: h?, w: w? };
-        element.then(|| TensorType::f32(shape))
+        element.map(|element| TensorType { element, shape })
     }
 
-    fn is_f32(&mut self, ty: &Declared) -> bool {
+    fn element(&mut self, ty: &Declared) -> Option<Element> {
         let name = ty.dtype.value.as_str();
         let problem = match name {
-            "f32" => return true,
-            "u8" | "u16" => Diagnostic::error(Code::E0310, format!("`{name}` is not supported yet"))
-                .label(ty.dtype.span, "not supported")
-                .hint("declare it `f32`; files with integers are converted when they are read and written"),
+            "f32" => return Some(Element::F32),
+            "u8" => return Some(Element::U8),
+            "u16" => return Some(Element::U16),
             "float" | "float32" | "fp32" | "f64" | "double" | "f16" | "half" | "bf16" => {
                 Diagnostic::error(Code::E0310, format!("there is no element type `{name}`"))
                     .label(ty.dtype.span, "unknown type")
                     .hint("arithmetic is `f32` throughout")
             }
             _ => Diagnostic::error(Code::E0310, format!("there is no element type `{name}`"))
-                .label(ty.dtype.span, "expected `f32`")
-                .maybe_hint(did_you_mean(name, ["f32"])),
+                .label(ty.dtype.span, "expected `f32`, `u8` or `u16`")
+                .maybe_hint(did_you_mean(name, ["f32", "u8", "u16"])),
         };
         self.error(problem);
-        false
+        None
     }
 
     /// A size in a declared type.

@@ -209,6 +209,8 @@ pub struct Device {
     pub arena_bytes: u64,
     /// Bytes of the model's inputs and outputs.
     pub border_bytes: u64,
+    /// Whether those are read and written window by window, since there is no room for them.
+    pub streamed: bool,
 }
 
 /// A tensor in device memory that a section's tiles are stitched into.
@@ -223,6 +225,9 @@ pub struct Composite {
     pub bytes: u64,
     /// First and last section that use it.
     pub live: [u32; 2],
+    /// Whether it lies in a temporary file, since there is no room for it; its offset is 0 then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub spilled: bool,
 }
 
 impl Section {

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Cuts are forced where an op reads the result of a reduction; elsewhere the planner weighs recomputed halos against traffic
-//! ([`crate::analysis::planner`]). A plan that does not fit the memory budget is replaced by the one with the smallest
-//! boundary tensors, and refused if that does not fit either.
+//! ([`crate::analysis::planner`]). Where the tensors at boundaries do not fit the memory budget, inputs and outputs are streamed and
+//! the largest boundary tensors spilled to files, or a plan with smaller ones is taken, whichever is modelled to be faster.
 
 use indexmap::IndexMap;
 use zellige_grammar::{Code, Diagnostic};
@@ -17,6 +17,9 @@ use crate::analysis::device::{self, DevicePlan};
 use crate::analysis::planner::{self, Choice, Objective, PlanError, Wishes};
 use crate::base::OpId;
 use crate::ir::{Graph, Section, Sections};
+
+/// Bytes a second to and from temporary files.
+const SPILL_BANDWIDTH: f64 = 1e9;
 
 pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagnostic>> {
     let graph = super::graph(module, "section-cut")?;
@@ -81,15 +84,21 @@ fn plan(graph: &Graph, options: &Options) -> Result<Vec<Choice>, Vec<Diagnostic>
         planner::plan(graph, &options.target, &wishes, objective)
             .map_err(|e| vec![refuse_sram(graph, options, &e)])
     };
+    let memory = options.target.memory;
     let fast = choices(Objective::Time)?;
-    if device_plan(graph, &fast)?.total() <= options.target.memory {
+    let of_fast = device_plan(graph, &fast, memory)?;
+    if of_fast.total() <= memory && of_fast.spilled_bytes() == 0 {
         return Ok(fast);
     }
     let small = choices(Objective::Memory)?;
-    let needed = device_plan(graph, &small)?.total();
-    if needed <= options.target.memory {
+    let of_small = device_plan(graph, &small, memory)?;
+    if of_fast.total() <= memory && seconds(&fast, &of_fast) <= seconds(&small, &of_small) {
+        return Ok(fast);
+    }
+    if of_small.total() <= memory {
         return Ok(small);
     }
+    let needed = device_plan(graph, &small, 0)?.total();
     let message = format!(
         "the tensors in device memory take {}, and `--memory` is {}",
         bytes(needed),
@@ -98,7 +107,7 @@ fn plan(graph: &Graph, options: &Options) -> Result<Vec<Choice>, Vec<Diagnostic>
     Err(vec![
         Diagnostic::error(Code::E0702, message)
             .hint(format!("the smallest that would do is `--memory {needed}`"))
-            .note("inputs, outputs, packed weights and the tensors at section boundaries count"),
+            .note("packed weights and accumulators count; larger tensors would lie in files"),
     ])
 }
 
@@ -113,9 +122,15 @@ fn wishes(options: &Options) -> Wishes {
     }
 }
 
-fn device_plan(graph: &Graph, choices: &[Choice]) -> Result<DevicePlan, Vec<Diagnostic>> {
+/// Modelled time, with what writing and reading spilled tensors takes.
+fn seconds(choices: &[Choice], device: &DevicePlan) -> f64 {
+    let modelled: f64 = choices.iter().map(|c| c.cost.seconds).sum();
+    modelled + 2.0 * device.spilled_bytes() as f64 / SPILL_BANDWIDTH
+}
+
+fn device_plan(graph: &Graph, choices: &[Choice], memory: u64) -> Result<DevicePlan, Vec<Diagnostic>> {
     let ops: Vec<&[OpId]> = choices.iter().map(|c| c.ops.as_slice()).collect();
-    device::plan(graph, &ops).ok_or_else(|| {
+    device::plan(graph, &ops, memory).ok_or_else(|| {
         vec![Diagnostic::error(Code::E0702, "the tensors in device memory take more than 2^64 bytes")]
     })
 }
@@ -162,5 +177,5 @@ pub(super) fn smallest_budgets(graph: &Graph, options: &Options) -> Option<[u64;
     let wishes = wishes(options);
     let sram = planner::smallest_sram(graph, &options.target, &wishes);
     let small = planner::plan(graph, &options.target, &wishes, Objective::Memory).ok()?;
-    Some([sram, device_plan(graph, &small).ok()?.total()])
+    Some([sram, device_plan(graph, &small, 0).ok()?.total()])
 }

@@ -1,11 +1,15 @@
 //! Device memory: composites, packed weights and accumulators, allocated and filled once.
 
+use std::path::Path;
 use std::slice;
+use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use super::EngineError;
 use super::allocation::Allocation;
 use super::bindings::{DeviceTensor, Tensors};
+use super::spill::Spill;
+use super::staging::Backing;
 use crate::exact::words;
 use crate::program::{Accumulator, AccumulatorId, Program, Role, Weight};
 use crate::weights;
@@ -16,7 +20,7 @@ pub(super) struct Device {
     /// Indexed by `WeightId`.
     weights: Vec<*const f32>,
     /// Indexed by `TensorId`; inputs and outputs are not bound yet.
-    tensors: Tensors,
+    tensors: Tensors<'static>,
     /// Indexed by `AccumulatorId`.
     accumulators: Vec<Sums>,
 }
@@ -28,8 +32,8 @@ unsafe impl Send for Device {}
 unsafe impl Sync for Device {}
 
 impl Device {
-    /// Allocates, packs the weights and clears the accumulators of a verified program.
-    pub(super) fn new(program: &Program, checked: bool) -> Result<Self, EngineError> {
+    /// Allocates, makes the files of spilled tensors, packs the weights and clears the accumulators of a verified program.
+    pub(super) fn new(program: &Program, checked: bool, spill: Option<&Path>) -> Result<Self, EngineError> {
         let failed = |bytes: u64| {
             move |source| EngineError::Memory { what: "composites, weights and accumulators", bytes, source }
         };
@@ -50,6 +54,10 @@ impl Device {
             match tensor.role {
                 Role::Composite(offset) => placed.bind(part(offset, tensor.bytes().unwrap_or(0))?.cast()),
                 Role::Constant(weight) => placed.bind(packed[weight.index()].cast_mut()),
+                Role::Spilled => {
+                    let spill = Spill::new(spill).map_err(EngineError::Spill)?;
+                    placed.back(Backing::Spilled(Arc::new(spill)));
+                }
                 Role::Input | Role::Output => {}
             }
             tensors.push(placed);
@@ -68,7 +76,7 @@ impl Device {
     }
 
     /// The tensors with inputs and outputs unbound.
-    pub(super) fn tensors(&self) -> &Tensors {
+    pub(super) fn tensors(&self) -> &Tensors<'static> {
         &self.tensors
     }
 

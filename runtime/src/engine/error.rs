@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use crate::io::IoError;
 use crate::jit::JitError;
 use crate::kernels::Isa;
 use crate::program::Dims;
@@ -84,6 +85,12 @@ pub enum EngineError {
         /// Values in the slice.
         found: usize,
     },
+    /// An input could not be read, or an output not written.
+    #[error(transparent)]
+    Window(IoError),
+    /// A temporary file for a tensor that memory has no room for.
+    #[error("a temporary file for a section boundary: {0}")]
+    Spill(io::Error),
     /// The caller asked to stop.
     #[error("cancelled")]
     Cancelled,

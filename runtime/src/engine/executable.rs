@@ -1,17 +1,19 @@
 //! Programs made ready to run.
 
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
+use super::bindings::Tensors;
 use super::device::Device;
 use super::kernels;
 use super::run::{self, Control};
 use super::section::PreparedSection;
 use super::stats::ProcessMemory;
 use super::worker::{Shared, Worker, sram_bytes};
-use super::{ArrayView, ArrayViewMut, EngineError, RunStats, SectionStats};
+use super::{ArrayView, ArrayViewMut, EngineError, Input, Output, RunStats, SectionStats};
 use crate::kernels::Isa;
 use crate::program::Program;
 use crate::program::verify::{Limits, verify};
@@ -42,6 +44,8 @@ pub struct Options {
     pub profile: bool,
     /// What a program may ask for; anything if not given.
     pub limits: Option<Limits>,
+    /// Folder of the temporary files for tensors that memory has no room for; the system's if not given.
+    pub spill: Option<PathBuf>,
 }
 
 const UNLIMITED: Limits = Limits { sram_bytes: u64::MAX, device_bytes: u64::MAX, work: None };
@@ -71,8 +75,8 @@ impl Executable {
         }
         let mut kernels = kernels::prepare(&program, options.engine, isa)?.into_iter();
         let sections: Vec<_> =
-            program.sections.iter().map(|s| PreparedSection::new(s, &mut kernels)).collect();
-        let device = Device::new(&program, options.checked)?;
+            program.sections.iter().map(|s| PreparedSection::new(&program, s, &mut kernels)).collect();
+        let device = Device::new(&program, options.checked, options.spill.as_deref())?;
         let scratch = sections.iter().map(PreparedSection::scratch).max().unwrap_or(0);
         let worker = || Worker::new(&program, &sections, options.checked, options.profile);
         let workers = (0..threads(options)).map(|_| worker()).collect::<Result<_, _>>()?;
@@ -104,11 +108,30 @@ impl Executable {
         outputs: &mut [(&str, ArrayViewMut<'_>)],
         control: &Control<'_>,
     ) -> Result<RunStats, EngineError> {
+        let inputs: Vec<_> = inputs.iter().map(|(name, array)| (*name, Input::Array(*array))).collect();
+        let outputs = outputs.iter_mut().map(|(name, array)| {
+            (*name, Output::Array(ArrayViewMut { dims: array.dims, data: &mut *array.data }))
+        });
+        self.run_windows(&inputs, &mut outputs.collect::<Vec<_>>(), control)
+    }
+
+    /// As [`Self::run`], where inputs may be read and outputs be written window by window.
+    pub fn run_windows<'a>(
+        &'a mut self,
+        inputs: &[(&str, Input<'a>)],
+        outputs: &mut [(&str, Output<'a>)],
+        control: &Control<'_>,
+    ) -> Result<RunStats, EngineError> {
         let before = ProcessMemory::now();
         let start = Instant::now();
-        let mut tensors = self.device.tensors().clone();
+        let mut tensors: Tensors<'a> = self.device.tensors().clone();
         tensors.bind(&self.program, inputs, outputs)?;
-        self.workers.iter_mut().for_each(Worker::reset);
+        let window = self.sections.iter().zip(&self.program.sections);
+        let window = window.map(|(prepared, s)| prepared.window_len(s, &tensors)).max().unwrap_or(0);
+        for worker in &mut self.workers {
+            worker.reset();
+            worker.reserve_window(window)?;
+        }
         let shared = Shared {
             program: &self.program,
             sections: &self.sections,

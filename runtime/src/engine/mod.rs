@@ -17,6 +17,8 @@ mod kernels;
 mod reduce;
 mod run;
 mod section;
+mod spill;
+mod staging;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -24,7 +26,7 @@ mod transfer;
 mod worker;
 
 pub use crate::kernels::{Isa, UnknownIsa};
-pub use array::{ArrayView, ArrayViewMut};
+pub use array::{ArrayView, ArrayViewMut, Input, Output};
 pub use error::{EngineError, Side};
 pub use executable::{EngineKind, Executable, Options};
 pub use run::{Control, Progress};

@@ -1,31 +1,39 @@
 //! What `reduce` does: finishes statistics and writes them.
 
-use super::transfer::canonical;
 use super::worker::Shared;
+use super::{EngineError, staging};
 use crate::exact::{statistic, words};
+use crate::memory::View;
 use crate::program::instr::Reduce;
+use crate::program::{Interval, Region};
 
 /// Finishes the statistic of each group of channels of an accumulator, and writes it for each channel of the group.
 ///
 /// # Safety
 ///
 /// The program was verified, its tensors are bound, and nobody else uses the tensor or fills the accumulator.
-pub(super) unsafe fn reduce(shared: Shared<'_>, instr: &Reduce) {
+pub(super) unsafe fn reduce(shared: Shared<'_>, instr: &Reduce) -> Result<(), EngineError> {
     let accumulator = &shared.program.accumulators[instr.acc.index()];
     let kind = accumulator.kind;
     let [rows, cols] = accumulator.extent;
+    let tensor = shared.tensors.get(instr.dst);
+    let element = shared.program.tensors[instr.dst.index()].element;
     let group = instr.group as usize;
+    let pixel = Interval::new(0, 1);
+    let size = (accumulator.channels as usize).next_multiple_of(16);
+    let (mut values, mut window) = (vec![0.0; size], vec![0.0; size]);
     for image in 0..accumulator.images {
-        let dst = shared.tensors.image(instr.dst, image);
         let gathered = shared.device.gathered(instr.acc, image);
-        for (g, channels) in gathered.chunks_exact(words(kind) * group).enumerate() {
-            let value = canonical(statistic(instr.statistic, kind, channels, (rows * cols) as f64));
-            for c in g * group..(g + 1) * group {
-                let c = c as i64;
-                let at = c / dst.lanes * dst.block_stride + c % dst.lanes;
-                // SAFETY: the tensor is `[images, channels, 1, 1]`, so the element is the block's only pixel.
-                unsafe { dst.ptr.offset(at as isize).write(value) };
-            }
+        let groups = gathered.chunks_exact(words(kind) * group);
+        for (slots, channels) in values.chunks_mut(group).zip(groups) {
+            slots.fill(statistic(instr.statistic, kind, channels, (rows * cols) as f64));
         }
+        let mut view = View::new(accumulator.channels, 1, [1, 1], Region { y: pixel, x: pixel });
+        view.ptr = values.as_mut_ptr();
+        view.place_rows(pixel, pixel, pixel);
+        view.place_columns(pixel, pixel);
+        // SAFETY: the view holds a pixel of as many channels as the tensor, which is `[images, channels, 1, 1]`.
+        unsafe { staging::store(tensor, image, &view, element, &mut window) }?;
     }
+    Ok(())
 }

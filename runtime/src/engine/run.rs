@@ -154,14 +154,14 @@ impl Run<'_> {
             }
             let section = &self.shared.program.sections[s];
             if prepared.tiles_per_job == 1 {
-                self.tile(s, TileIndex::in_raster_order(section, n), worker, progress);
+                self.tile(s, TileIndex::in_raster_order(section, n), worker, progress)?;
                 continue;
             }
             for y in 0..prepared.tiles_per_job {
                 if self.is_cancelled() {
                     return Err(EngineError::Cancelled);
                 }
-                self.tile(s, TileIndex::in_strip(section, n, y), worker, progress);
+                self.tile(s, TileIndex::in_strip(section, n, y), worker, progress)?;
             }
         }
         Ok(())
@@ -171,12 +171,19 @@ impl Run<'_> {
         self.cancel.is_some_and(|c| c.load(Relaxed))
     }
 
-    fn tile(&self, s: usize, tile: TileIndex, worker: &mut Worker, progress: Option<&dyn Fn(Progress)>) {
+    fn tile(
+        &self,
+        s: usize,
+        tile: TileIndex,
+        worker: &mut Worker,
+        progress: Option<&dyn Fn(Progress)>,
+    ) -> Result<(), EngineError> {
         // SAFETY: `run`'s caller promises a verified program and bound tensors; the counter gives each job to one thread alone,
         // which runs its tiles in order, and barriers keep sections apart.
-        unsafe { worker.run_tile(self.shared, s, tile) };
+        unsafe { worker.run_tile(self.shared, s, tile) }?;
         self.done.fetch_add(1, Relaxed);
         self.report(s, progress);
+        Ok(())
     }
 
     /// After all tiles of a section: the other workers wait at the next barrier, or have ended.
@@ -186,7 +193,7 @@ impl Run<'_> {
         }
         for instr in &self.shared.program.sections[s].end {
             // SAFETY: `run`'s caller promises a verified program and bound tensors; nobody else writes meanwhile.
-            unsafe { reduce::reduce(self.shared, instr) };
+            unsafe { reduce::reduce(self.shared, instr) }?;
         }
         self.report(s, progress);
         Ok(())

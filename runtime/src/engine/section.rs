@@ -1,14 +1,16 @@
 //! Sections made ready to run.
 
+use super::bindings::Tensors;
+use super::staging::window_len;
 use crate::memory::{Kernel, View};
-use crate::program::{AccumulatorId, Axis, BufferId, Instr, Section, TensorId};
+use crate::program::{AccumulatorId, Axis, BufferId, Element, Instr, Program, Section, TensorId};
 
 /// An instruction made ready to run.
 pub(super) enum Action {
     /// Device memory to buffer.
     Load { dst: BufferId, src: TensorId },
     /// Buffer to device memory.
-    Store { dst: TensorId, src: BufferId },
+    Store { dst: TensorId, src: BufferId, element: Element },
     /// Buffer to accumulator.
     Accumulate { acc: AccumulatorId, src: BufferId },
     /// Buffers to buffer.
@@ -29,10 +31,17 @@ pub(super) struct PreparedSection {
 
 impl PreparedSection {
     /// A verified section; `kernels` gives those of its compute instructions, in their order.
-    pub(super) fn new(section: &Section, kernels: &mut impl Iterator<Item = Box<dyn Kernel>>) -> Self {
+    pub(super) fn new(
+        program: &Program,
+        section: &Section,
+        kernels: &mut impl Iterator<Item = Box<dyn Kernel>>,
+    ) -> Self {
         let mut action = |instr: &Instr| match instr {
             Instr::Load(i) => Some(Action::Load { dst: i.dst, src: i.src }),
-            Instr::Store(i) => Some(Action::Store { dst: i.dst, src: i.src }),
+            Instr::Store(i) => {
+                let element = program.tensors[i.dst.index()].element;
+                Some(Action::Store { dst: i.dst, src: i.src, element })
+            }
             Instr::Accumulate(i) => Some(Action::Accumulate { acc: i.acc, src: i.src }),
             _ => kernels.next().map(Action::Compute),
         };
@@ -45,6 +54,17 @@ impl PreparedSection {
         let tiles = section.images.saturating_mul(section.y.steps).saturating_mul(section.x.steps);
         let tiles_per_job = if section.has_rings() { section.y.steps.max(1) } else { 1 };
         Self { actions, tiles, tiles_per_job, accumulators }
+    }
+
+    /// f32s of the largest window through which a tensor that lies in a file is loaded or stored.
+    pub(super) fn window_len(&self, section: &Section, tensors: &Tensors<'_>) -> usize {
+        let of = |action: &Action| match action {
+            Action::Load { dst: buffer, src: tensor } | Action::Store { dst: tensor, src: buffer, .. } => {
+                window_len(tensors.get(*tensor), &section.buffers[buffer.index()])
+            }
+            Action::Accumulate { .. } | Action::Compute(_) => 0,
+        };
+        self.actions.iter().map(of).max().unwrap_or(0)
     }
 
     /// Number of jobs: what may run in any order, on any worker.

@@ -1,7 +1,7 @@
 //! What `load` and `store` do: copies between device tensors and tile buffers, whatever the lanes of either.
 
 use crate::memory::View;
-use crate::program::{Interval, Region};
+use crate::program::{Element, Interval, Region};
 
 /// Pixels whose channels are interleaved or separated at a time: 64 × 16 lanes stay in the first cache level.
 const CHUNK: i64 = 64;
@@ -28,14 +28,37 @@ pub(super) unsafe fn load(dst: &View, src: &View) {
     }
 }
 
-/// Writes the part of the buffer `src` that the tile owns into the tensor `dst`, NaNs canonical.
+/// Writes the part of the buffer `src` that the tile owns into the tensor `dst`, NaNs canonical, as values of its type.
 ///
 /// # Safety
 ///
 /// As for [`load`], with both views covering `src.owned`.
-pub(super) unsafe fn store(dst: &View, src: &View) {
+pub(super) unsafe fn store(dst: &View, src: &View, element: Element) {
     // SAFETY: `src.owned` is inside what both views cover.
-    unsafe { copy::<true>(dst, src, src.owned) };
+    unsafe {
+        copy::<true>(dst, src, src.owned);
+        if let Some(max) = element.max() {
+            quantize(dst, src.owned, max);
+        }
+    }
+}
+
+/// Makes the values of a region whole numbers from 0 to `max`.
+///
+/// # Safety
+///
+/// `dst` covers the region, and nobody else uses it.
+unsafe fn quantize(dst: &View, region: Region, max: f32) {
+    for (c, y) in (0..dst.channels).flat_map(|c| (region.y.start..region.y.end).map(move |y| (c, y))) {
+        for x in region.x.start..region.x.end {
+            // SAFETY: the caller's promise.
+            unsafe {
+                let value = element(dst, c, y, x);
+                // A NaN is neither above nor below, and `max` takes the number.
+                *value = value.read().max(0.0).min(max).round_ties_even();
+            }
+        }
+    }
 }
 
 /// Where element `(c, y, x)` lies.
@@ -276,7 +299,7 @@ mod tests {
             // SAFETY: the pixel is in the buffer.
             unsafe { *element(&src.view, 4, 4, 5) = f32::from_bits(0xffc1_2345) };
             // SAFETY: both views are over vectors of their sizes.
-            unsafe { store(&dst.view, &src.view) };
+            unsafe { store(&dst.view, &src.view, Element::F32) };
             assert_eq!(get(&dst, 4, 4, 5).to_bits(), 0x7fc0_0000);
             assert_eq!(get(&dst, 4, 4, 4), -7.0);
             assert_eq!(get(&dst, 4, 5, 4), value(4, 5, 4));

@@ -7,7 +7,7 @@ use super::allocation::Allocation;
 use super::bindings::Tensors;
 use super::device::Device;
 use super::section::{Action, PreparedSection, TileIndex, place_columns, place_rows};
-use super::{EngineError, transfer};
+use super::{EngineError, staging};
 use crate::exact;
 use crate::memory::{Tile, View};
 use crate::program::{Buffer, Program, Section};
@@ -18,7 +18,7 @@ pub(super) struct Shared<'a> {
     pub(super) program: &'a Program,
     pub(super) sections: &'a [PreparedSection],
     pub(super) device: &'a Device,
-    pub(super) tensors: &'a Tensors,
+    pub(super) tensors: &'a Tensors<'a>,
     /// Whether buffers forget their contents before each tile.
     pub(super) checked: bool,
 }
@@ -28,6 +28,8 @@ pub(super) struct Worker {
     /// What `sections` points into.
     _memory: Allocation,
     sections: Vec<SectionState>,
+    /// The window through which tensors that lie in files are loaded and stored.
+    window: Vec<f32>,
 }
 
 // SAFETY: the pointers lead into the worker's own memory, which does not move.
@@ -62,12 +64,25 @@ impl Worker {
             .map(|(section, prepared)| SectionState::new(section, prepared.scratch(), &mut memory, profile))
             .collect::<io::Result<_>>()
             .map_err(failed)?;
-        Ok(Self { _memory: memory, sections })
+        Ok(Self { _memory: memory, sections, window: Vec::new() })
     }
 
     /// Forgets the times of the last run.
     pub(super) fn reset(&mut self) {
         self.sections.iter_mut().for_each(|s| s.times.fill(0));
+    }
+
+    /// Makes room for windows of `len` f32s.
+    pub(super) fn reserve_window(&mut self, len: usize) -> Result<(), EngineError> {
+        let more = len.saturating_sub(self.window.len());
+        let failed = |_| EngineError::Memory {
+            what: "a window of an input or output",
+            bytes: len as u64 * 4,
+            source: io::ErrorKind::OutOfMemory.into(),
+        };
+        self.window.try_reserve_exact(more).map_err(failed)?;
+        self.window.resize(len, 0.0);
+        Ok(())
     }
 
     /// Nanoseconds spent in each instruction of section `s`.
@@ -82,7 +97,12 @@ impl Worker {
     /// The program was verified, `tile` is one of the section, the tensors are bound to memory of their sizes, and no other
     /// thread runs the same tile, or another section, at the same time. Where the section has rings, the tile run before was
     /// the one above, unless this is the first of its strip.
-    pub(super) unsafe fn run_tile(&mut self, shared: Shared<'_>, s: usize, tile: TileIndex) {
+    pub(super) unsafe fn run_tile(
+        &mut self,
+        shared: Shared<'_>,
+        s: usize,
+        tile: TileIndex,
+    ) -> Result<(), EngineError> {
         let (section, prepared) = (&shared.program.sections[s], &shared.sections[s]);
         let state = &mut self.sections[s];
         state.place(section, tile);
@@ -94,11 +114,12 @@ impl Worker {
         for (k, action) in prepared.actions.iter().enumerate() {
             let start = (!state.times.is_empty()).then(Instant::now);
             // SAFETY: the views are this tile's, over buffers of this worker; the rest is promised by the caller.
-            unsafe { run_action(shared, action, tile.image, &state.views, scratch) };
+            unsafe { run_action(shared, action, tile.image, &state.views, scratch, &mut self.window) }?;
             if let Some(start) = start {
                 state.times[k] += start.elapsed().as_nanos() as u64;
             }
         }
+        Ok(())
     }
 }
 
@@ -140,28 +161,38 @@ impl SectionState {
 ///
 /// `views` are those of one tile of a verified program, over buffers that no other thread uses; the tensors are bound; and
 /// tiles that run at the same time are of the same section.
-unsafe fn run_action(shared: Shared<'_>, action: &Action, image: u64, views: &[View], scratch: &mut [f32]) {
+unsafe fn run_action(
+    shared: Shared<'_>,
+    action: &Action,
+    image: u64,
+    views: &[View],
+    scratch: &mut [f32],
+    window: &mut [f32],
+) -> Result<(), EngineError> {
     match action {
         Action::Load { dst, src } => {
             // SAFETY: the verifier has found the valid part of `dst` to be inside the tensor, and that no tile of the section
             // writes the tensor.
-            unsafe { transfer::load(&views[dst.index()], &shared.tensors.image(*src, image)) }
+            unsafe { staging::load(&views[dst.index()], shared.tensors.get(*src), image, window) }
         }
-        Action::Store { dst, src } => {
+        Action::Store { dst, src, element } => {
             // SAFETY: the verifier has found the owned part of `src` to be inside buffer and tensor, and disjoint from that of
             // any other tile.
-            unsafe { transfer::store(&shared.tensors.image(*dst, image), &views[src.index()]) }
+            let src = &views[src.index()];
+            unsafe { staging::store(shared.tensors.get(*dst), image, src, *element, window) }
         }
         Action::Accumulate { acc, src } => {
             let kind = shared.program.accumulators[acc.index()].kind;
             let gathered = shared.device.gathered(*acc, image);
             // SAFETY: the verifier has found the owned part of `src` to be inside the buffer, and written by the body.
-            unsafe { exact::accumulate(&views[src.index()], kind, gathered) }
+            unsafe { exact::accumulate(&views[src.index()], kind, gathered) };
+            Ok(())
         }
         Action::Compute(kernel) => {
             let tile = Tile { views, weights: shared.device.weights() };
             // SAFETY: the program was verified and the views are one tile's, as the caller promises.
-            unsafe { kernel.run(&tile, scratch) }
+            unsafe { kernel.run(&tile, scratch) };
+            Ok(())
         }
     }
 }

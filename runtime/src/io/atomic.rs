@@ -1,85 +1,127 @@
 //! Files that appear complete or not at all.
+//!
+//! A file is written under no name, or a temporary one ([`temporary`](super::temporary)), flushed to the disk, and only then
+//! given its final name, in one step. So whatever happens before (a full disk, an error, a panic, `kill -9`, a loss of power),
+//! what stood there before still does; and what a disk says late, as remote ones do, is heard in time. Nothing is written
+//! through a mapping, where a full disk would be a signal and not an error.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{File, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
-
-use tempfile::{Builder, NamedTempFile};
+use std::path::{Path, PathBuf};
 
 use super::IoError;
+use super::temporary::Temporary;
 
-/// Writes a file by way of a temporary name in the same directory, which becomes `path` once `write` has succeeded. If it fails
-/// or panics, the temporary file is removed, and what was there before stays.
+/// A file in the making: it appears under its name when it is committed, and never if it is dropped before.
 ///
 /// A link is followed; what is there but is not a file (a device, a pipe) is written directly.
+pub struct NewFile {
+    /// As the caller knows it.
+    path: PathBuf,
+    state: State,
+}
+
+enum State {
+    Direct(File),
+    Temporary { temporary: Temporary, target: PathBuf, permissions: Option<Permissions> },
+}
+
+impl NewFile {
+    /// Begins a file.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such folder, it may not be written, or a folder has that name.
+    pub fn create(path: &Path) -> Result<Self, IoError> {
+        let state = begin(path).map_err(|e| IoError::from(e).in_file(path))?;
+        Ok(Self { path: path.to_owned(), state })
+    }
+
+    /// What the contents are written to.
+    pub fn file(&self) -> &File {
+        match &self.state {
+            State::Direct(file) => file,
+            State::Temporary { temporary, .. } => temporary.file(),
+        }
+    }
+
+    /// Gives the file its name, in the place of what has it; it keeps the permissions of that.
+    ///
+    /// # Errors
+    ///
+    /// If the contents cannot reach the disk, or the name cannot be given. Then the file is gone.
+    pub fn commit(self) -> Result<(), IoError> {
+        finish(self.state).map_err(|e| IoError::from(e).in_file(&self.path))
+    }
+
+    /// Writes the contents by way of a buffer.
+    pub(super) fn fill<T>(
+        &self,
+        write: impl FnOnce(&mut BufWriter<&File>) -> Result<T, IoError>,
+    ) -> Result<T, IoError> {
+        let mut writer = BufWriter::with_capacity(1 << 16, self.file());
+        let written = write(&mut writer).and_then(|value| {
+            writer.flush()?;
+            Ok(value)
+        });
+        // A buffer that could not be written is not tried again when it is dropped.
+        let _ = writer.into_parts();
+        written.map_err(|e| e.in_file(&self.path))
+    }
+}
+
+fn begin(path: &Path) -> io::Result<State> {
+    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let old = target.metadata().ok();
+    match old {
+        Some(old) if old.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Some(old) if !old.is_file() => Ok(State::Direct(File::options().write(true).open(target)?)),
+        old => {
+            let temporary = Temporary::beside(&target)?;
+            Ok(State::Temporary { temporary, target, permissions: old.map(|old| old.permissions()) })
+        }
+    }
+}
+
+fn finish(state: State) -> io::Result<()> {
+    let State::Temporary { temporary, target, permissions } = state else { return Ok(()) };
+    if let Some(permissions) = permissions {
+        temporary.file().set_permissions(permissions)?;
+    }
+    match temporary.file().sync_data() {
+        // There are file systems that have nothing to flush to.
+        Err(error) if !matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+            return Err(error);
+        }
+        _ => {}
+    }
+    temporary.persist(&target)
+}
+
+/// Writes a file that appears once `write` has succeeded, and not at all if it fails or panics.
 pub fn write_atomically<T>(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<&File>) -> Result<T, IoError>,
 ) -> Result<T, IoError> {
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let old = target.metadata().ok();
-    let written = match &old {
-        Some(metadata) if !metadata.is_file() => write_directly(&target, write),
-        _ => write_and_rename(&target, old.as_ref(), write),
-    };
-    written.map_err(|e| e.in_file(path))
+    let file = NewFile::create(path)?;
+    let value = file.fill(write)?;
+    file.commit()?;
+    Ok(value)
 }
 
-/// Whether [`write_atomically`] could begin: to be asked before long work, lest it be in vain.
+/// Whether a [`NewFile`] could begin: to be asked before long work, lest it be in vain.
 pub fn can_write(path: &Path) -> Result<(), IoError> {
-    let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let probed = match target.metadata() {
-        Ok(metadata) if metadata.is_dir() => Err(io::Error::from(io::ErrorKind::IsADirectory)),
+    match path.metadata() {
         // To open a pipe would wait for its reader.
-        Ok(metadata) if !metadata.is_file() => Ok(()),
-        _ => temporary_beside(&target).map(drop),
-    };
-    probed.map_err(|e| IoError::from(e).in_file(path))
-}
-
-fn write_directly<T>(
-    target: &Path,
-    write: impl FnOnce(&mut BufWriter<&File>) -> Result<T, IoError>,
-) -> Result<T, IoError> {
-    write_buffered(&File::options().write(true).open(target)?, write)
-}
-
-fn write_and_rename<T>(
-    target: &Path,
-    old: Option<&Metadata>,
-    write: impl FnOnce(&mut BufWriter<&File>) -> Result<T, IoError>,
-) -> Result<T, IoError> {
-    let temporary = temporary_beside(target)?;
-    let value = write_buffered(temporary.as_file(), write)?;
-    if let Some(old) = old {
-        fs::set_permissions(temporary.path(), old.permissions())?;
+        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => Ok(()),
+        _ => NewFile::create(path).map(drop),
     }
-    temporary.persist(target).map_err(|e| e.error)?;
-    Ok(value)
-}
-
-fn temporary_beside(target: &Path) -> io::Result<NamedTempFile> {
-    let directory = target.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = Builder::new();
-    builder.prefix(".zellige-");
-    // Temporary files are private by default; this one is to be like any other, as the umask says.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(directory)
-}
-
-fn write_buffered<T>(
-    file: &File,
-    write: impl FnOnce(&mut BufWriter<&File>) -> Result<T, IoError>,
-) -> Result<T, IoError> {
-    let mut writer = BufWriter::with_capacity(1 << 16, file);
-    let value = write(&mut writer)?;
-    writer.flush()?;
-    Ok(value)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn names(directory: &Path) -> Vec<String> {

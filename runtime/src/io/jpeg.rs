@@ -30,7 +30,11 @@ pub(super) fn read(file: impl Read, len: u64, options: &ReadOptions) -> Result<A
         Array::zeros(image_dims(info.width.into(), info.height.into(), options.channels), options.limit)?;
     let bytes = decoder.decode()?;
     for (y, bytes) in bytes.chunks_exact(usize::from(info.width) * per_pixel).enumerate() {
-        scatter(Samples { bytes, per_pixel, wide: false }, Place { y, first: 0, step: 1 }, &mut image);
+        scatter(
+            Samples { bytes, per_pixel, wide: false, whole: options.whole },
+            Place { y, first: 0, step: 1 },
+            &mut image,
+        );
     }
     Ok(image)
 }

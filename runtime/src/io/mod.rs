@@ -9,9 +9,12 @@ mod error;
 mod format;
 mod jpeg;
 mod npy;
+mod npy_windows;
 mod pixels;
 mod png;
 pub mod safetensors;
+mod temporary;
+mod window;
 
 use std::fs::File;
 use std::io::{BufReader, Write};
@@ -20,9 +23,11 @@ use std::path::Path;
 use crate::program::Dims;
 
 pub use array::Array;
-pub use atomic::{can_write, write_atomically};
+pub use atomic::{NewFile, can_write, write_atomically};
 pub use error::IoError;
 pub use format::Format;
+pub use npy_windows::{NpySink, NpySource};
+pub use window::{Window, WindowSink, WindowSource};
 
 /// The channels that an image is read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -39,13 +44,15 @@ pub enum Channels {
 pub struct ReadOptions {
     /// Channels of images; arrays are taken as they are.
     pub channels: Channels,
+    /// Whether samples of images are taken as the whole numbers that they are, and not scaled to 0..1.
+    pub whole: bool,
     /// Most bytes that the array may take.
     pub limit: u64,
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { channels: Channels::Rgb, limit: u64::MAX }
+        Self { channels: Channels::Rgb, whole: false, limit: u64::MAX }
     }
 }
 

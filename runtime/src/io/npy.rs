@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use super::array::elements;
 use super::{Array, Format, IoError, ReadOptions, write_values};
-use crate::program::Dims;
+use crate::program::{self, Dims};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// Longest header that is looked at; NumPy itself stops at 10,000 bytes.
@@ -19,7 +19,7 @@ pub(super) fn dims(mut file: impl Read, len: u64) -> Result<Dims, IoError> {
 
 /// Reads an array; `len` is the length of the file.
 pub(super) fn read(mut file: impl Read, len: u64, options: &ReadOptions) -> Result<Array, IoError> {
-    let Header { element, dims } = Header::read(&mut file, len)?;
+    let Header { element, dims, .. } = Header::read(&mut file, len)?;
     let mut array = Array::zeros(dims, options.limit)?;
     let mut bytes = [0; 1 << 13];
     let size = element.size();
@@ -33,8 +33,23 @@ pub(super) fn read(mut file: impl Read, len: u64, options: &ReadOptions) -> Resu
 
 /// Writes an array as f32 with four dimensions.
 pub(super) fn write(mut file: impl Write, array: &Array) -> Result<(), IoError> {
-    let Dims { n, c, h, w } = array.dims;
-    let dict = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({n}, {c}, {h}, {w}), }}");
+    write_header(&mut file, array.dims, program::Element::F32)?;
+    write_values(&mut file, &array.data)
+}
+
+/// Writes the header of an array with four dimensions, and gives its length.
+pub(super) fn write_header(
+    file: &mut impl Write,
+    dims: Dims,
+    element: program::Element,
+) -> Result<u64, IoError> {
+    let Dims { n, c, h, w } = dims;
+    let descr = match element {
+        program::Element::F32 => "<f4",
+        program::Element::U8 => "|u1",
+        program::Element::U16 => "<u2",
+    };
+    let dict = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({n}, {c}, {h}, {w}), }}");
     let preamble = MAGIC.len() + 2 + size_of::<u16>();
     let padded = (preamble + dict.len() + 1).next_multiple_of(ALIGNMENT) - preamble;
     file.write_all(MAGIC)?;
@@ -42,12 +57,12 @@ pub(super) fn write(mut file: impl Write, array: &Array) -> Result<(), IoError> 
     // Four numbers of 64 bits keep the header far below 64 KiB.
     file.write_all(&(padded as u16).to_le_bytes())?;
     writeln!(file, "{dict:<0$}", padded - 1)?;
-    write_values(&mut file, &array.data)
+    Ok((preamble + padded) as u64)
 }
 
 /// Types of elements that are read.
 #[derive(Clone, Copy)]
-enum Element {
+pub(super) enum Element {
     F32,
     F64,
     U8,
@@ -65,7 +80,7 @@ impl Element {
         }
     }
 
-    fn size(self) -> usize {
+    pub(super) fn size(self) -> usize {
         match self {
             Self::U8 => 1,
             Self::U16 => 2,
@@ -75,7 +90,7 @@ impl Element {
     }
 
     /// Converts as many values as there are in both.
-    fn convert(self, bytes: &[u8], values: &mut [f32]) {
+    pub(super) fn convert(self, bytes: &[u8], values: &mut [f32]) {
         match self {
             Self::F32 => each(bytes, values, f32::from_le_bytes),
             Self::F64 => each(bytes, values, |b| f64::from_le_bytes(b) as f32),
@@ -91,14 +106,17 @@ fn each<const N: usize>(bytes: &[u8], values: &mut [f32], value: impl Fn([u8; N]
     }
 }
 
-struct Header {
-    element: Element,
-    dims: Dims,
+/// What stands before the values.
+pub(super) struct Header {
+    pub(super) element: Element,
+    pub(super) dims: Dims,
+    /// Its own length in bytes.
+    pub(super) len: u64,
 }
 
 impl Header {
     /// Reads the header, and refuses more elements than the file can hold.
-    fn read(file: &mut impl Read, len: u64) -> Result<Self, IoError> {
+    pub(super) fn read(file: &mut impl Read, len: u64) -> Result<Self, IoError> {
         let preamble: [u8; 8] = bytes(file)?;
         if preamble[..6] != MAGIC[..] {
             return Err(IoError::Magic { expected: Format::Npy, found: None });
@@ -114,11 +132,11 @@ impl Header {
         let mut dict = vec![0; dict_len];
         file.read_exact(&mut dict)?;
         let dict = str::from_utf8(&dict).map_err(|_| IoError::malformed("the header is not text"))?;
-        let header = Dict::parse(dict)?.header()?;
+        let own = if preamble[6] == 1 { 10 } else { 12 } + dict_len as u64;
+        let header = Dict::parse(dict)?.header(own)?;
 
-        // The length of the preamble is at most 12, but a few bytes do not matter for a bound.
         let wanted = elements(header.dims).and_then(|n| n.checked_mul(header.element.size() as u64));
-        if wanted.is_none_or(|wanted| wanted > len.saturating_sub(dict_len as u64)) {
+        if wanted.is_none_or(|wanted| wanted > len.saturating_sub(own)) {
             return Err(IoError::Truncated);
         }
         Ok(header)
@@ -168,7 +186,7 @@ impl<'a> Dict<'a> {
         Some(())
     }
 
-    fn header(self) -> Result<Header, IoError> {
+    fn header(self, len: u64) -> Result<Header, IoError> {
         let (Some(descr), Some(fortran_order), Some(shape)) = (self.descr, self.fortran_order, self.shape)
         else {
             return Err(IoError::malformed("the header lacks `descr`, `fortran_order` or `shape`"));
@@ -187,7 +205,7 @@ impl<'a> Dict<'a> {
         if elements(dims) == Some(0) {
             return Err(unsupported("an empty array".to_owned()));
         }
-        Ok(Header { element, dims })
+        Ok(Header { element, dims, len })
     }
 }
 

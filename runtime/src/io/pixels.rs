@@ -12,6 +12,8 @@ pub(super) struct Samples<'a> {
     pub(super) per_pixel: usize,
     /// Whether a sample has two bytes.
     pub(super) wide: bool,
+    /// Whether they are taken as they are.
+    pub(super) whole: bool,
 }
 
 impl Samples<'_> {
@@ -19,13 +21,14 @@ impl Samples<'_> {
         self.bytes.chunks_exact(self.per_pixel * if self.wide { 2 } else { 1 })
     }
 
-    /// A sample of a pixel, in 0..1.
+    /// A sample of a pixel, in 0..1 unless it is taken as it is.
     fn sample(&self, pixel: &[u8], i: usize) -> f32 {
-        if self.wide {
-            f32::from(u16::from_be_bytes([pixel[2 * i], pixel[2 * i + 1]])) / 65535.0
+        let (value, max) = if self.wide {
+            (f32::from(u16::from_be_bytes([pixel[2 * i], pixel[2 * i + 1]])), 65535.0)
         } else {
-            f32::from(pixel[i]) / 255.0
-        }
+            (f32::from(pixel[i]), 255.0)
+        };
+        if self.whole { value } else { value / max }
     }
 }
 

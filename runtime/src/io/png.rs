@@ -28,8 +28,12 @@ pub(super) fn read(file: impl BufRead + Seek, len: u64, options: &ReadOptions) -
     let passes: &[Pass] = if reader.info().interlaced { &ADAM7 } else { &[Pass::WHOLE] };
     for place in passes.iter().flat_map(|pass| pass.rows(width as usize, height as usize)) {
         let row = reader.next_row()?.ok_or(IoError::Truncated)?;
-        let samples =
-            Samples { bytes: row.data(), per_pixel: color.samples(), wide: depth == BitDepth::Sixteen };
+        let samples = Samples {
+            bytes: row.data(),
+            per_pixel: color.samples(),
+            wide: depth == BitDepth::Sixteen,
+            whole: options.whole,
+        };
         scatter(samples, place, &mut image);
     }
     Ok(image)

@@ -14,7 +14,7 @@ const PROGRESSIVE: &[u8] = include_bytes!("testdata/progressive.jpg");
 const GREY: &[u8] = include_bytes!("testdata/grey.jpg");
 const CMYK: &[u8] = include_bytes!("testdata/cmyk.jpg");
 
-const GREY_CHANNEL: ReadOptions = ReadOptions { channels: Channels::Grey, limit: u64::MAX };
+const GREY_CHANNEL: ReadOptions = ReadOptions { channels: Channels::Grey, whole: false, limit: u64::MAX };
 
 struct Folder(TempDir);
 

@@ -27,7 +27,7 @@ pub use region::{Interval, Region};
 pub use section::{Axis, Buffer, BufferSteps, Place, Queue, Scheduled, Section};
 pub use sizes::{EXACT_SUM_BYTES, MOST_GRAINS};
 pub use steps::Steps;
-pub use tensor::{Accumulator, AccumulatorKind, Data, Dims, Packing, Role, Source, Tensor, Weight};
+pub use tensor::{Accumulator, AccumulatorKind, Data, Dims, Element, Packing, Role, Source, Tensor, Weight};
 
 /// Which arithmetic the instructions are defined by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +52,9 @@ pub struct Program {
     pub sram_bytes: u64,
     /// Bytes of device memory: composites, packed weights and accumulators; inputs and outputs are the caller's.
     pub device_bytes: u64,
+    /// Whether inputs and outputs are meant to be read and written window by window, since memory has no room for them.
+    #[serde(default)]
+    pub streamed: bool,
     /// Tensors in device memory.
     pub tensors: Vec<Tensor>,
     /// Parameters and constants.

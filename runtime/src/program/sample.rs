@@ -5,9 +5,9 @@ use super::instr::{
     PoolKind, Ratio, Reduce, Statistic, Store, Window,
 };
 use super::{
-    Accumulator, AccumulatorId, AccumulatorKind, Axis, Buffer, BufferId, BufferSteps, Data, Dims, ExprId,
-    Instr, Interval, Numerics, Packing, Program, Role, Scheduled, Section, Source, Steps, Tensor, TensorId,
-    Token, Weight, WeightId,
+    Accumulator, AccumulatorId, AccumulatorKind, Axis, Buffer, BufferId, BufferSteps, Data, Dims, Element,
+    ExprId, Instr, Interval, Numerics, Packing, Program, Role, Scheduled, Section, Source, Steps, Tensor,
+    TensorId, Token, Weight, WeightId,
 };
 use crate::machine::Machine;
 use crate::scalar::{Binary, Builder};
@@ -228,6 +228,7 @@ impl Draft {
             graph: String::new(),
             sram_bytes: 0,
             device_bytes: 0,
+            streamed: false,
             tensors: vec![],
             weights: vec![],
             accumulators: vec![],
@@ -239,7 +240,13 @@ impl Draft {
 
     fn tensor(&mut self, name: &str, role: Role, [n, c, h, w]: [u64; 4]) -> TensorId {
         let lanes = if matches!(role, Role::Composite(_)) { 16 } else { 1 };
-        self.0.tensors.push(Tensor { name: name.into(), role, dims: Dims { n, c, h, w }, lanes });
+        self.0.tensors.push(Tensor {
+            name: name.into(),
+            role,
+            dims: Dims { n, c, h, w },
+            lanes,
+            element: Element::F32,
+        });
         TensorId(self.0.tensors.len() as u32 - 1)
     }
 

@@ -29,6 +29,8 @@ pub enum Role {
     Output,
     /// A section boundary, in the device arena at this offset in bytes.
     Composite(u64),
+    /// A section boundary that memory has no room for: in a temporary file, read and written window by window.
+    Spilled,
     /// Values that come with the program (planar).
     Constant(WeightId),
 }
@@ -45,6 +47,42 @@ pub struct Tensor {
     pub dims: Dims,
     /// Channels stored side by side: 1 (planar: inputs, outputs, constants), 2, 4, 8 or 16.
     pub lanes: u32,
+    /// The values that an output may have, and whatever is stored is made one of them; for an input, what its values are meant to be.
+    #[serde(default)]
+    pub element: Element,
+}
+
+/// A type of values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Element {
+    /// Any f32.
+    #[default]
+    F32,
+    /// Whole numbers from 0 to 255: others are clamped and rounded half to even, NaN is 0.
+    U8,
+    /// Whole numbers from 0 to 65,535, likewise.
+    U16,
+}
+
+impl Element {
+    /// Bytes of a value in a file.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::U8 => 1,
+            Self::U16 => 2,
+            Self::F32 => 4,
+        }
+    }
+
+    /// The largest value, where there is one.
+    pub fn max(self) -> Option<f32> {
+        match self {
+            Self::F32 => None,
+            Self::U8 => Some(255.0),
+            Self::U16 => Some(65_535.0),
+        }
+    }
 }
 
 /// How an instruction wants a parameter's values laid out; made once at load.

@@ -140,6 +140,7 @@ impl Draft {
             graph: String::new(),
             sram_bytes: 1 << 24,
             device_bytes: 1 << 24,
+            streamed: false,
             tensors: vec![],
             weights: self.weights,
             accumulators: vec![],

@@ -6,10 +6,11 @@ use std::time::Instant;
 use clap::Args;
 use zellige_compiler::driver::{Failure, Opened, engine_failure};
 use zellige_grammar::{Code, Diagnostic};
-use zellige_runtime::engine::Executable;
+use zellige_runtime::engine::{Executable, Options};
 use zellige_runtime::io::Array;
 use zellige_runtime::program::{Program, Role};
 
+use crate::borders::Source;
 use crate::execute;
 use crate::options::{Binding, Compiling, Running, repeat};
 use crate::output::{self, MessageFormat, Outcome};
@@ -40,6 +41,7 @@ impl Bench {
         let (program, compiled) = self.program(messages)?;
         let inputs = random_inputs(&program)?;
         let options = self.running.options(self.compiling.threads, &program.machine);
+        let options = Options { spill: self.compiling.spill.clone(), ..options };
         let start = Instant::now();
         let mut executable = Executable::load(program, &options).map_err(|e| engine_failure(&e))?;
         let load_ms = start.elapsed().as_secs_f64() * 1e3;
@@ -80,7 +82,7 @@ impl Bench {
 }
 
 /// Uniform in 0..1, the same every time.
-fn random_inputs(program: &Program) -> Result<Vec<(String, Array)>, Failure> {
+fn random_inputs(program: &Program) -> Result<Vec<(String, Source)>, Failure> {
     let mut rng = fastrand::Rng::with_seed(1);
     let inputs = program.tensors.iter().filter(|t| t.role == Role::Input);
     inputs
@@ -88,7 +90,7 @@ fn random_inputs(program: &Program) -> Result<Vec<(String, Array)>, Failure> {
             let mut array = Array::zeros(t.dims, u64::MAX)
                 .map_err(|e| Failure::from(Diagnostic::error(Code::E0906, e.to_string())))?;
             array.data.iter_mut().for_each(|v| *v = rng.f32());
-            Ok((t.name.clone(), array))
+            Ok((t.name.clone(), Source::Array(array)))
         })
         .collect()
 }

@@ -4,13 +4,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use zellige_compiler::driver::{Failure, engine_failure};
-use zellige_grammar::{Code, Diagnostic};
-use zellige_runtime::engine::{
-    ArrayView, ArrayViewMut, Control, EngineError, Executable, Progress, RunStats,
-};
-use zellige_runtime::io::Array;
+use zellige_runtime::engine::{Control, EngineError, Executable, Progress, RunStats};
 use zellige_runtime::program::{Program, Role};
 
+use crate::borders::{Sink, Source, outputs};
 use crate::interrupt;
 
 /// How long a run may take before its progress is shown.
@@ -22,27 +19,18 @@ pub(crate) fn names(program: &Program, role: Role) -> Vec<String> {
 }
 
 /// Arrays of zeros for a program's outputs.
-pub(crate) fn output_arrays(program: &Program) -> Result<Vec<(String, Array)>, Failure> {
-    let outputs = program.tensors.iter().filter(|t| t.role == Role::Output);
-    let array = |t: &zellige_runtime::program::Tensor| {
-        let zeros = Array::zeros(t.dims, u64::MAX);
-        zeros.map(|a| (t.name.clone(), a)).map_err(|e| Diagnostic::error(Code::E0906, e.to_string()).into())
-    };
-    outputs.map(array).collect()
+pub(crate) fn output_arrays(program: &Program) -> Result<Vec<(String, Sink)>, Failure> {
+    outputs(program).map(|t| Sink::in_memory(t).map(|sink| (t.name.clone(), sink))).collect()
 }
 
 /// Runs a program once; `None` if the user stopped it.
 pub(crate) fn run(
     executable: &mut Executable,
-    inputs: &[(String, Array)],
-    outputs: &mut [(String, Array)],
+    inputs: &[(String, Source)],
+    outputs: &mut [(String, Sink)],
 ) -> Result<Option<RunStats>, Failure> {
-    let inputs: Vec<_> =
-        inputs.iter().map(|(n, a)| (n.as_str(), ArrayView { dims: a.dims, data: &a.data })).collect();
-    let mut outputs: Vec<_> = outputs
-        .iter_mut()
-        .map(|(n, a)| (n.as_str(), ArrayViewMut { dims: a.dims, data: &mut a.data }))
-        .collect();
+    let inputs: Vec<_> = inputs.iter().map(|(name, source)| (name.as_str(), source.input())).collect();
+    let mut outputs: Vec<_> = outputs.iter_mut().map(|(name, sink)| (name.as_str(), sink.output())).collect();
     let bar = progress_bar();
     let start = Instant::now();
     let show = |p: Progress| {
@@ -54,7 +42,7 @@ pub(crate) fn run(
         }
     };
     let control = Control { cancel: Some(interrupt::flag()), progress: Some(&show) };
-    let result = executable.run(&inputs, &mut outputs, &control);
+    let result = executable.run_windows(&inputs, &mut outputs, &control);
     bar.finish_and_clear();
     match result {
         Ok(stats) => Ok(Some(stats)),

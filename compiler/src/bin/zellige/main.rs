@@ -3,6 +3,7 @@
 //! Exit statuses: 0 done; 1 `verify` found a difference; 2 the input is at fault, with a diagnostic; 130 interrupted.
 
 mod bench;
+mod borders;
 mod compile;
 mod dump;
 mod execute;

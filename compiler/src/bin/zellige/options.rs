@@ -11,6 +11,8 @@ use zellige_grammar::{Code, Diagnostic, SourceFile, Span};
 use zellige_runtime::engine::{EngineKind, Isa};
 use zellige_runtime::machine::{Machine, MachineError, parse_size};
 
+use crate::borders::InputFile;
+
 /// Most workers that may be asked for.
 const MOST_THREADS: u32 = 1024;
 
@@ -27,6 +29,9 @@ pub(crate) struct Compiling {
     /// Device memory for tensors and weights, such as 2GiB
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory: Option<u64>,
+    /// Folder of the temporary files for what device memory has no room for; the system's if not given
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spill: Option<PathBuf>,
     /// Target tile of every section, such as 64x128
     #[arg(long, value_name = "HxW", value_parser = tile)]
     pub(crate) tile: Option<[u64; 2]>,
@@ -237,6 +242,7 @@ impl Running {
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         let threads = threads.map_or((machine.units as usize).clamp(1, processors), |n| n as usize);
         zellige_runtime::engine::Options {
+            spill: None,
             engine: match self.engine {
                 Engine::Native => EngineKind::Native,
                 Engine::Jit => EngineKind::Jit,
@@ -311,8 +317,8 @@ pub(crate) fn assign(
 }
 
 /// Sizes of inputs by name.
-pub(crate) fn given(inputs: &[(String, zellige_runtime::io::Array)]) -> Given {
-    inputs.iter().map(|(n, a)| (n.clone(), [a.dims.n, a.dims.c, a.dims.h, a.dims.w])).collect()
+pub(crate) fn given(inputs: &[InputFile]) -> Result<Given, Failure> {
+    inputs.iter().map(|file| Ok((file.name.clone(), file.sizes()?))).collect()
 }
 
 fn size(text: &str) -> Result<u64, String> {

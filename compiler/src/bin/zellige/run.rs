@@ -7,10 +7,11 @@ use clap::Args;
 use zellige_compiler::driver::{Failure, Opened, engine_failure, io_failure};
 use zellige_compiler::ir::Module;
 use zellige_grammar::{Code, Diagnostic};
-use zellige_runtime::engine::Executable;
-use zellige_runtime::io::{self, Array, Channels, Format, ReadOptions};
-use zellige_runtime::program::{Dims, Program, Role};
+use zellige_runtime::engine::{Executable, Options};
+use zellige_runtime::io::{Channels, Format, ReadOptions};
+use zellige_runtime::program::{Dims, Element, Program, Role, Tensor};
 
+use crate::borders::{self, InputFile, Sink};
 use crate::execute;
 use crate::options::{Binding, Compiling, NamedFile, Running, assign, given, named_file};
 use crate::output::{self, MessageFormat, Outcome};
@@ -42,8 +43,8 @@ pub(crate) struct Run {
 pub(crate) struct Prepared {
     /// The program.
     pub(crate) program: Program,
-    /// Inputs by name.
-    pub(crate) inputs: Vec<(String, Array)>,
+    /// Files of the inputs.
+    pub(crate) inputs: Vec<InputFile>,
     /// Time and plan of the compilation.
     pub(crate) compiled: Compiled,
 }
@@ -57,16 +58,19 @@ impl Run {
             fits(&prepared.program, name, path)?;
         }
         let options = self.running.options(self.compiling.threads, &prepared.program.machine);
+        let options = Options { spill: self.compiling.spill.clone(), ..options };
+        let open = |file: &InputFile| Ok((file.name.clone(), file.open(&prepared.program)?));
+        let inputs = prepared.inputs.iter().map(open).collect::<Result<Vec<_>, Failure>>()?;
         let start = Instant::now();
         let mut executable = Executable::load(prepared.program, &options).map_err(|e| engine_failure(&e))?;
         let load_ms = start.elapsed().as_secs_f64() * 1e3;
-        let mut arrays = execute::output_arrays(executable.program())?;
-        let Some(run) = execute::run(&mut executable, &prepared.inputs, &mut arrays)? else {
+        let mut sinks = sinks(executable.program(), &outputs)?;
+        let Some(run) = execute::run(&mut executable, &inputs, &mut sinks)? else {
             return Ok(Outcome::Interrupted);
         };
-        for (name, array) in &arrays {
-            for (_, path) in outputs.iter().filter(|(n, _)| n == name) {
-                io::write(path, array).map_err(|e| io_failure(&e, true))?;
+        for ((name, sink), tensor) in sinks.into_iter().zip(borders::outputs(executable.program())) {
+            if let Some((_, path)) = outputs.iter().find(|(n, _)| *n == name) {
+                sink.finish(tensor, path)?;
             }
         }
         if let Some(path) = &self.stats {
@@ -120,15 +124,19 @@ pub(crate) fn prepare(
         compiling.refuse_compiled(binding)?;
     }
     let files = assign(inputs, &tensor_names(&opened, Role::Input), "input")?;
-    let arrays = files.into_iter().map(|(name, path)| {
-        let options = ReadOptions { channels: wanted_channels(&opened, &name), ..ReadOptions::default() };
-        io::read(&path, &options).map(|a| (name, a)).map_err(|e| io_failure(&e, false))
-    });
-    let inputs = arrays.collect::<Result<Vec<_>, Failure>>()?;
+    let inputs: Vec<_> = files
+        .into_iter()
+        .map(|(name, path)| {
+            let whole = wants_whole_numbers(&opened, &name);
+            let options =
+                ReadOptions { channels: wanted_channels(&opened, &name), whole, ..ReadOptions::default() };
+            InputFile { name, path, options }
+        })
+        .collect();
     match opened {
         Opened::Model(model) => {
             let start = Instant::now();
-            let graph = model.bind(&given(&inputs), &binding.bindings()?)?;
+            let graph = model.bind(&given(&inputs)?, &binding.bindings()?)?;
             let (program, report) = model.compile(&graph, &options)?;
             Ok(Prepared { program, inputs, compiled: Compiled::since(start, report) })
         }
@@ -158,6 +166,33 @@ fn wanted_channels(opened: &Opened, input: &str) -> Channels {
     if one { Channels::Grey } else { Channels::Rgb }
 }
 
+/// Whether an input is declared to have whole numbers, which an image is not scaled for.
+fn wants_whole_numbers(opened: &Opened, input: &str) -> bool {
+    match opened {
+        Opened::Model(model) => model.graph.inputs.iter().any(|&v| {
+            let value = &model.graph.values[v];
+            value.name == input && value.ty.element != zellige_compiler::base::Element::F32
+        }),
+        Opened::Program(program) => program
+            .tensors
+            .iter()
+            .any(|t| t.name == input && t.role == Role::Input && t.element != Element::F32),
+        Opened::Ir(..) => false,
+    }
+}
+
+/// What each output goes to.
+fn sinks(program: &Program, files: &[(String, PathBuf)]) -> Result<Vec<(String, Sink)>, Failure> {
+    let sink = |tensor: &Tensor| {
+        let sink = match files.iter().find(|(name, _)| *name == tensor.name) {
+            Some((_, path)) => Sink::create(program, tensor, path),
+            None => Sink::in_memory(tensor),
+        };
+        sink.map(|sink| (tensor.name.clone(), sink))
+    };
+    borders::outputs(program).map(sink).collect()
+}
+
 /// That a file of this name can be written.
 fn writable(path: &Path) -> Result<(), Failure> {
     match Format::of(path) {
@@ -182,6 +217,10 @@ fn fits(program: &Program, name: &str, path: &Path) -> Result<(), Failure> {
             Err(Diagnostic::error(Code::E0503, message)
                 .hint("PNG takes one image of 1 or 3 channels; write .npy")
                 .into())
+        }
+        Some(t) if Format::of(path).ok() == Some(Format::Png) && t.element == Element::U16 => {
+            let message = format!("output `{name}` is u16, and PNG files are written with 8 bits");
+            Err(Diagnostic::error(Code::E0509, message).hint("write .npy").into())
         }
         _ => Ok(()),
     }

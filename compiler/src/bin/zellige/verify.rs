@@ -9,6 +9,7 @@ use zellige_runtime::engine::{EngineKind, Executable, Options};
 use zellige_runtime::io::Array;
 use zellige_runtime::program::{Axis, Instr, Program, Role, Section};
 
+use crate::borders::{InputFile, Sink, Source};
 use crate::execute;
 use crate::options::{Binding, Compiling, NamedFile, Running, named_file};
 use crate::output::{self, MessageFormat, Outcome, count};
@@ -46,17 +47,20 @@ impl Verify {
         };
         let model = model.clone();
         let prepared = prepare(opened, &self.input, &self.binding, &self.compiling)?;
-        let graph = model.bind(&crate::options::given(&prepared.inputs), &self.binding.bindings()?)?;
+        let graph = model.bind(&crate::options::given(&prepared.inputs)?, &self.binding.bindings()?)?;
         let (untiled, _) = model.compile(&graph, &reference)?;
 
         let tiles: u64 = prepared.program.sections.iter().map(|s| s.images * s.y.steps * s.x.steps).sum();
         let sections = prepared.program.sections.len();
         let native = self.running.options(self.compiling.threads, &prepared.program.machine);
         let jit = Options { engine: EngineKind::Jit, threads: 1, ..Options::default() };
-        let Some((tiled, program)) = outputs(prepared.program, &native, &prepared.inputs)? else {
+        let native = Options { spill: self.compiling.spill.clone(), ..native };
+        let read = |file: &InputFile| Ok((file.name.clone(), Source::Array(file.read()?)));
+        let inputs = prepared.inputs.iter().map(read).collect::<Result<Vec<_>, Failure>>()?;
+        let Some((tiled, program)) = outputs(prepared.program, &native, &inputs)? else {
             return Ok(Outcome::Interrupted);
         };
-        let Some((untiled, _)) = outputs(untiled, &jit, &prepared.inputs)? else {
+        let Some((untiled, _)) = outputs(untiled, &jit, &inputs)? else {
             return Ok(Outcome::Interrupted);
         };
         match difference(&tiled, &untiled) {
@@ -85,12 +89,13 @@ type Arrays = Vec<(String, Array)>;
 fn outputs(
     program: Program,
     options: &Options,
-    inputs: &Arrays,
+    inputs: &[(String, Source)],
 ) -> Result<Option<(Arrays, Program)>, Failure> {
     let mut executable = Executable::load(program, options).map_err(|e| engine_failure(&e))?;
-    let mut arrays = execute::output_arrays(executable.program())?;
-    let done = execute::run(&mut executable, inputs, &mut arrays)?.is_some();
-    Ok(done.then(|| (arrays, executable.program().clone())))
+    let mut sinks = execute::output_arrays(executable.program())?;
+    let done = execute::run(&mut executable, inputs, &mut sinks)?.is_some();
+    let array = |(name, sink)| if let Sink::Array(array) = sink { Some((name, array)) } else { None };
+    Ok(done.then(|| (sinks.into_iter().filter_map(array).collect(), executable.program().clone())))
 }
 
 /// The first value that differs.

@@ -9,8 +9,8 @@ use zellige_grammar::zir::{Statement, Value as Text, ValueKind};
 use zellige_grammar::{Code, parse_zir, print_zir};
 use zellige_runtime::program::instr::Reduce;
 use zellige_runtime::program::{
-    Accumulator, Axis, Buffer, BufferSteps, Data, Instr, Numerics, Program, Scheduled, Section, Source,
-    Tensor, Token, Weight,
+    Accumulator, Axis, Buffer, BufferSteps, Data, Element, Instr, Numerics, Program, Scheduled, Section,
+    Source, Tensor, Token, Weight,
 };
 use zellige_runtime::scalar::Expr;
 
@@ -25,6 +25,8 @@ struct ProgramAttrs {
     numerics: Numerics,
     sram_bytes: u64,
     device_bytes: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    streamed: bool,
 }
 
 /// What a `section` statement says besides its body.
@@ -49,7 +51,7 @@ struct Waits {
 }
 
 pub(super) fn write(program: &Program) -> Statement {
-    let &Program { numerics, sram_bytes, device_bytes, .. } = program;
+    let &Program { numerics, sram_bytes, device_bytes, streamed, .. } = program;
     let mut body = vec![with("machine", codec::encode(&program.machine)), write_graph(&program.graph)];
     body.extend(numbered("tensor", "t", &program.tensors, write_tensor));
     body.extend(numbered("weight", "w", &program.weights, write_weight));
@@ -57,7 +59,7 @@ pub(super) fn write(program: &Program) -> Statement {
     let expression = |e: &Expr| (Some(nodes(e)), Attrs::new());
     body.extend(numbered("expression", "e", &program.expressions, expression));
     body.extend(program.sections.iter().map(write_section));
-    with("program", codec::encode(&ProgramAttrs { numerics, sram_bytes, device_bytes }))
+    with("program", codec::encode(&ProgramAttrs { numerics, sram_bytes, device_bytes, streamed }))
         .operand(name_value(&program.name))
         .body(body)
 }
@@ -105,6 +107,9 @@ fn write_graph(text: &str) -> Statement {
 fn write_tensor(tensor: &Tensor) -> (Option<Text>, Attrs) {
     let dims = tensor.dims;
     let mut attrs = codec::encode(tensor);
+    if tensor.element == Element::F32 {
+        attrs.shift_remove("element");
+    }
     attrs.insert("dims".into(), Text::list([dims.n, dims.c, dims.h, dims.w]));
     named(&tensor.name, attrs)
 }
@@ -192,7 +197,7 @@ pub(super) fn read(statement: &Statement, reader: &mut Reader) -> Option<Program
             reader.error(Code::E0607, format!("the program has no `{what}`"), statement.span);
         }
     }
-    let ProgramAttrs { numerics, sram_bytes, device_bytes } = attrs?;
+    let ProgramAttrs { numerics, sram_bytes, device_bytes, streamed } = attrs?;
     let program = Program {
         name: name?,
         numerics,
@@ -200,6 +205,7 @@ pub(super) fn read(statement: &Statement, reader: &mut Reader) -> Option<Program
         graph: tables.graph?,
         sram_bytes,
         device_bytes,
+        streamed,
         tensors: tables.tensors,
         weights: tables.weights,
         accumulators: tables.accumulators,

@@ -35,6 +35,8 @@ struct DeviceAttrs {
     accumulator_bytes: u64,
     arena_bytes: u64,
     border_bytes: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    streamed: bool,
 }
 
 pub(super) fn write(ir: &Sections) -> Statement {
@@ -64,8 +66,9 @@ fn write_section(graph: &Graph, section: &Section) -> Statement {
 }
 
 fn write_device(graph: &Graph, device: &Device) -> Statement {
-    let &Device { weight_bytes, accumulator_bytes, arena_bytes, border_bytes, .. } = device;
-    let attrs = codec::encode(&DeviceAttrs { weight_bytes, accumulator_bytes, arena_bytes, border_bytes });
+    let &Device { weight_bytes, accumulator_bytes, arena_bytes, border_bytes, streamed, .. } = device;
+    let attrs =
+        codec::encode(&DeviceAttrs { weight_bytes, accumulator_bytes, arena_bytes, border_bytes, streamed });
     let composites = device.composites.iter().map(|(&value, composite)| {
         Statement { attrs: codec::encode(composite), ..Statement::new("composite") }
             .operand(value_text(graph, value))
@@ -139,8 +142,8 @@ impl Builder<'_, '_> {
         self.reader.only(statement, &[Part::Attrs, Part::Body]);
         let attrs: Option<DeviceAttrs> = self.reader.attrs(statement);
         let composites: IndexMap<ValueId, Composite> = self.entries(statement, "composite");
-        let DeviceAttrs { weight_bytes, accumulator_bytes, arena_bytes, border_bytes } = attrs?;
-        Some(Device { composites, weight_bytes, accumulator_bytes, arena_bytes, border_bytes })
+        let DeviceAttrs { weight_bytes, accumulator_bytes, arena_bytes, border_bytes, streamed } = attrs?;
+        Some(Device { composites, weight_bytes, accumulator_bytes, arena_bytes, border_bytes, streamed })
     }
 
     /// The `keyword %value (…);` of a body.

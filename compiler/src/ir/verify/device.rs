@@ -97,16 +97,19 @@ pub(super) fn check(ir: &Sections, found: &mut SectionsFound) {
         found.push(None, DeviceError::Composites { name: name(value), crosses: false });
     }
     for &value in ir.graph.values.ids().filter(|v| crossing.contains_key(v)).collect::<Vec<_>>().iter() {
-        if !device.composites.contains_key(&value) {
+        // An output can be read where it was written.
+        if !device.composites.contains_key(&value) && !ir.graph.is_output(value) {
             found.push(None, DeviceError::Composites { name: name(value), crosses: true });
         }
     }
-    let needed = device.arena_bytes.saturating_add(device.border_bytes);
+    let borders = if device.streamed { 0 } else { device.border_bytes };
+    let needed = device.arena_bytes.saturating_add(borders);
     if needed > ir.target.memory {
         found.push(None, DeviceError::Budget { needed, budget: ir.target.memory });
     }
     let mut before: Vec<(ValueId, &Composite)> = Vec::new();
     for (&value, composite) in device.composites.iter().filter(|(v, _)| crossing.contains_key(*v)) {
+        let in_memory = !composite.spilled;
         if let Err(error) = check_composite(ir, device, value, composite, crossing[&value]) {
             found.push(None, error);
             continue;
@@ -114,7 +117,11 @@ pub(super) fn check(ir: &Sections, found: &mut SectionsFound) {
         let clash = |(_, other): &&(ValueId, &Composite)| {
             let together = other.live[0] <= composite.live[1] && composite.live[0] <= other.live[1];
             let bytes = |c: &Composite| (c.offset, c.offset.saturating_add(c.bytes));
-            together && bytes(other).0 < bytes(composite).1 && bytes(composite).0 < bytes(other).1
+            in_memory
+                && !other.spilled
+                && together
+                && bytes(other).0 < bytes(composite).1
+                && bytes(composite).0 < bytes(other).1
         };
         if let Some((other, _)) = before.iter().find(clash) {
             found.push(None, DeviceError::Overlap { first: name(*other), second: name(value) });
@@ -133,7 +140,7 @@ fn crossing(ir: &Sections) -> HashMap<ValueId, [u32; 2]> {
         .collect();
     let readers = ir.graph.consumers();
     let mut crossing = HashMap::new();
-    for (op, node) in ir.graph.ops.iter().filter(|(_, n)| !ir.graph.is_output(n.output)) {
+    for (op, node) in ir.graph.ops.iter() {
         let Some(&made) = home.get(&op) else { continue };
         let read = readers.get(&node.output).into_iter().flatten().filter_map(|r| home.get(r)).max();
         let last = read.copied().unwrap_or(made);
@@ -152,7 +159,7 @@ fn check_composite(
     expected: [u32; 2],
 ) -> Result<(), DeviceError> {
     let name = || ir.graph.values[value].name.clone();
-    let Composite { lanes, offset, bytes, live } = *composite;
+    let Composite { lanes, offset, bytes, live, spilled } = *composite;
     if live != expected {
         return Err(DeviceError::Life { name: name(), expected, found: live });
     }
@@ -170,7 +177,7 @@ fn check_composite(
     }
     let (from, end) =
         (device.weight_bytes.saturating_add(device.accumulator_bytes), offset.saturating_add(bytes));
-    if offset < from || end > device.arena_bytes {
+    if !spilled && (offset < from || end > device.arena_bytes) {
         return Err(DeviceError::Outside { name: name(), start: offset, end, from, to: device.arena_bytes });
     }
     Ok(())

@@ -14,8 +14,8 @@ use std::collections::HashMap;
 use zellige_grammar::Diagnostic;
 use zellige_runtime::program::instr::{Accumulate, Epilogue, Load, Map, Operand, Reduce, Store};
 use zellige_runtime::program::{
-    Accumulator, AccumulatorId, Axis, Buffer, BufferId, BufferSteps, Data, Dims, ExprId, Instr, Numerics,
-    Packing, Program, Role, Section as ProgramSection, Source, Tensor, TensorId, Weight, WeightId,
+    Accumulator, AccumulatorId, Axis, Buffer, BufferId, BufferSteps, Data, Dims, Element, ExprId, Instr,
+    Numerics, Packing, Program, Role, Section as ProgramSection, Source, Tensor, TensorId, Weight, WeightId,
 };
 use zellige_runtime::scalar::Expr;
 
@@ -50,7 +50,10 @@ struct Lower<'a> {
     ir: &'a Sections,
     plan: DevicePlan,
     tensors: Vec<Tensor>,
+    /// Where a value is loaded from.
     tensor_of: HashMap<ValueId, TensorId>,
+    /// Where a value is given to the caller.
+    output_of: HashMap<ValueId, TensorId>,
     weights: Vec<Weight>,
     expressions: Vec<Expr>,
     accumulators: Vec<Accumulator>,
@@ -63,9 +66,10 @@ impl<'a> Lower<'a> {
         let ops: Vec<&[OpId]> = ir.sections.iter().map(|s| s.ops.as_slice()).collect();
         let mut lower = Self {
             ir,
-            plan: device::plan(&ir.graph, &ops)?,
+            plan: device::plan(&ir.graph, &ops, ir.target.memory)?,
             tensors: Vec::new(),
             tensor_of: HashMap::new(),
+            output_of: HashMap::new(),
             weights: Vec::new(),
             expressions: Vec::new(),
             accumulators: Vec::new(),
@@ -87,6 +91,7 @@ impl<'a> Lower<'a> {
             graph: text::print_graph(&self.ir.graph),
             sram_bytes: self.ir.sections.iter().filter_map(|s| s.sram_bytes).max()?,
             device_bytes: self.ir.device.as_ref()?.arena_bytes,
+            streamed: self.ir.device.as_ref()?.streamed,
             tensors: self.tensors,
             weights: self.weights,
             accumulators: self.accumulators,
@@ -128,14 +133,16 @@ impl<'a> Lower<'a> {
         let graph = &self.ir.graph;
         for &value in &graph.inputs {
             self.tensor(value, &graph.values[value].name, Role::Input, 1)?;
+            self.tensors.last_mut()?.element = element(graph.values[value].ty.element);
         }
         for output in &graph.outputs {
             self.tensor(output.value, &output.name, Role::Output, 1)?;
+            self.tensors.last_mut()?.element = element(output.ty.element);
+            self.output_of.insert(output.value, self.tensor_of[&output.value]);
         }
-        let composites: Vec<_> =
-            self.ir.device.as_ref()?.composites.iter().map(|(v, c)| (*v, c.offset, c.lanes)).collect();
-        for (value, offset, lanes) in composites {
-            self.tensor(value, &graph.values[value].name, Role::Composite(offset), lanes)?;
+        for (&value, composite) in &self.ir.device.as_ref()?.composites {
+            let role = if composite.spilled { Role::Spilled } else { Role::Composite(composite.offset) };
+            self.tensor(value, &graph.values[value].name, role, composite.lanes)?;
         }
         let constants: Vec<_> = (self.plan.weights.iter().enumerate())
             .filter_map(|(i, w)| match (w.source, w.packing) {
@@ -152,8 +159,20 @@ impl<'a> Lower<'a> {
     fn tensor(&mut self, value: ValueId, name: &str, role: Role, lanes: u32) -> Option<()> {
         let [n, c, h, w] = self.ir.graph.sizes(value)?;
         self.tensor_of.insert(value, TensorId(self.tensors.len() as u32));
-        self.tensors.push(Tensor { name: name.to_owned(), role, dims: Dims { n, c, h, w }, lanes });
+        self.tensors.push(Tensor {
+            name: name.to_owned(),
+            role,
+            dims: Dims { n, c, h, w },
+            lanes,
+            element: Element::F32,
+        });
         Some(())
+    }
+
+    /// Where a value is written to: an output may have to be kept for later sections as well.
+    fn homes(&self, value: ValueId) -> impl Iterator<Item = TensorId> + use<> {
+        let (output, kept) = (self.output_of.get(&value).copied(), self.tensor_of.get(&value).copied());
+        output.into_iter().chain(kept.filter(|kept| Some(*kept) != output))
     }
 
     fn accumulators(&mut self) -> Option<()> {
@@ -202,12 +221,16 @@ impl<'a> Lower<'a> {
             self.group(group, &buffer_of, &mut body)?;
             let output = flow.tensors.iter().find(|t| t.value == group.output);
             if output.is_some_and(|t| t.exported) {
-                let dst = *self.tensor_of.get(&group.output)?;
-                body.push(Instr::Store(Store { dst, src: *buffer_of.get(&group.output)? }));
+                let src = *buffer_of.get(&group.output)?;
+                body.extend(self.homes(group.output).map(|dst| Instr::Store(Store { dst, src })));
             }
         }
-        let reductions = section.ops.iter().filter(|&&op| is_reduction(graph, op));
-        let end = reductions.map(|&op| self.reduce(op)).collect::<Option<Vec<_>>>()?;
+        let mut end = Vec::new();
+        for &op in section.ops.iter().filter(|&&op| is_reduction(graph, op)) {
+            for dst in self.homes(graph.ops[op].output) {
+                end.push(self.reduce(op, dst)?);
+            }
+        }
 
         let buffers = planned.iter().map(|b| self.buffer(section, &flow, b)).collect::<Option<Vec<_>>>()?;
         let axis = |i: usize| {
@@ -229,13 +252,14 @@ impl<'a> Lower<'a> {
         })
     }
 
-    fn reduce(&self, op: OpId) -> Option<Reduce> {
+    /// Writes the statistic that a reducing op is into a tensor.
+    fn reduce(&self, op: OpId, dst: TensorId) -> Option<Reduce> {
         let node = &self.ir.graph.ops[op];
         let statistic = node.op.statistic()?;
         let [_, channels, ..] = self.ir.graph.sizes(*node.inputs.first()?)?;
         Some(Reduce {
             acc: *self.accumulator_of.get(&op)?,
-            dst: *self.tensor_of.get(&node.output)?,
+            dst,
             statistic: statistic.statistic,
             group: statistic.group(channels),
         })
@@ -323,5 +347,13 @@ impl<'a> Lower<'a> {
             TailOperand::Param(p) => Operand::Channels(self.weight(WeightSource::Param(p), channels)?),
             TailOperand::Constant(v) => Operand::Channels(self.weight(WeightSource::Constant(v), channels)?),
         })
+    }
+}
+
+fn element(element: crate::base::Element) -> Element {
+    match element {
+        crate::base::Element::F32 => Element::F32,
+        crate::base::Element::U8 => Element::U8,
+        crate::base::Element::U16 => Element::U16,
     }
 }

@@ -12,9 +12,9 @@ use crate::program::instr::{
     Accumulate, Conv2d, Epilogue, Load, Map, Operand, Pool, PoolKind, Reduce, Statistic, Store, Window,
 };
 use crate::program::{
-    Accumulator, AccumulatorId, AccumulatorKind, Axis, Buffer, BufferId, BufferSteps, Data, Dims, ExprId,
-    Instr, Interval, Numerics, Packing, Program, Role, Scheduled, Section, Source, Steps, Tensor, TensorId,
-    Token, Weight, WeightId,
+    Accumulator, AccumulatorId, AccumulatorKind, Axis, Buffer, BufferId, BufferSteps, Data, Dims, Element,
+    ExprId, Instr, Interval, Numerics, Packing, Program, Role, Scheduled, Section, Source, Steps, Tensor,
+    TensorId, Token, Weight, WeightId,
 };
 use crate::scalar::{Binary, Builder, Expr};
 use crate::weights::packed_len;
@@ -77,7 +77,13 @@ const POOL2: Window = Window { kernel: [2, 2], stride: [2, 2], dilation: [1, 1],
 pub(super) fn program(sizes: Sizes) -> Program {
     let mut device = Plan::default();
     let weights = weights(sizes, &mut device);
-    let tensor = |name: &str, role, dims, lanes| Tensor { name: name.to_owned(), role, dims, lanes };
+    let tensor = |name: &str, role, dims, lanes| Tensor {
+        name: name.to_owned(),
+        role,
+        dims,
+        lanes,
+        element: Element::F32,
+    };
     let means = Dims { h: 1, w: 1, ..sizes.features() };
     let blocked_bytes =
         len(Dims { c: sizes.channels.next_multiple_of(sizes.lanes.into()), ..sizes.features() }) * 4;
@@ -110,6 +116,7 @@ pub(super) fn program(sizes: Sizes) -> Program {
             .max()
             .unwrap(),
         device_bytes: device.used,
+        streamed: false,
         tensors,
         weights,
         accumulators: vec![accumulator],

@@ -105,7 +105,7 @@ fn stores(program: &Program) -> Result<Vec<Option<Life>>, FlowError> {
         }
     }
     for (index, (tensor, life)) in program.tensors.iter().zip(&lives).enumerate() {
-        if matches!(tensor.role, Role::Composite(_) | Role::Output) && life.is_none() {
+        if matches!(tensor.role, Role::Composite(_) | Role::Spilled | Role::Output) && life.is_none() {
             let id = TensorId(index as u32);
             return Err(FlowError::NeverStored { tensor: id, name: tensor.name.clone() });
         }

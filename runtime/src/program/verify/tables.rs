@@ -4,7 +4,8 @@ use super::instr::GRAIN;
 use super::{MAX_BUFFERS, MAX_COORDINATE, MAX_INSTRUCTIONS};
 use crate::machine::MachineError;
 use crate::program::{
-    Accumulator, Buffer, MOST_GRAINS, Packing, Program, Role, Section, Source, Tensor, Weight, WeightId,
+    Accumulator, Buffer, Element, MOST_GRAINS, Packing, Program, Role, Section, Source, Tensor, Weight,
+    WeightId,
 };
 
 /// An entry of a table that makes no sense by itself.
@@ -91,6 +92,9 @@ pub enum EntryError {
     /// Inputs, outputs and constants are planar.
     #[error("{0} lanes; inputs, outputs and constants have 1")]
     Planar(u32),
+    /// A narrow type where no output is stored.
+    #[error("only inputs and outputs have whole numbers for values")]
+    Element,
     /// A constant without values.
     #[error("there is no {0}")]
     Constant(WeightId),
@@ -205,8 +209,11 @@ fn check_tensor(program: &Program, tensor: &Tensor) -> Result<(), EntryError> {
     extent("the height", dims.h)?;
     extent("the width", dims.w)?;
     bytes(tensor.bytes())?;
-    if !matches!(tensor.role, Role::Composite(_)) && tensor.lanes != 1 {
+    if !matches!(tensor.role, Role::Composite(_) | Role::Spilled) && tensor.lanes != 1 {
         return Err(EntryError::Planar(tensor.lanes));
+    }
+    if !matches!(tensor.role, Role::Input | Role::Output) && tensor.element != Element::F32 {
+        return Err(EntryError::Element);
     }
     if let Role::Constant(id) = tensor.role {
         let weight = program.weights.get(id.index()).ok_or(EntryError::Constant(id))?;

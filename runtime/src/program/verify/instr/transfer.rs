@@ -50,7 +50,7 @@ impl Rule for Store {
 
 pub(super) fn check_writable(id: TensorId, role: Role) -> Result<(), InstrError> {
     match role {
-        Role::Composite(_) | Role::Output => Ok(()),
+        Role::Composite(_) | Role::Spilled | Role::Output => Ok(()),
         Role::Input | Role::Constant(_) => Err(InstrError::ReadOnly(id)),
     }
 }
