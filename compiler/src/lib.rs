@@ -1,7 +1,7 @@
 //! Compiles neural graphs into tiled programs.
 //!
 //! ```text
-//! base → ops → ir → { front, analysis } → passes → lower → driver → the zellige command
+//! base → ops → ir → { front, analysis } → passes → lower → driver → draw → the zellige command
 //! ```
 //!
 //! # Invariants of the IR
@@ -42,6 +42,7 @@
 
 pub mod analysis;
 pub mod base;
+pub mod draw;
 pub mod driver;
 #[cfg(test)]
 mod fixtures;

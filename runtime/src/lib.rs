@@ -21,6 +21,12 @@
 //!   the tensor.
 //! * **average pool** — `acc = +0`, then `acc = acc + v` in raster order over the taps inside the tensor, then
 //!   `acc / n` with `n` the number of taps that the definition counts.
+//! * **resize** — along each axis, output `o` lies at `s = (o · num + offset) / den`, an exact rational, among the source's
+//!   pixels; `i = ⌊s⌋`, `f` is `s − i` rounded once, `g = 1 − f`. Taps and their weights, products from the left:
+//!   *nearest* `i`, with no weight; *linear* `i: g, i + 1: f`; *cubic* `i − 1: −0.75 · f · g · g, i: p(f), i + 1: p(g),
+//!   i + 2: −0.75 · g · f · f`, where `p(t) = fma(fma(1.25, t, −2.25), t · t, 1)`. A tap outside the tensor is the pixel at the
+//!   border. Columns first: for each row tap `r = w · v` for the first column tap, then `r = fma(w, v, r)`, ascending; then
+//!   `acc = w · r` for the first row tap, then `acc = fma(w, r, acc)`, ascending.
 //! * **statistics over space** — per grain of 8 × 8 pixels of the tensor's own grid, in f64 and raster order from `+0` on,
 //!   `s = s + x` and `q = q + x · x` (the product is exact). `S` and `Q` are the exact sums of `s` and `q` over all grains, of one
 //!   channel or of a group of channels, each rounded to f64 once; `n` is the number of values. In f64, rounded to f32 at the end:

@@ -62,6 +62,7 @@ class Op:
     params: list[str]
     output: str
     attrs: dict
+    shape: list[int]
 
 
 @dataclass
@@ -97,7 +98,7 @@ def read_graph(text: str) -> Graph:
         inputs=[Tensor(t["name"], shape_of(t["type"])) for t in data["inputs"]],
         params=[Tensor(p["name"], p["dims"]) for p in data["params"]],
         constants={c["name"]: floats(c["data"], shape_of(c["type"])) for c in data["constants"]},
-        ops=[Op(o["op"], o["inputs"], o["params"], o["name"], o["attrs"]) for o in data["ops"]],
+        ops=[Op(o["op"], o["inputs"], o["params"], o["name"], o["attrs"], shape_of(o["type"])) for o in data["ops"]],
         outputs=[Output(o["name"], o["value"], shape_of(o["type"])) for o in data["outputs"]],
     )
 
@@ -163,24 +164,56 @@ def conv_transpose2d(b: Onnx, op: Op) -> None:
 
 @builds("max_pool2d")
 def max_pool2d(b: Onnx, op: Op) -> None:
-    b.node("MaxPool", op.inputs, op.output, **window(op.attrs))
+    extra = {"dilations": op.attrs.get("dilation", [1, 1]), "ceil_mode": int(op.attrs.get("ceil_mode", False))}
+    b.node("MaxPool", op.inputs, op.output, **window(op.attrs), **extra)
 
 
 @builds("avg_pool2d")
 def avg_pool2d(b: Onnx, op: Op) -> None:
-    b.node("AveragePool", op.inputs, op.output, **window(op.attrs), count_include_pad=int(op.attrs["count_include_pad"]))
+    extra = {"ceil_mode": int(op.attrs.get("ceil_mode", False)), "count_include_pad": int(op.attrs["count_include_pad"])}
+    b.node("AveragePool", op.inputs, op.output, **window(op.attrs), **extra)
 
 
 @builds("upsample")
 def upsample(b: Onnx, op: Op) -> None:
-    scales = b.operand(op.output, "scales", [1, 1, *op.attrs["scale"]], np.float32)
-    mode = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-    b.node("Resize", [*op.inputs, "", scales], op.output, **mode)
+    a = op.attrs
+    kind = a.get("mode", "nearest")
+    mode = {"mode": {"bilinear": "linear", "bicubic": "cubic"}.get(kind, "nearest"), "cubic_coeff_a": -0.75}
+    if kind == "nearest":
+        coordinates = "asymmetric"
+    elif a.get("align_corners"):
+        coordinates = "align_corners"
+    else:
+        coordinates = a.get("coordinates", "half_pixel")
+    mode |= {"coordinate_transformation_mode": coordinates, "nearest_mode": "floor"}
+    if "scale" in a:
+        scales = b.operand(op.output, "scales", [1, 1, *a["scale"]], np.float32)
+        b.node("Resize", [*op.inputs, "", scales], op.output, **mode)
+    else:
+        sizes = b.operand(op.output, "sizes", op.shape, np.int64)
+        b.node("Resize", [*op.inputs, "", "", sizes], op.output, **mode)
+
+
+@builds("slice")
+def channel_slice(b: Onnx, op: Op) -> None:
+    bounds = {"starts": op.attrs["from"], "ends": op.attrs["to"], "axes": 1}
+    operands = [b.operand(op.output, name, [value], np.int64) for name, value in bounds.items()]
+    b.node("Slice", [*op.inputs, *operands], op.output)
 
 
 @builds("pixel_shuffle")
 def pixel_shuffle(b: Onnx, op: Op) -> None:
     b.node("DepthToSpace", op.inputs, op.output, blocksize=op.attrs["factor"], mode="CRD")
+
+
+@builds("pixel_unshuffle")
+def pixel_unshuffle(b: Onnx, op: Op) -> None:
+    # SpaceToDepth has the phases before the channels.
+    (n, c, h, w), r = op.shape, op.attrs["factor"]
+    split, phases = f"{op.output}/split", f"{op.output}/phases"
+    b.node("Reshape", [*op.inputs, b.operand(op.output, "blocks", [n, c // r**2, h, r, w, r], np.int64)], split)
+    b.node("Transpose", [split], phases, perm=[0, 1, 3, 5, 2, 4])
+    b.node("Reshape", [phases, b.operand(op.output, "shape", op.shape, np.int64)], op.output)
 
 
 @builds("concat")

@@ -9,5 +9,6 @@ mod lossless;
 mod models;
 mod normalisation;
 mod onnxruntime;
+mod ops;
 mod random_models;
 mod tidy;

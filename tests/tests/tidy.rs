@@ -13,6 +13,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("runtime", &[]),
     ("compiler", &["grammar", "runtime"]),
     ("tests", &["grammar", "runtime", "compiler"]),
+    ("fuzz", &["runtime", "tests"]),
 ];
 
 /// Modules of the compiler that a module may use, and modules of the runtime. The command stands apart: it is another crate.
@@ -29,6 +30,7 @@ const COMPILER: &[(&str, &[&str], &[&str])] = &[
         &["base", "ops", "ir", "front", "analysis", "passes"],
         &["program", "machine", "io", "engine"],
     ),
+    ("draw", &["base", "ops", "ir", "driver"], &["program"]),
 ];
 
 /// Of the checker, too, by files: an independent proof shares no code with what it checks.

@@ -31,6 +31,11 @@ pub fn need(map: AxisMap, out: Interval, extent: i64) -> Interval {
             let [num, den] = [num, den].map(i128::from);
             saturated((first * num).div_euclid(den), (last * num).div_euclid(den) + 1)
         }
+        AxisMap::Resampled { num, offset, den, first: tap, taps } => {
+            let [num, offset, den, tap, taps] = [num, offset, den, tap, taps].map(i128::from);
+            let at = |o: i128| (o * num + offset).div_euclid(den);
+            saturated(at(first) + tap, at(last) + tap + taps)
+        }
         AxisMap::All => Interval::new(0, extent),
     }
 }
@@ -63,6 +68,9 @@ mod tests {
                 .map(|p| p.div_euclid(stride))
                 .collect(),
             AxisMap::Scaled { num, den } => vec![(o * num).div_euclid(den)],
+            AxisMap::Resampled { num, offset, den, first, taps } => {
+                (first..first + taps).map(|k| (o * num + offset).div_euclid(den) + k).collect()
+            }
             AxisMap::All => (0..extent).collect(),
         }
     }
@@ -73,12 +81,19 @@ mod tests {
         for _ in 0..4000 {
             let (kernel, stride) = (rng.i64(1..5), rng.i64(1..4));
             let (dilation, pad) = (rng.i64(1..3), rng.i64(0..4));
-            let map = match rng.u8(0..6) {
+            let map = match rng.u8(0..7) {
                 0 => AxisMap::Identity,
                 1 => AxisMap::Shift { by: rng.i64(-4..4) },
                 2 => AxisMap::Scaled { num: rng.i64(1..4), den: rng.i64(1..4) },
                 3 => AxisMap::Transposed { kernel, stride, dilation, pad },
                 4 => AxisMap::All,
+                5 => AxisMap::Resampled {
+                    num: rng.i64(0..9),
+                    offset: rng.i64(-9..9),
+                    den: rng.i64(1..9),
+                    first: rng.i64(-1..1),
+                    taps: kernel,
+                },
                 _ => AxisMap::Window { kernel, stride, dilation, pad },
             };
             let start = rng.i64(-6..20);

@@ -46,6 +46,19 @@ pub enum AxisMap {
         /// Denominator.
         den: i64,
     },
+    /// `{⌊(o·num + offset)/den⌋ + k : first ≤ k < first + taps}`, those outside the input moved to its border
+    Resampled {
+        /// Numerator of the inputs between outputs.
+        num: i64,
+        /// Numerator of where output 0 lies.
+        offset: i64,
+        /// Denominator of both.
+        den: i64,
+        /// First tap, counted from the input at or before the output.
+        first: i64,
+        /// Taps.
+        taps: i64,
+    },
     /// Every coordinate of the input.
     All,
 }

@@ -26,6 +26,10 @@ pub struct Report {
     pub device_bytes: u64,
     /// Bytes of inputs and outputs.
     pub border_bytes: u64,
+    /// Whether those are read and written window by window, and take no memory.
+    pub streamed: bool,
+    /// Bytes of tensors at section boundaries that lie in temporary files.
+    pub spilled_bytes: u64,
     /// The sections.
     pub sections: Vec<SectionReport>,
 }
@@ -92,6 +96,8 @@ impl Report {
             sram_bytes: sections.iter().map(|s| s.sram_bytes).max()?,
             device_bytes: device.arena_bytes,
             border_bytes: device.border_bytes,
+            streamed: device.streamed,
+            spilled_bytes: device.composites.values().filter(|c| c.spilled).map(|c| c.bytes).sum(),
             sections,
         })
     }

@@ -10,7 +10,7 @@ use super::function::FUNCTIONS;
 use super::value::Value;
 
 /// What other frameworks call ops.
-const ELSEWHERE: [(&str, &str); 16] = [
+const ELSEWHERE: [(&str, &str); 18] = [
     ("conv", "conv2d"),
     ("convolution", "conv2d"),
     ("deconv", "conv_transpose2d"),
@@ -20,6 +20,8 @@ const ELSEWHERE: [(&str, &str); 16] = [
     ("interpolate", "upsample"),
     ("resize", "upsample"),
     ("depth_to_space", "pixel_shuffle"),
+    ("space_to_depth", "pixel_unshuffle"),
+    ("narrow", "slice"),
     ("maxpool", "max_pool2d"),
     ("avgpool", "avg_pool2d"),
     ("adaptive_avg_pool2d", "global_avg_pool"),

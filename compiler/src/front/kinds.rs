@@ -57,23 +57,27 @@ impl<'a> Expander<'a> {
 
 fn is_of_kind(value: &Value, kind: ArgKind) -> bool {
     let int = |value: &Value| matches!(value, Value::Int(_));
-    let pair = |value: &Value| match value {
-        Value::List(list) => list.items.len() == 2 && list.items.iter().all(int),
-        single => int(single),
+    let number = |value: &Value| matches!(value, Value::Int(_) | Value::Float(_));
+    let size = |value: &Value| matches!(value, Value::Int(_) | Value::Size(_));
+    let both = |value: &Value, one: fn(&Value) -> bool| match value {
+        Value::List(list) => list.items.len() == 2 && list.items.iter().all(one),
+        single => one(single),
     };
     match kind {
         ArgKind::Int => int(value),
-        ArgKind::Float => matches!(value, Value::Int(_) | Value::Float(_)),
+        ArgKind::Float => number(value),
         ArgKind::Bool => matches!(value, Value::Bool(_)),
         ArgKind::Word(words) => matches!(value, Value::Text(text) if words.contains(&&**text)),
-        ArgKind::Pair => pair(value),
+        ArgKind::Pair => both(value, int),
         ArgKind::Sides => match value {
             Value::Group(entries) => {
                 entries.iter().all(|(side, amount)| SIDES.contains(&side.as_str()) && int(amount))
             }
-            other => pair(other),
+            other => both(other, int),
         },
-        ArgKind::Size => matches!(value, Value::Int(_) | Value::Size(_)),
         ArgKind::Axes => matches!(value, Value::List(list) if list.items.iter().all(int)),
+        ArgKind::Size => size(value),
+        ArgKind::Sizes => both(value, size),
+        ArgKind::Scale => both(value, number),
     }
 }

@@ -64,6 +64,10 @@ pub enum ArgKind {
     Size,
     /// A list of axes: 1 for channels, 2 for rows, 3 for columns.
     Axes,
+    /// A size, or `[rows, columns]`.
+    Sizes,
+    /// A number, or `[y, x]`.
+    Scale,
 }
 
 impl fmt::Display for ArgKind {
@@ -78,6 +82,8 @@ impl fmt::Display for ArgKind {
             Self::Sides => f.write_str("an integer, `[y, x]` or `(top: …, left: …, bottom: …, right: …)`"),
             Self::Size => f.write_str("a size"),
             Self::Axes => f.write_str("a list of axes, such as `[2, 3]`"),
+            Self::Sizes => f.write_str("a size or `[rows, columns]`"),
+            Self::Scale => f.write_str("a number or `[y, x]`"),
         }
     }
 }
@@ -167,11 +173,7 @@ impl Args {
 
     /// A number.
     pub fn float(&self, arg: &'static str) -> Result<Option<f64>, ArgError> {
-        self.read(arg, ArgKind::Float, |v| match v {
-            ArgValue::Int(v) => Some(*v as f64),
-            ArgValue::Float(v) => Some(*v),
-            _ => None,
-        })
+        self.read(arg, ArgKind::Float, float)
     }
 
     /// A truth value.
@@ -193,7 +195,7 @@ impl Args {
 
     /// `[y, x]`, or one integer for both.
     pub fn pair<T: TryFrom<i64> + Copy>(&self, arg: &'static str) -> Result<Option<[T; 2]>, ArgError> {
-        self.read(arg, ArgKind::Pair, pair)
+        self.read(arg, ArgKind::Pair, |v| both(v, int))
     }
 
     /// Top, left, bottom, right.
@@ -207,7 +209,7 @@ impl Args {
                 let side = |name| sides.get(name).map_or(Some(0), int);
                 Some([side("top")?, side("left")?, side("bottom")?, side("right")?])
             }
-            other => pair(other).map(|[y, x]| [y, x, y, x]),
+            other => both(other, int).map(|[y, x]| [y, x, y, x]),
         })
     }
 
@@ -221,11 +223,33 @@ impl Args {
 
     /// A size.
     pub fn size(&self, arg: &'static str) -> Result<Option<Dim>, ArgError> {
-        self.read(arg, ArgKind::Size, |v| match v {
-            ArgValue::Int(v) => Some((*v).into()),
-            ArgValue::Dim(d) => Some(d.clone()),
-            _ => None,
-        })
+        self.read(arg, ArgKind::Size, size)
+    }
+
+    /// `[rows, columns]`, or one size for both.
+    pub fn sizes(&self, arg: &'static str) -> Result<Option<[Dim; 2]>, ArgError> {
+        self.read(arg, ArgKind::Sizes, |v| both(v, size))
+    }
+
+    /// Numbers `[y, x]`, or one for both.
+    pub fn scales(&self, arg: &'static str) -> Result<Option<[f64; 2]>, ArgError> {
+        self.read(arg, ArgKind::Scale, |v| both(v, float))
+    }
+}
+
+fn float(value: &ArgValue) -> Option<f64> {
+    match value {
+        ArgValue::Int(v) => Some(*v as f64),
+        ArgValue::Float(v) => Some(*v),
+        _ => None,
+    }
+}
+
+fn size(value: &ArgValue) -> Option<Dim> {
+    match value {
+        ArgValue::Int(v) => Some((*v).into()),
+        ArgValue::Dim(d) => Some(d.clone()),
+        _ => None,
     }
 }
 
@@ -237,12 +261,13 @@ fn int<T: TryFrom<i64>>(value: &ArgValue) -> Option<T> {
     }
 }
 
-fn pair<T: TryFrom<i64> + Copy>(value: &ArgValue) -> Option<[T; 2]> {
+/// What a list of two gives, or a single value for both.
+fn both<T: Clone>(value: &ArgValue, one: impl Fn(&ArgValue) -> Option<T>) -> Option<[T; 2]> {
     match value {
         ArgValue::List(items) => match items.as_slice() {
-            [y, x] => Some([int(y)?, int(x)?]),
+            [y, x] => Some([one(y)?, one(x)?]),
             _ => None,
         },
-        single => int(single).map(|v| [v, v]),
+        single => one(single).map(|v| [v.clone(), v]),
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use zellige_grammar::Code;
 use zellige_runtime::program::instr::{AxisId, Statistic};
 
-use super::{Inputs, Op, OpDef, Requirements, ShapeError, Sizes, SpatialStatistic, attrs_of};
+use super::{Inputs, Op, OpDef, Requirements, ShapeError, Sizes, SpatialStatistic, attrs_of, decode};
 use crate::base::{AxisMap, Shape};
 
 /// A row of the table.
@@ -71,7 +71,7 @@ fn def(row: &'static Row) -> OpDef {
         args: Vec::new(),
         build: Arc::new(move |_| Ok(Arc::new(Global { row, attrs: Attrs::default() }))),
         parse: Arc::new(move |value| {
-            let attrs: Attrs = serde_json::from_value(value).map_err(|e| e.to_string())?;
+            let attrs: Attrs = decode(value).map_err(|e| e.to_string())?;
             match attrs.groups {
                 Some(_) if !row.internal => Err(format!("`{}` has no attribute `groups`", row.name)),
                 Some(0) => Err("`groups` is positive".to_owned()),

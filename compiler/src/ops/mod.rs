@@ -8,14 +8,18 @@ mod args;
 mod arithmetic;
 mod conv;
 mod derive;
+mod elementwise;
 mod expand;
 mod global;
 mod norm;
 mod norm_parts;
+mod pixel_shuffle;
 mod reductions;
 mod requirement;
 mod resample;
+mod scale;
 mod shape;
+mod slice;
 mod window;
 
 use std::fmt::Debug;
@@ -24,13 +28,14 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use zellige_grammar::zir::decode::decode;
 use zellige_runtime::program::instr::{AxisId, Epilogue, Statistic};
 use zellige_runtime::program::{BufferId, Instr, Packing, WeightId};
 use zellige_runtime::scalar::Expr;
 
 use crate::base::{AxisMap, Bindings, ParamId, Shape, ValueId};
 
-pub use activations::{ACTIVATIONS, Activation};
+pub use activations::{ACTIVATIONS, Activation, ActivationArg};
 pub use args::{ArgError, ArgKind, ArgSpec, ArgValue, Args};
 pub use derive::{Formula, FormulaError, Kind as FormulaKind};
 pub use expand::Builder;
@@ -279,7 +284,7 @@ impl OpDef {
             args,
             build: Arc::new(move |args| checked(build(args)?)),
             parse: Arc::new(move |value| {
-                let op: T = serde_json::from_value(value).map_err(|e| e.to_string())?;
+                let op: T = decode(value).map_err(|e| e.to_string())?;
                 checked(op).map_err(|e| e.to_string())
             }),
             internal: false,
@@ -307,9 +312,11 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         norm::defs(),
         norm_parts::defs(),
         resample::defs(),
+        pixel_shuffle::defs(),
         shape::defs(),
+        slice::defs(),
         arithmetic::defs(),
-        activations::defs(),
+        elementwise::defs(),
     ]
     .into_iter()
     .flatten()

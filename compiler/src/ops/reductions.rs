@@ -7,7 +7,8 @@ use serde_json::Value;
 use zellige_runtime::program::instr::{AxisId, Statistic};
 
 use super::{
-    ArgError, ArgKind, ArgSpec, Builder, Inputs, Op, OpDef, Requirements, ShapeError, Sizes, attrs_of, global,
+    ArgError, ArgKind, ArgSpec, Builder, Inputs, Op, OpDef, Requirements, ShapeError, Sizes, attrs_of,
+    decode, global,
 };
 use crate::base::{AxisMap, Dim, ParamId, Shape, ValueId};
 
@@ -40,7 +41,7 @@ fn def(row: &'static Row) -> OpDef {
             Ok(Arc::new(Reduction::new(row, axes)?))
         }),
         parse: Arc::new(move |value| {
-            let Attrs { axes } = serde_json::from_value(value).map_err(|e| e.to_string())?;
+            let Attrs { axes } = decode(value).map_err(|e| e.to_string())?;
             Ok(Arc::new(Reduction::new(row, axes).map_err(|e| e.to_string())?))
         }),
         internal: false,

@@ -93,7 +93,15 @@ impl Op for Concat {
         let parts = operands.srcs.iter().zip(operands.inputs);
         parts
             .map(|(&src, sizes)| {
-                let copy = Copy { dst: operands.dst, src, channel, shift: [0; 2], outside: 0.0 };
+                let copy = Copy {
+                    dst: operands.dst,
+                    src,
+                    channel,
+                    from: 0,
+                    channels: sizes[1],
+                    shift: [0; 2],
+                    outside: 0.0,
+                };
                 channel += sizes[1];
                 Instr::Copy(copy)
             })
@@ -161,7 +169,8 @@ impl Sides {
     /// A copy that reads `sign · leading` away from where it writes.
     fn copy(&self, sign: i64, operands: &Lowering<'_>) -> Vec<Instr> {
         let shift = AxisId::BOTH.map(|axis| sign * self.leading(axis));
-        vec![Instr::Copy(Copy { dst: operands.dst, src: operands.srcs[0], channel: 0, shift, outside: 0.0 })]
+        let (dst, src, channels) = (operands.dst, operands.srcs[0], operands.inputs[0][1]);
+        vec![Instr::Copy(Copy { dst, src, channel: 0, from: 0, channels, shift, outside: 0.0 })]
     }
 }
 

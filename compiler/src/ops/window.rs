@@ -17,7 +17,8 @@ pub(super) fn defs() -> Vec<OpDef> {
             "max_pool2d",
             "Largest value of each window.",
             Inputs::Named(&["x"]),
-            args().into(),
+            [args().as_slice(), &[ArgSpec::new("dilation", ArgKind::Pair).elsewhere(&["dilations"])]]
+                .concat(),
             |args| Ok(MaxPool2d { geometry: Geometry::from_args(args)? }),
         ),
         OpDef::new(
@@ -33,14 +34,16 @@ pub(super) fn defs() -> Vec<OpDef> {
     ]
 }
 
-fn args() -> [ArgSpec; 3] {
+fn args() -> [ArgSpec; 4] {
     [
         ArgSpec::new("kernel", ArgKind::Pair).required().elsewhere(&["kernel_size", "kernel_shape"]),
         ArgSpec::new("stride", ArgKind::Pair).elsewhere(&["strides"]),
         ArgSpec::new("pad", ArgKind::Sides).elsewhere(&["padding", "pads"]),
+        ArgSpec::new("ceil_mode", ArgKind::Bool),
     ]
 }
 
+/// What both kinds have in common. The last two are not written where they are as usual.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Geometry {
@@ -48,6 +51,19 @@ struct Geometry {
     stride: [u32; 2],
     /// Top, left, bottom, right.
     pad: [i64; 4],
+    #[serde(default = "undilated", skip_serializing_if = "is_undilated")]
+    dilation: [u32; 2],
+    /// Whether windows may hang over the end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    ceil_mode: bool,
+}
+
+fn undilated() -> [u32; 2] {
+    [1; 2]
+}
+
+fn is_undilated(dilation: &[u32; 2]) -> bool {
+    *dilation == undilated()
 }
 
 impl Geometry {
@@ -57,13 +73,16 @@ impl Geometry {
             kernel,
             stride: args.pair("stride")?.unwrap_or(kernel),
             pad: args.sides("pad")?.unwrap_or([0; 4]),
+            dilation: args.pair("dilation")?.unwrap_or(undilated()),
+            ceil_mode: args.bool("ceil_mode")?.unwrap_or(false),
         })
     }
 
-    /// Padding is at most half the kernel, as in PyTorch, so that every window holds a pixel.
+    /// Padding is at most half the kernel, as in PyTorch, so that every window without dilation holds a pixel.
     fn check(&self) -> Result<(), ArgError> {
         positive("kernel", &self.kernel)?;
         positive("stride", &self.stride)?;
+        positive("dilation", &self.dilation)?;
         let fits = |side: usize| (0..=i64::from(self.kernel[side % 2]) / 2).contains(&self.pad[side]);
         if (0..4).all(fits) {
             Ok(())
@@ -74,10 +93,32 @@ impl Geometry {
 
     fn infer(&self, x: &Shape, requirements: &mut Requirements) -> Result<Shape, ShapeError> {
         let mut size = |dim: &Dim, i: usize| {
-            let padding = self.pad[i] + self.pad[i + 2];
-            window_size(dim, padding, self.kernel[i].into(), self.stride[i], AXES[i], requirements)
+            if self.ceil_mode {
+                return self.ceil_size(dim, i, requirements);
+            }
+            window_size(dim, self.padding(i), self.span(i), self.stride[i], AXES[i], requirements)
         };
         Ok(Shape { n: x.n.clone(), c: x.c.clone(), h: size(&x.h, 0)?, w: size(&x.w, 1)? })
+    }
+
+    /// `dilation · (kernel − 1) + 1`: the rows or columns that a window spans.
+    fn span(&self, axis: usize) -> i64 {
+        i64::from(self.dilation[axis]) * (i64::from(self.kernel[axis]) - 1) + 1
+    }
+
+    fn padding(&self, axis: usize) -> i64 {
+        self.pad[axis] + self.pad[axis + 2]
+    }
+
+    /// The number of windows of which the last may hang over, as long as it begins inside the input or the leading padding:
+    /// `⌈(size + padding − span) / stride⌉ + 1`, or what begins there, `⌈(size + leading padding) / stride⌉`, if that is less.
+    fn ceil_size(&self, size: &Dim, axis: usize, requirements: &mut Requirements) -> Result<Dim, ShapeError> {
+        let stride = i64::from(self.stride[axis]);
+        let more = (self.padding(axis) - self.span(axis) + stride).min(self.pad[axis]);
+        let because =
+            format!("a window spans {} {} and may hang over by {}", self.span(axis), AXES[axis], stride - 1);
+        requirements.at_least(size, (1 - more).max(1), because)?;
+        Ok(size.plus(more).ceil_div(stride))
     }
 
     fn access(&self, axis: AxisId) -> AxisMap {
@@ -85,7 +126,7 @@ impl Geometry {
         AxisMap::Window {
             kernel: self.kernel[i].into(),
             stride: self.stride[i].into(),
-            dilation: 1,
+            dilation: self.dilation[i].into(),
             pad: self.pad[i],
         }
     }
@@ -98,7 +139,7 @@ impl Geometry {
         let window = Window {
             kernel: self.kernel,
             stride: self.stride,
-            dilation: [1; 2],
+            dilation: self.dilation,
             pad: [self.pad[0], self.pad[1]],
         };
         vec![Instr::Pool(instr::Pool { dst: operands.dst, src: operands.srcs[0], kind, window })]
@@ -154,6 +195,9 @@ pub(super) struct AvgPool2d {
 
 impl FromAttrs for AvgPool2d {
     fn check(&self) -> Result<(), ArgError> {
+        if !is_undilated(&self.geometry.dilation) {
+            return Err(ArgError::new("dilation", "is for maxima only"));
+        }
         self.geometry.check()
     }
 }
@@ -182,5 +226,39 @@ impl Op for AvgPool2d {
     fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
         let margin = if self.count_include_pad { self.geometry.pad } else { [0; 4] };
         self.geometry.lower(PoolKind::Average { margin }, operands)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PyTorch's `pooling_output_shape`.
+    fn pytorch(size: i64, [before, after]: [i64; 2], span: i64, stride: i64) -> i64 {
+        let windows = (size + before + after - span + stride - 1).div_euclid(stride) + 1;
+        if (windows - 1) * stride >= size + before { windows - 1 } else { windows }
+    }
+
+    #[test]
+    fn windows_that_hang_over_are_counted_as_in_pytorch() {
+        let mut rng = fastrand::Rng::with_seed(5);
+        for _ in 0..5000 {
+            let (size, kernel, stride) = (rng.i64(1..12), rng.u32(1..6), rng.u32(1..6));
+            let [before, after] = [0; 2].map(|_| rng.i64(0..=i64::from(kernel) / 2));
+            let geometry = Geometry {
+                kernel: [kernel; 2],
+                stride: [stride; 2],
+                pad: [before, 0, after, 0],
+                dilation: [rng.u32(1..4); 2],
+                ceil_mode: true,
+            };
+            let expected = pytorch(size, [before, after], geometry.span(0), stride.into());
+            let found = geometry.ceil_size(&size.into(), 0, &mut Requirements::default());
+            assert_eq!(
+                found.ok().and_then(|n| n.constant()),
+                (expected > 0).then_some(expected),
+                "{geometry:?}"
+            );
+        }
     }
 }

@@ -13,6 +13,7 @@ use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::machine::format_size;
 
 use crate::analysis::geometry::MAX_STEPS;
+use crate::base::OpId;
 use crate::ir::{Graph, Overlap, Padding, Sections, Target};
 
 pub use crate::ir::{Level, Module};
@@ -126,6 +127,17 @@ fn wrong_level(pass: &str, wanted: Level, found: Level) -> Diagnostic {
     let hint = (found == Level::Graph).then(|| "run pass `section-cut` first".to_owned());
     Diagnostic::error(Code::E0612, format!("pass `{pass}` takes the {wanted} level, found the {found} level"))
         .maybe_hint(hint)
+}
+
+/// The op that makes the value of that name, or whose parameters have that path.
+fn op_called(graph: &Graph, name: &str) -> Option<OpId> {
+    let is = |op: OpId| {
+        let node = &graph.ops[op];
+        let mut paths = node.params.iter().map(|&p| graph.params[p].name.as_str());
+        graph.values[node.output].name == name
+            || paths.any(|path| path.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+    };
+    graph.ops.ids().find(|&op| is(op))
 }
 
 /// Whether tiles of a size cut an extent into more steps than there may be.

@@ -151,16 +151,10 @@ fn refuse_sram(graph: &Graph, options: &Options, error: &PlanError) -> Diagnosti
     .hint(format!("the smallest that would do is `--sram {needed}`"))
 }
 
-/// The ops that `--cut-after` names: by the name of their value, or the path of their parameters.
+/// The ops that `--cut-after` names.
 fn cut_after(graph: &Graph, names: &[String]) -> Result<Vec<OpId>, Vec<Diagnostic>> {
     let find = |name: &String| {
-        let prefix = format!("{name}.");
-        let is = |op: OpId| {
-            let node = &graph.ops[op];
-            graph.values[node.output].name == *name
-                || node.params.iter().any(|&p| graph.params[p].name.starts_with(&prefix))
-        };
-        graph.ops.ids().find(|&op| is(op)).ok_or_else(|| {
+        super::op_called(graph, name).ok_or_else(|| {
             let known = graph.ops.iter().map(|(_, n)| graph.values[n.output].name.as_str());
             let closest = zellige_grammar::suggest::did_you_mean(name, known);
             let hint =

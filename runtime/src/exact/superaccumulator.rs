@@ -10,7 +10,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
-use crate::program::EXACT_SUM_BYTES;
+use crate::program::{EXACT_SUM_BYTES, MAX_SUMMANDS};
 
 /// Digits of a sum.
 const DIGITS: usize = 66;
@@ -20,7 +20,8 @@ pub const LIMBS: usize = DIGITS + 1;
 pub const BYTES_PER_SUM: u64 = (LIMBS * size_of::<AtomicI64>()) as u64;
 const _: () = assert!(BYTES_PER_SUM == EXACT_SUM_BYTES);
 /// Values that may be added to one sum.
-pub const MAX_VALUES: u64 = (1 << 31) - 1;
+pub const MAX_VALUES: u64 = MAX_SUMMANDS;
+const _: () = assert!(MAX_VALUES <= (i64::MAX / DIGIT_MASK) as u64);
 
 const NAN: i64 = 1;
 const PLUS_INFINITY: i64 = 2;

@@ -4,7 +4,8 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::Ieee32;
 use cranelift_codegen::ir::types::{F32, F32X4, I64};
 use cranelift_codegen::ir::{
-    BlockArg, Function, InstBuilder, MemFlagsData, StackSlotData, StackSlotKind, Type, Value,
+    AbiParam, BlockArg, Function, InstBuilder, MemFlagsData, Signature, StackSlotData, StackSlotKind, Type,
+    Value,
 };
 use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
@@ -129,6 +130,10 @@ impl<'f> Emitter<'f> {
         self.builder.ins().smin(a, b)
     }
 
+    pub(super) fn max(&mut self, a: Value, b: Value) -> Value {
+        self.builder.ins().smax(a, b)
+    }
+
     /// Quotient and remainder by a positive constant, rounded towards zero.
     pub(super) fn div_rem(&mut self, a: Value, by: i64) -> (Value, Value) {
         debug_assert!(by > 0);
@@ -212,6 +217,17 @@ impl<'f> Emitter<'f> {
     }
 
     // Control flow.
+
+    /// Calls a function of the host, `extern "C"`, that takes 64-bit integers and returns a `result`.
+    pub(super) fn call(&mut self, function: *const u8, arguments: &[Value], result: Type) -> Value {
+        let mut signature = Signature::new(self.builder.func.signature.call_conv);
+        signature.params = vec![AbiParam::new(I64); arguments.len()];
+        signature.returns = vec![AbiParam::new(result)];
+        let signature = self.builder.import_signature(signature);
+        let function = self.int(function as i64);
+        let call = self.builder.ins().call_indirect(signature, function, arguments);
+        self.builder.inst_results(call)[0]
+    }
 
     /// `for i in (span.start..span.end).step_by(step) { body }`
     pub(super) fn for_range(&mut self, span: Span, step: i64, body: impl FnOnce(&mut Self, Value)) {

@@ -19,6 +19,7 @@ mod gather;
 mod map;
 mod operand;
 mod pool;
+mod resize;
 mod scope;
 #[cfg(test)]
 mod tests;
@@ -194,6 +195,7 @@ impl Kernel for JitKernel {
 enum LoopNest<'p> {
     Convolution(conv::Convolution<'p>),
     Pool(pool::Pool),
+    Resize(resize::Resize),
     Gather(gather::Gather),
     Map(map::Map<'p>),
 }
@@ -204,8 +206,9 @@ impl<'p> LoopNest<'p> {
             Instr::Conv2d(i) => Self::Convolution(conv::Convolution::direct(scope, i)?),
             Instr::ConvTranspose2d(i) => Self::Convolution(conv::Convolution::transposed(scope, i)?),
             Instr::Pool(i) => Self::Pool(pool::Pool::new(scope, i)?),
-            Instr::Nearest(i) => Self::Gather(gather::Gather::nearest(scope, i)?),
+            Instr::Resize(i) => Self::Resize(resize::Resize::new(scope, i)?),
             Instr::PixelShuffle(i) => Self::Gather(gather::Gather::pixel_shuffle(scope, i)?),
+            Instr::PixelUnshuffle(i) => Self::Gather(gather::Gather::pixel_unshuffle(scope, i)?),
             Instr::Copy(i) => Self::Gather(gather::Gather::copy(scope, i)?),
             Instr::Map(i) => Self::Map(map::Map::new(scope, i)?),
             Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) => return Err(JitError::NotCompute),
@@ -216,6 +219,7 @@ impl<'p> LoopNest<'p> {
         match self {
             Self::Convolution(nest) => nest.emit(e),
             Self::Pool(nest) => nest.emit(e),
+            Self::Resize(nest) => nest.emit(e),
             Self::Gather(nest) => nest.emit(e),
             Self::Map(nest) => nest.emit(e),
         }

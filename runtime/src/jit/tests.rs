@@ -32,8 +32,9 @@ families! {
     conv2d_is_the_reference Conv2d;
     conv_transpose2d_is_the_reference ConvTranspose2d;
     pool_is_the_reference Pool;
-    nearest_is_the_reference Nearest;
+    resize_is_the_reference Resize;
     pixel_shuffle_is_the_reference PixelShuffle;
+    pixel_unshuffle_is_the_reference PixelUnshuffle;
     copy_is_the_reference Copy;
     map_is_the_reference Map;
 }

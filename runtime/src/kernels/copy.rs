@@ -1,7 +1,7 @@
 //! Copies between buffers.
 
 use super::Body;
-use super::geometry::{blocks, each, element, fill_outside_channels, pixel};
+use super::geometry::{each, element, fill_outside_channels, pixel};
 use super::simd::Simd;
 use crate::memory::{Tile, View};
 use crate::program::instr::Copy;
@@ -12,6 +12,8 @@ pub(super) struct CopyKernel {
     dst: BufferId,
     src: BufferId,
     channel: i64,
+    from: i64,
+    channels: i64,
     shift: [i64; 2],
     outside: f32,
 }
@@ -22,19 +24,21 @@ impl CopyKernel {
             dst: instr.dst,
             src: instr.src,
             channel: instr.channel as i64,
+            from: instr.from as i64,
+            channels: instr.channels as i64,
             shift: instr.shift,
             outside: instr.outside,
         }
     }
 
-    /// How many of the source's blocks are blocks of the destination too, with no other channel in them.
+    /// How many blocks of the source go to blocks of the destination as they are, which keep no other channel.
     fn whole_blocks(&self, dst: &View, src: &View) -> i64 {
-        if dst.lanes != src.lanes || self.channel % dst.lanes != 0 {
+        if dst.lanes != src.lanes || self.channel % dst.lanes != 0 || self.from % src.lanes != 0 {
             0
-        } else if self.channel + src.channels == dst.channels {
-            blocks(src)
+        } else if self.channel + self.channels == dst.channels {
+            (self.channels + src.lanes - 1) / src.lanes
         } else {
-            src.channels / src.lanes
+            self.channels / src.lanes
         }
     }
 }
@@ -61,15 +65,17 @@ impl Body for CopyKernel {
                     let at = |x| pixel(dst, self.channel / dst.lanes + block, y, x);
                     fill(at(before.start), before.len() * dst.lanes, 1, self.outside);
                     if !inside.is_empty() {
-                        let from = pixel(src, block, from, inside.start + self.shift[1]);
+                        let from =
+                            pixel(src, self.from / src.lanes + block, from, inside.start + self.shift[1]);
                         from.copy_to_nonoverlapping(at(inside.start), (inside.len() * dst.lanes) as usize);
                     }
                     fill(at(after.start), after.len() * dst.lanes, 1, self.outside);
                 }
-                for c in whole * src.lanes..src.channels {
+                for c in whole * src.lanes..self.channels {
                     let at = |x| element(dst, self.channel + c, y, x);
                     fill(at(before.start), before.len(), dst.lanes, self.outside);
-                    let (from, to) = (element(src, c, from, inside.start + self.shift[1]), at(inside.start));
+                    let from = element(src, self.from + c, from, inside.start + self.shift[1]);
+                    let to = at(inside.start);
                     for i in 0..inside.len() {
                         *to.offset((i * dst.lanes) as isize) = *from.offset((i * src.lanes) as isize);
                     }
@@ -78,7 +84,7 @@ impl Body for CopyKernel {
             }
         }
         // SAFETY: the caller's promise.
-        unsafe { fill_outside_channels(dst, self.channel..self.channel + src.channels) };
+        unsafe { fill_outside_channels(dst, self.channel..self.channel + self.channels) };
     }
 }
 

@@ -18,8 +18,10 @@ mod nearest;
 #[cfg(test)]
 mod peak;
 mod pixel_shuffle;
+mod pixel_unshuffle;
 mod pool;
 mod register_tile;
+mod resize;
 mod simd;
 
 use crate::memory::{Kernel, Tile};
@@ -53,8 +55,11 @@ fn table<S: Simd>(simd: S, program: &Program, section: &Section, instr: &Instr) 
             conv_transpose::ConvTranspose::new(program, section, i).map(|body| boxed(simd, body))
         }
         Instr::Pool(i) => Some(boxed(simd, pool::PoolKernel::new(i))),
-        Instr::Nearest(i) => Some(boxed(simd, nearest::NearestKernel::new(i))),
+        Instr::Resize(i) => nearest::NearestKernel::new(i)
+            .map(|body| boxed(simd, body))
+            .or_else(|| Some(boxed(simd, resize::ResizeKernel::new(i)))),
         Instr::PixelShuffle(i) => Some(boxed(simd, pixel_shuffle::PixelShuffleKernel::new(i))),
+        Instr::PixelUnshuffle(i) => Some(boxed(simd, pixel_unshuffle::PixelUnshuffleKernel::new(i))),
         Instr::Copy(i) => Some(boxed(simd, copy::CopyKernel::new(i))),
         Instr::Map(i) => map::MapKernel::new(program, section, i).map(|body| boxed(simd, body)),
         Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) => None,
@@ -138,13 +143,18 @@ mod tests {
     }
 
     #[test]
-    fn nearest() {
-        check_all(Family::Nearest, 500);
+    fn resize() {
+        check_all(Family::Resize, 1000);
     }
 
     #[test]
     fn pixel_shuffle() {
         check_all(Family::PixelShuffle, 500);
+    }
+
+    #[test]
+    fn pixel_unshuffle() {
+        check_all(Family::PixelUnshuffle, 500);
     }
 
     #[test]

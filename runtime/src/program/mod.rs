@@ -25,7 +25,7 @@ pub use ids::{AccumulatorId, BufferId, ExprId, TensorId, Token, WeightId};
 pub use instr::Instr;
 pub use region::{Interval, Region};
 pub use section::{Axis, Buffer, BufferSteps, Place, Queue, Scheduled, Section};
-pub use sizes::{EXACT_SUM_BYTES, MOST_GRAINS};
+pub use sizes::{EXACT_SUM_BYTES, MAX_SUMMANDS};
 pub use steps::Steps;
 pub use tensor::{Accumulator, AccumulatorKind, Data, Dims, Element, Packing, Role, Source, Tensor, Weight};
 

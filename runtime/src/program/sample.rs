@@ -1,8 +1,8 @@
 //! Programs made by hand, for tests: valid, small, and together with every instruction in them.
 
 use super::instr::{
-    Accumulate, Conv2d, ConvTranspose2d, Copy, Epilogue, Load, Map, Nearest, Operand, PixelShuffle, Pool,
-    PoolKind, Ratio, Reduce, Statistic, Store, Window,
+    Accumulate, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Load, Map, Operand,
+    PixelShuffle, PixelUnshuffle, Pool, PoolKind, Reduce, Resize, Statistic, Store, Window,
 };
 use super::{
     Accumulator, AccumulatorId, AccumulatorKind, Axis, Buffer, BufferId, BufferSteps, Data, Dims, Element,
@@ -136,9 +136,18 @@ pub fn every_instruction() -> Program {
         groups: 1,
         epilogue: None,
     }));
-    s0.push(Instr::Nearest(Nearest { dst: nearest, src: x, ratio: [Ratio { num: 1, den: 2 }; 2] }));
+    let coordinates = [Coordinate { num: 1, offset: 0, den: 2 }; 2];
+    s0.push(Instr::Resize(Resize { dst: nearest, src: x, filter: Filter::Nearest, coordinates }));
     for (channel, src) in [(0, up_out), (4, nearest)] {
-        s0.push(Instr::Copy(Copy { dst: both, src, channel, shift: [0, 0], outside: 0.0 }));
+        s0.push(Instr::Copy(Copy {
+            dst: both,
+            src,
+            channel,
+            from: 0,
+            channels: 4,
+            shift: [0, 0],
+            outside: 0.0,
+        }));
     }
     s0.push(Instr::PixelShuffle(PixelShuffle { dst: shuffled, src: both, factor: 2 }));
     let kind = PoolKind::Average { margin: [0; 4] };
@@ -154,12 +163,16 @@ pub fn every_instruction() -> Program {
     let mut s1 = Cut::new("s1", 2, [tiles(32, 12), tiles(48, 48)]);
     let x = s1.buffer("pooled", [2, 32, 48], None, |t| t, false);
     let m = s1.buffer("mean", [2, 1, 1], None, |_| Interval::new(0, 1), false);
-    let y = s1.buffer("centred", [2, 32, 48], None, |t| t, true);
+    let y = s1.buffer("differences", [2, 32, 48], None, |t| t, false);
+    let coarse = s1.buffer("coarse", [8, 16, 24], None, half, false);
+    let fine = s1.buffer("centred", [2, 32, 48], None, |t| t, true);
     s1.push(Instr::Load(Load { dst: x, src: pooled }));
     s1.push(Instr::Load(Load { dst: m, src: mean }));
     let operands = vec![Operand::Buffer(x), Operand::Buffer(m)];
     s1.push(Instr::Map(Map { dst: y, operands, expr: difference }));
-    s1.push(Instr::Store(Store { dst: centred, src: y }));
+    s1.push(Instr::PixelUnshuffle(PixelUnshuffle { dst: coarse, src: y, factor: 2 }));
+    s1.push(Instr::PixelShuffle(PixelShuffle { dst: fine, src: coarse, factor: 2 }));
+    s1.push(Instr::Store(Store { dst: centred, src: fine }));
     program.0.sections.push(s1.finish());
     program.finish()
 }

@@ -9,8 +9,8 @@ const BLOCK: u64 = 16;
 /// and a word for what is not finite.
 pub const EXACT_SUM_BYTES: u64 = 67 * 8;
 
-/// Most grains of a tensor that is accumulated: exact sums have room for so many additions.
-pub const MOST_GRAINS: u64 = (1 << 31) - 1;
+/// Most values, partial sums of grains, that an exact sum is certain to hold.
+pub const MAX_SUMMANDS: u64 = (1 << 31) - 1;
 
 impl AccumulatorKind {
     /// Bytes of device memory for an image and channel.
@@ -119,6 +119,5 @@ mod tests {
     #[test]
     fn an_exact_sum_is_what_accumulators_keep() {
         assert_eq!(EXACT_SUM_BYTES, crate::exact::superaccumulator::BYTES_PER_SUM);
-        assert_eq!(MOST_GRAINS, crate::exact::superaccumulator::MAX_VALUES);
     }
 }

@@ -16,19 +16,21 @@ pub(crate) enum Family {
     Conv2d,
     ConvTranspose2d,
     Pool,
-    Nearest,
+    Resize,
     PixelShuffle,
+    PixelUnshuffle,
     Copy,
     Map,
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Conv2d,
         Self::ConvTranspose2d,
         Self::Pool,
-        Self::Nearest,
+        Self::Resize,
         Self::PixelShuffle,
+        Self::PixelUnshuffle,
         Self::Copy,
         Self::Map,
     ];
@@ -233,10 +235,7 @@ impl Case {
     /// Whether the instruction writes channel `c` of its buffer; the others keep what they hold.
     fn writes_channel(&self, c: u64) -> bool {
         match &self.instr {
-            Instr::Copy(copy) => {
-                let channels = self.section.buffers[copy.src.index()].channels;
-                (copy.channel..copy.channel + channels).contains(&c)
-            }
+            Instr::Copy(copy) => (copy.channel..copy.channel + copy.channels).contains(&c),
             _ => true,
         }
     }

@@ -5,8 +5,8 @@ use fastrand::Rng;
 use super::{Case, Family, Layer};
 use crate::machine::Machine;
 use crate::program::instr::{
-    AxisId, Conv2d, ConvTranspose2d, Copy, Epilogue, Map, Nearest, Operand, PixelShuffle, Pool, PoolKind,
-    Ratio, Window,
+    AxisId, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Instruction, Map, Operand,
+    PixelShuffle, PixelUnshuffle, Pool, PoolKind, Resize, Window,
 };
 use crate::program::{
     Axis, Buffer, BufferId, BufferSteps, Data, ExprId, Instr, Interval, Numerics, Packing, Program, Region,
@@ -25,8 +25,9 @@ pub(super) fn case(family: Family, seed: u64) -> Case {
         Family::Conv2d => draft.conv2d(),
         Family::ConvTranspose2d => draft.conv_transpose2d(),
         Family::Pool => draft.pool(),
-        Family::Nearest => draft.nearest(),
+        Family::Resize => draft.resize(),
         Family::PixelShuffle => draft.pixel_shuffle(),
+        Family::PixelUnshuffle => draft.pixel_unshuffle(),
         Family::Copy => draft.copy(),
         Family::Map => draft.map(),
     };
@@ -227,22 +228,48 @@ impl Draft {
         Instr::Pool(Pool { dst, src, kind, window })
     }
 
-    fn nearest(&mut self) -> Instr {
-        let ratio = [0; 2].map(|_| {
-            let whole = self.rng.bool();
-            Ratio { num: if whole { 1 } else { self.rng.u32(1..5) }, den: self.rng.u32(1..5) }
-        });
+    fn resize(&mut self) -> Instr {
+        let filter = *self.rng.choice(&[Filter::Nearest, Filter::Linear, Filter::Cubic]).unwrap();
+        let (extent, src_extent) = (self.extent(40), self.extent(24));
+        let axes = [0, 1].map(|i| self.coordinate(filter, extent[i], src_extent[i]));
+        let (coordinates, extent) = (axes.map(|(at, _)| at), axes.map(|(_, extent)| extent));
         let channels = self.rng.u64(1..40);
-        let extent = self.extent(40);
         let out = self.output(channels, extent);
-        let src_extent = [0, 1].map(|i| ratio[i].floor(extent[i] as i64 - 1) as u64 + 1 + self.rng.u64(0..3));
-        let need = out.need(|a, o| {
-            let r = ratio[a.index()];
-            Interval::new(r.floor(o.start), r.floor(o.end - 1) + 1)
-        });
-        let src = self.source(channels, src_extent, need, None);
-        let dst = self.destination(out);
-        Instr::Nearest(Nearest { dst, src, ratio })
+        let mut resize = Resize { dst: BufferId(1), src: BufferId(0), filter, coordinates };
+        let need = out.need(|a, o| resize.reads(a, o)[0].interval);
+        resize.src = self.masked_source(channels, src_extent, need);
+        resize.dst = self.destination(out);
+        Instr::Resize(resize)
+    }
+
+    /// Where outputs lie among `inputs` pixels, and how many there are, about `outputs`.
+    fn coordinate(&mut self, filter: Filter, outputs: u64, inputs: u64) -> (Coordinate, u64) {
+        let (out, inp) = (outputs as i64, inputs as i64);
+        let at = |num, offset, den| Coordinate { num, offset, den };
+        match self.rng.u8(0..5) {
+            0 => (at(inp, 0, out), outputs),
+            1 if filter == Filter::Nearest => (at(2 * inp, inp, 2 * out), outputs),
+            1 => (at(2 * inp, inp - out, 2 * out), outputs),
+            2 => (at(inp - 1, 0, (out - 1).max(1)), outputs),
+            3 => {
+                // A factor of as many digits as an f64 has.
+                let (num, den) = (self.rng.i64(1 << 51..1 << 53), 1 << self.rng.u32(50..53));
+                let outputs = (i128::from(inp) * i128::from(num) / i128::from(den)).max(1);
+                let offset = if filter == Filter::Nearest { 0 } else { den - num };
+                if outputs * i128::from(den) <= i128::from(inp) * i128::from(num) {
+                    (at(2 * den, offset, 2 * num), outputs as u64)
+                } else {
+                    (at(0, 0, 1), outputs as u64)
+                }
+            }
+            _ => {
+                let (num, den) = (self.rng.i64(0..9), self.rng.i64(1..9));
+                // As far as the last one has a tap inside.
+                let last = (inp - filter.taps().start) * den;
+                let outputs = if num == 0 { outputs } else { ((last + num - 1) / num).min(out) as u64 };
+                (at(num, 0, den), outputs.max(1))
+            }
+        }
     }
 
     fn pixel_shuffle(&mut self) -> Instr {
@@ -257,17 +284,30 @@ impl Draft {
         Instr::PixelShuffle(PixelShuffle { dst, src, factor: r as u32 })
     }
 
+    fn pixel_unshuffle(&mut self) -> Instr {
+        let r = self.rng.u64(1..5);
+        let channels = self.rng.u64(1..20);
+        let extent = self.extent(12);
+        let out = self.output(channels * r * r, extent);
+        let need = out.need(|_, o| Interval::new(o.start * r as i64, o.end * r as i64));
+        let src = self.source(channels, extent.map(|n| n * r), need, None);
+        let dst = self.destination(out);
+        Instr::PixelUnshuffle(PixelUnshuffle { dst, src, factor: r as u32 })
+    }
+
     fn copy(&mut self) -> Instr {
         let channels = self.rng.u64(1..40);
-        let channel = if self.rng.bool() { 16 * self.rng.u64(0..3) } else { self.rng.u64(0..40) };
+        let mut first = || if self.rng.bool() { 16 * self.rng.u64(0..3) } else { self.rng.u64(0..40) };
+        let (channel, from) = (first(), first());
         let (extent, src_extent) = (self.extent(24), self.extent(24));
         let more = self.rng.u64(0..20);
         let out = self.output(channel + channels + more, extent);
         let shift = [0, 1].map(|_| if self.rng.bool() { 0 } else { self.rng.i64(-8..9) });
-        let src = self.masked_source(channels, src_extent, out.need(|a, o| o.shift(shift[a.index()])));
+        let (more, need) = (self.rng.u64(0..20), out.need(|a, o| o.shift(shift[a.index()])));
+        let src = self.masked_source(from + channels + more, src_extent, need);
         let outside = self.value();
         let dst = self.destination(out);
-        Instr::Copy(Copy { dst, src, channel, shift, outside })
+        Instr::Copy(Copy { dst, src, channel, from, channels, shift, outside })
     }
 
     fn map(&mut self) -> Instr {

@@ -1,7 +1,9 @@
 //! One element of an instruction's result, from the formulas.
 
 use super::{Case, contains};
-use crate::program::instr::{Conv2d, ConvTranspose2d, Copy, Epilogue, Operand, Pool, PoolKind, Window};
+use crate::program::instr::{
+    Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Operand, Pool, PoolKind, Resize, Window,
+};
 use crate::program::{BufferId, ExprId, Instr, WeightId};
 
 /// What channel `c` of pixel `(y, x)` of the written buffer holds afterwards.
@@ -17,11 +19,15 @@ pub(super) fn value(case: &Case, c: u64, y: i64, x: i64) -> f32 {
         Instr::Conv2d(i) => conv2d(case, i, c, y, x),
         Instr::ConvTranspose2d(i) => conv_transpose2d(case, i, c, y, x),
         Instr::Pool(i) => pool(case, i, c, y, x),
-        Instr::Nearest(i) => case.at(i.src, c, i.ratio[0].floor(y), i.ratio[1].floor(x)),
+        Instr::Resize(i) => resize(case, i, c, y, x),
         Instr::PixelShuffle(i) => {
             let r = i64::from(i.factor);
             let phase = y.rem_euclid(r) * r + x.rem_euclid(r);
             case.at(i.src, c * (r * r) as u64 + phase as u64, y.div_euclid(r), x.div_euclid(r))
+        }
+        Instr::PixelUnshuffle(i) => {
+            let (r, phase) = (i64::from(i.factor), c as i64 % i64::from(i.factor * i.factor));
+            case.at(i.src, c / (r * r) as u64, y * r + phase / r, x * r + phase % r)
         }
         Instr::Copy(i) => copy(case, i, c, y, x),
         Instr::Map(i) => {
@@ -111,7 +117,55 @@ fn pool(case: &Case, pool: &Pool, c: u64, y: i64, x: i64) -> f32 {
 }
 
 fn copy(case: &Case, copy: &Copy, c: u64, y: i64, x: i64) -> f32 {
-    tap(case, copy.src, c - copy.channel, y + copy.shift[0], x + copy.shift[1]).unwrap_or(copy.outside)
+    let c = c - copy.channel + copy.from;
+    tap(case, copy.src, c, y + copy.shift[0], x + copy.shift[1]).unwrap_or(copy.outside)
+}
+
+fn resize(case: &Case, resize: &Resize, c: u64, y: i64, x: i64) -> f32 {
+    let extent = case.section.buffers[resize.src.index()].extent.map(|n| n as i64);
+    let [rows, cols] = [(0, y), (1, x)].map(|(axis, o)| {
+        let Coordinate { num, offset, den } = resize.coordinates[axis];
+        let at = i128::from(o) * i128::from(num) + i128::from(offset);
+        let (pixel, rest) = (at.div_euclid(den.into()) as i64, at.rem_euclid(den.into()));
+        let weights = weights(resize.filter, rounded_fraction(rest, den.into()));
+        let taps = weights.into_iter().map(move |(k, w)| ((pixel + k).clamp(0, extent[axis] - 1), w));
+        taps.collect::<Vec<_>>()
+    });
+    let sum = |taps: &[(i64, f32)], value: &dyn Fn(i64) -> f32| {
+        let mut taps = taps.iter().map(|&(i, w)| (value(i), w));
+        let (first, weight) = taps.next().unwrap();
+        taps.fold(weight * first, |acc, (v, w)| w.mul_add(v, acc))
+    };
+    if resize.filter == Filter::Nearest {
+        return case.at(resize.src, c, rows[0].0, cols[0].0);
+    }
+    sum(&rows, &|row| sum(&cols, &|col| case.at(resize.src, c, row, col)))
+}
+
+/// Taps, counted from the pixel before, and their weights.
+fn weights(filter: Filter, f: f32) -> Vec<(i64, f32)> {
+    let g = 1.0 - f;
+    let inner = |t: f32| 1.25f32.mul_add(t, -2.25).mul_add(t * t, 1.0);
+    match filter {
+        Filter::Nearest => vec![(0, 1.0)],
+        Filter::Linear => vec![(0, g), (1, f)],
+        Filter::Cubic => {
+            vec![(-1, -0.75 * f * g * g), (0, inner(f)), (1, inner(g)), (2, -0.75 * g * f * f)]
+        }
+    }
+}
+
+/// `rest / den`, less than 1, rounded once: binary digits one by one, and what is left over decides.
+fn rounded_fraction(mut rest: i128, den: i128) -> f32 {
+    let (mut digits, mut exponent) = (0u32, 0);
+    while rest != 0 && digits < 1 << 23 {
+        rest *= 2;
+        digits = 2 * digits + u32::from(rest >= den);
+        rest -= if rest >= den { den } else { 0 };
+        exponent -= 1;
+    }
+    let up = 2 * rest > den || (2 * rest == den && digits % 2 == 1);
+    ((digits + u32::from(up)) as f32) * 2f32.powi(exponent)
 }
 
 fn epilogue(case: &Case, epilogue: Option<&Epilogue>, value: f32, c: u64, y: i64, x: i64) -> f32 {

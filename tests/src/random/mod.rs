@@ -58,8 +58,10 @@ struct Draw {
     values: Vec<Drawn>,
     /// Rows of the table of activations.
     rows: Vec<&'static Activation>,
-    /// Ops that are drawn by their signature alone.
+    /// Ops that came later, and ops that are drawn by their signature alone.
     others: Vec<OpDef>,
+    /// Whether modes of resampling and pooling are drawn that came with `pixel_unshuffle`: models of older data have none.
+    resampling: bool,
 }
 
 impl Draw {
@@ -72,6 +74,7 @@ impl Draw {
             values: Vec::new(),
             rows: names.iter().filter_map(row).collect(),
             others: names.iter().filter(is_other).filter_map(|name| ops::find(name)).collect(),
+            resampling: names.iter().any(|name| name == "pixel_unshuffle"),
         }
     }
 

@@ -46,9 +46,14 @@ impl Draw {
         }
     }
 
-    /// An op that this module does not know, by its signature.
+    /// An op that came later, or one that this module does not know, by its signature.
     fn other(&mut self) -> Option<Drawn> {
         let def = self.others[self.rng.usize(0..self.others.len())].clone();
+        match def.name {
+            "slice" => return self.slice(),
+            "pixel_unshuffle" => return self.pixel_unshuffle(),
+            _ => {}
+        }
         let mut args = Vec::new();
         for spec in &def.args {
             args.extend(self.argument(spec).map(|value| (spec.name, value)));

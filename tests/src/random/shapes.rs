@@ -8,8 +8,58 @@ use super::{Draw, Drawn};
 impl Draw {
     pub(super) fn upsample(&mut self) -> Option<Drawn> {
         let x = self.any();
+        if self.resampling && self.chance(75) {
+            return self.resample(x);
+        }
         let scale = self.pair(|d| d.rng.i64(1..=3));
         self.op("upsample", &[("scale", pair(scale))], &[x], x.magnitude)
+    }
+
+    /// Any mode, by any factor or to any size.
+    fn resample(&mut self, x: Drawn) -> Option<Drawn> {
+        let mode = ["nearest", "nearest-exact", "bilinear", "bilinear", "bicubic"][self.rng.usize(0..5)];
+        let mut args = vec![("mode", ArgValue::Text(mode.to_owned()))];
+        let [_, _, h, w] = self.sizes(x).map(|s| s as i64);
+        if self.chance(40) {
+            let mut size = |extent: i64| self.rng.i64((extent + 3) / 4..=(2 * extent + 3).min(90));
+            args.push(("size", pair([size(h), size(w)])));
+        } else {
+            let factors = [2.0, 4.0, 0.5, 1.5, 0.75, 1.7, 0.3 + 2.0 * self.rng.f64()];
+            let mut factor = || ArgValue::Float(factors[self.rng.usize(0..factors.len())]);
+            args.push(("scale", ArgValue::List(vec![factor(), factor()])));
+        }
+        if mode.starts_with("bi") {
+            match self.rng.u8(0..4) {
+                0 => args.push(("align_corners", ArgValue::Bool(true))),
+                1 => args.push(("coordinates", ArgValue::Text("asymmetric".to_owned()))),
+                _ => {}
+            }
+        }
+        // The weights of a cubic filter overshoot.
+        let magnitude = if mode == "bicubic" { 1.9 * x.magnitude } else { x.magnitude };
+        self.op("upsample", &args, &[x], magnitude)
+    }
+
+    /// Some of the channels.
+    pub(super) fn slice(&mut self) -> Option<Drawn> {
+        let x = self.any();
+        let channels = self.sizes(x)[1] as i64;
+        let from = self.rng.i64(0..channels);
+        let to = self.rng.i64(from + 1..=channels);
+        self.op("slice", &[("from", ArgValue::Int(from)), ("to", ArgValue::Int(to))], &[x], x.magnitude)
+    }
+
+    /// A pixel unshuffle, of a tensor padded to a size that suits.
+    pub(super) fn pixel_unshuffle(&mut self) -> Option<Drawn> {
+        let x = self.any();
+        let factor = self.rng.i64(1..=3);
+        let [_, _, h, w] = self.sizes(x).map(|s| s as i64);
+        let missing = [h, w].map(|size| (factor - size % factor) % factor);
+        let x = match missing {
+            [0, 0] => x,
+            [rows, cols] => self.op("pad", &each_side([rows, 0, 0, cols]), &[x], x.magnitude)?,
+        };
+        self.op("pixel_unshuffle", &[("factor", ArgValue::Int(factor))], &[x], x.magnitude)
     }
 
     /// A pixel shuffle, after a convolution that gives it a number of channels that suits.

@@ -80,7 +80,16 @@ impl Draw {
         if self.chance(60) {
             args.push(("pad", self.padding(kernel.map(|k| k / 2))));
         }
+        if self.resampling && self.chance(40) {
+            args.push(("ceil_mode", ArgValue::Bool(true)));
+        }
         if self.rng.bool() {
+            if self.resampling && self.chance(30) {
+                // Not more than there are pixels: each window has one of them.
+                let [_, _, h, w] = self.sizes(x).map(|s| s as i64);
+                let dilation = [h, w].map(|size| self.rng.i64(1..=size.min(3)));
+                args.push(("dilation", pair(dilation)));
+            }
             return self.op("max_pool2d", &args, &[x], x.magnitude);
         }
         if self.chance(60) {

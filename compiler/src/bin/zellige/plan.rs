@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
+use zellige_compiler::base::units::{bytes, operations};
 use zellige_compiler::driver::{Failure, Opened, Report, SectionReport, TensorReport};
 use zellige_compiler::ir::{Overlap, Target};
 use zellige_grammar::{Code, Diagnostic};
@@ -75,13 +76,26 @@ fn text(report: &Report, target: &Target, smallest: Smallest) -> String {
             report.recompute_ratio
         ),
         format!("--sram: {} bytes a worker are used{sram}", report.sram_bytes),
-        format!(
-            "--memory: {} bytes are used, {} of them for inputs and outputs{memory}",
-            report.device_bytes.saturating_add(report.border_bytes),
-            report.border_bytes
-        ),
+        format!("--memory: {}{memory}", device_memory(report)),
     ]);
     lines.join("\n") + "\n"
+}
+
+/// What lies in device memory, and what does not.
+fn device_memory(report: &Report) -> String {
+    let spilled = match report.spilled_bytes {
+        0 => String::new(),
+        n => format!(", {} of section boundaries lie in temporary files", bytes(n)),
+    };
+    if report.streamed {
+        let borders = bytes(report.border_bytes);
+        return format!(
+            "{} bytes are used; {borders} of inputs and outputs are streamed{spilled}",
+            report.device_bytes
+        );
+    }
+    let all = report.device_bytes.saturating_add(report.border_bytes);
+    format!("{all} bytes are used, {} of them for inputs and outputs{spilled}", report.border_bytes)
 }
 
 fn section(section: &SectionReport, lines: &mut Vec<String>) {
@@ -123,33 +137,4 @@ fn tensor(t: &TensorReport) -> String {
         }
     };
     format!("{}: {} in tiles of {h}x{w}{overlap}{padding}", t.name, t.shape)
-}
-
-/// Bytes to three digits.
-fn bytes(bytes: u64) -> String {
-    scaled(bytes as f64, 1024.0, &["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"])
-}
-
-/// Floating-point operations to three digits.
-fn operations(count: f64) -> String {
-    scaled(count, 1000.0, &["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP"])
-}
-
-fn scaled(mut value: f64, step: f64, units: &[&str]) -> String {
-    let mut unit = 0;
-    while value >= step - 0.5 && unit + 1 < units.len() {
-        value /= step;
-        unit += 1;
-    }
-    let digits = match value {
-        _ if unit == 0 => 0,
-        99.95.. => 0,
-        9.995.. => 1,
-        _ => 2,
-    };
-    let mut number = format!("{value:.digits$}");
-    if number.contains('.') {
-        number.truncate(number.trim_end_matches('0').trim_end_matches('.').len());
-    }
-    format!("{number} {}", units[unit])
 }

@@ -299,6 +299,31 @@ model m(image: f32[1, 3, 2*H, W], mask: f32[1, 1, (W + 2)/2, W/3]) -> (out: f32[
 }
 
 #[test]
+fn resampled_sizes_follow_symbols() {
+    check(
+        "model m(x: f32[1, 4, H, W]) -> (a: f32[1, 4, 2*H, 2*W], b: f32[1, 2, (17*H)/10, W/2], c: f32[1, 4, 2*W, 5]) {
+    let a = upsample(x, scale: 2, mode: \"bilinear\", align_corners: true);
+    let b = slice(x, from: 1, to: 3) |> upsample(scale: [1.7, 0.5], mode: \"bicubic\");
+    return a, b, upsample(x, size: [2 * width(x), 5], mode: \"nearest-exact\");
+}",
+        &expect![[r#"
+            input x: f32[1, 4, H, W]
+            a = upsample(x): f32[1, 4, 2*H, 2*W]
+            slice = slice(x): f32[1, 2, H, W]
+            b = upsample(slice): f32[1, 2, (17*H)/10, W/2]
+            c = upsample(x): f32[1, 4, 2*W, 5]
+            output a = a: f32[1, 4, 2*H, 2*W]
+            output b = b: f32[1, 2, (17*H)/10, W/2]
+            output c = c: f32[1, 4, 2*W, 5]
+            types: 17*H must be a multiple of 10, because (17*H)/10 is a size of the model, and sizes are divided without remainder
+            types: W must be even, because W/2 is a size of the model, and sizes are divided without remainder
+            upsample: W/2 must be at least 1, because it is the number of columns of a resampled tensor
+            upsample: 2*W must be at least 1, because it is the number of rows of a resampled tensor
+        "#]],
+    );
+}
+
+#[test]
 fn crop_to_the_size_of_another_tensor() {
     check(
         r#"

@@ -209,6 +209,7 @@ impl<'r> Builder<'r> {
         self.fresh(name, *span)?;
         let id = self.define(name, ty, Def::Input);
         self.graph.inputs.push(id);
+        self.graph.spans.inputs.insert(id, statement.span);
         Some(())
     }
 
@@ -247,6 +248,7 @@ impl<'r> Builder<'r> {
             self.reader.error(Code::E0604, format!("output `{name_text}` is defined twice"), name.span);
             return None;
         }
+        self.graph.spans.outputs.insert(name_text.clone(), statement.span);
         self.graph.outputs.push(Output { name: name_text, value, ty: ty? });
         Some(())
     }
@@ -255,6 +257,7 @@ impl<'r> Builder<'r> {
         self.reader.only(statement, &[Part::Attrs])?;
         let ExactAttrs { dividend, divisor } = self.reader.attrs(statement)?;
         self.graph.exact.push(Exact { dividend, divisor });
+        self.graph.spans.exact.push(statement.span);
         Some(())
     }
 

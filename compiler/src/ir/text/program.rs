@@ -347,7 +347,7 @@ fn read_expression(statement: &Statement, reader: &mut Reader) -> Option<Expr> {
         return None;
     };
     let json = zellige_grammar::zir::json::to_json(nodes);
-    let expr = serde_json::from_value(json);
+    let expr = zellige_grammar::zir::decode::decode(json);
     expr.map_err(|e| reader.error(Code::E0607, e.to_string(), nodes.span)).ok()
 }
 
@@ -422,14 +422,15 @@ fn read_axis(statement: &Statement, reader: &mut Reader) -> Option<Axis> {
 }
 
 /// The names of all instructions.
-const INSTRUCTIONS: [&str; 10] = [
+const INSTRUCTIONS: [&str; 11] = [
     "load",
     "store",
     "conv2d",
     "conv_transpose2d",
     "pool",
-    "nearest",
+    "resize",
     "pixel_shuffle",
+    "pixel_unshuffle",
     "copy",
     "map",
     "accumulate",

@@ -116,6 +116,7 @@ pub(super) fn reads(map: AxisMap, out: Interval, whole: Interval, budget: &mut u
     let (period, taps) = match map {
         AxisMap::Transposed { stride, kernel, .. } => (stride.max(1), kernel.max(1)),
         AxisMap::Window { kernel, .. } => (1, kernel.max(1)),
+        AxisMap::Resampled { taps, .. } => (1, taps.max(1)),
         _ => (1, 1),
     };
     let from_start = out.start..out.end.min(out.start.saturating_add(period));
@@ -150,6 +151,10 @@ fn tap(map: AxisMap, o: i64, k: i64) -> Option<i64> {
             reached.div_euclid(stride)
         }
         AxisMap::Scaled { num, den } => (i128::from(o) * i128::from(num)).div_euclid(i128::from(den.max(1))),
+        AxisMap::Resampled { num, offset, den, first, .. } => {
+            let at = i128::from(o) * i128::from(num) + i128::from(offset);
+            at.div_euclid(i128::from(den.max(1))) + i128::from(first) + i128::from(k)
+        }
     };
     i64::try_from(coordinate).ok()
 }

@@ -20,7 +20,7 @@ pub use copy::Copy;
 pub use map::{Epilogue, Map, Operand};
 pub use pool::{Pool, PoolKind};
 pub use reduce::{Accumulate, Reduce, Statistic};
-pub use resample::{Nearest, PixelShuffle, Ratio};
+pub use resample::{Coordinate, Filter, PixelShuffle, PixelUnshuffle, Resize};
 pub use transfer::{Load, Store};
 
 /// A spatial axis.
@@ -70,8 +70,8 @@ pub struct Read {
     pub buffer: BufferId,
     /// What is read.
     pub interval: Interval,
-    /// Whether taps outside the tensor's extent are skipped (or given a value) by the instruction itself, so that nothing
-    /// is read there.
+    /// Whether taps outside the tensor's extent are skipped, given a value, or moved to the border by the instruction itself,
+    /// so that nothing is read there.
     pub masked: bool,
     /// Whether an operand of extent 1 is repeated along this axis.
     pub broadcast: bool,
@@ -98,11 +98,13 @@ pub enum Instr {
     ConvTranspose2d(ConvTranspose2d),
     /// Maximum or average over windows.
     Pool(Pool),
-    /// Nearest-neighbour resampling.
-    Nearest(Nearest),
+    /// Interpolation between pixels.
+    Resize(Resize),
     /// Channels to space.
     PixelShuffle(PixelShuffle),
-    /// Crop, pad, and parts of a concatenation.
+    /// Space to channels.
+    PixelUnshuffle(PixelUnshuffle),
+    /// Crop, pad, slice, and parts of a concatenation.
     Copy(Copy),
     /// Elementwise expression.
     Map(Map),
@@ -119,8 +121,9 @@ impl Instr {
             Self::Conv2d(i) => i,
             Self::ConvTranspose2d(i) => i,
             Self::Pool(i) => i,
-            Self::Nearest(i) => i,
+            Self::Resize(i) => i,
             Self::PixelShuffle(i) => i,
+            Self::PixelUnshuffle(i) => i,
             Self::Copy(i) => i,
             Self::Map(i) => i,
             Self::Accumulate(i) => i,

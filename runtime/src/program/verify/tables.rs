@@ -4,7 +4,7 @@ use super::instr::GRAIN;
 use super::{MAX_BUFFERS, MAX_COORDINATE, MAX_INSTRUCTIONS};
 use crate::machine::MachineError;
 use crate::program::{
-    Accumulator, Buffer, Element, MOST_GRAINS, Packing, Program, Role, Section, Source, Tensor, Weight,
+    Accumulator, Buffer, Element, MAX_SUMMANDS, Packing, Program, Role, Section, Source, Tensor, Weight,
     WeightId,
 };
 
@@ -253,8 +253,9 @@ fn check_accumulator(accumulator: &Accumulator) -> Result<(), EntryError> {
     extent("the number of channels", accumulator.channels)?;
     extent("the height", accumulator.extent[0])?;
     extent("the width", accumulator.extent[1])?;
-    let grains = accumulator.extent.map(|n| n.div_ceil(GRAIN as u64));
-    size("the number of grains", grains[0].saturating_mul(grains[1]), MOST_GRAINS)?;
+    let grains =
+        accumulator.extent.map(|e| e.div_ceil(GRAIN as u64)).into_iter().try_fold(1, u64::checked_mul);
+    size("the number of grains", grains.unwrap_or(u64::MAX), MAX_SUMMANDS)?;
     bytes(accumulator.bytes())
 }
 

@@ -180,7 +180,7 @@ fn a_word_that_is_none() {
     check_body(
         r#"return upsample(image, scale: 2, mode: "nearst");"#,
         &expect![[r#"
-            error[E0209]: `mode` of `upsample` is always "nearest"
+            error[E0209]: `mode` of `upsample` is one of "nearest", "nearest-exact", "bilinear", "bicubic"
               ┌─ m.zlg:2:44
               │
             2 │     return upsample(image, scale: 2, mode: "nearst");
@@ -189,6 +189,147 @@ fn a_word_that_is_none() {
               = help: did you mean "nearest"?
 
         "#]],
+    );
+}
+
+#[test]
+fn a_resampling_to_nothing() {
+    check_body(
+        r#"return upsample(image);"#,
+        &expect![[r#"
+        error[E0209]: `scale` of `upsample` is missing, and so is `size`: one of them must be given
+          ┌─ m.zlg:2:12
+          │
+        2 │     return upsample(image);
+          │            ^^^^^^^^ not possible
+
+    "#]],
+    );
+}
+
+#[test]
+fn a_resampling_to_two_sizes() {
+    check_body(
+        r#"return upsample(image, scale: 2, size: [8, 8]);"#,
+        &expect![[r#"
+        error[E0209]: `size` of `upsample` is given besides `scale`: one of them is enough
+          ┌─ m.zlg:2:44
+          │
+        2 │     return upsample(image, scale: 2, size: [8, 8]);
+          │                                            ^^^^^^ not possible
+
+    "#]],
+    );
+}
+
+#[test]
+fn a_scale_that_is_too_small() {
+    check_body(
+        r#"return upsample(image, scale: [0.001, 1]);"#,
+        &expect![[r#"
+        error[E0209]: `scale` of `upsample` is between 1/256 and 4096, found 0.001
+          ┌─ m.zlg:2:35
+          │
+        2 │     return upsample(image, scale: [0.001, 1]);
+          │                                   ^^^^^^^^^^ not possible
+
+    "#]],
+    );
+}
+
+#[test]
+fn a_scale_of_a_size() {
+    check_body(
+        r#"return upsample(image, scale: height(image));"#,
+        &expect![[r#"
+        error[E0213]: `scale` of `upsample` must be known at compile time
+          ┌─ m.zlg:2:35
+          │
+        2 │     return upsample(image, scale: height(image));
+          │                                   ^^^^^^^^^^^^^ this is the size H
+
+    "#]],
+    );
+}
+
+#[test]
+fn a_scale_that_makes_no_size() {
+    check_body(
+        r#"return upsample(image, scale: 0.123456789);"#,
+        &expect![[r#"
+        error[E0301]: the size H is not known, and 0.123456789 has too many digits for it
+          ┌─ m.zlg:2:12
+          │
+        1 │ model m(image: f32[1, 3, H, W]) -> (out: f32[1, 3, H, W]) {
+          │         ---------------------- this is f32[1, 3, H, W]
+        2 │     return upsample(image, scale: 0.123456789);
+          │            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ in this op
+          │
+          = help: give `size`, or a scale with a few digits
+
+    "#]],
+    );
+}
+
+#[test]
+fn corners_of_whole_pixels() {
+    check_body(
+        r#"return upsample(image, scale: 2, align_corners: true);"#,
+        &expect![[r#"
+        error[E0209]: `align_corners` of `upsample` is for bilinear and bicubic
+          ┌─ m.zlg:2:53
+          │
+        2 │     return upsample(image, scale: 2, align_corners: true);
+          │                                                     ^^^^ not possible
+
+    "#]],
+    );
+}
+
+#[test]
+fn coordinates_of_whole_pixels() {
+    check_body(
+        r#"return upsample(image, scale: 2, coordinates: "asymmetric");"#,
+        &expect![[r#"
+        error[E0209]: `coordinates` of `upsample` is for bilinear and bicubic: "nearest" is asymmetric, "nearest-exact" is half_pixel
+          ┌─ m.zlg:2:51
+          │
+        2 │     return upsample(image, scale: 2, coordinates: "asymmetric");
+          │                                                   ^^^^^^^^^^^^ not possible
+
+    "#]],
+    );
+}
+
+#[test]
+fn a_slice_past_the_end() {
+    check_body(
+        r#"return slice(image, from: 1, to: 4);"#,
+        &expect![[r#"
+        error[E0306]: the size 3 must be at least 4, because the slice ends at channel 4
+          ┌─ m.zlg:2:12
+          │
+        1 │ model m(image: f32[1, 3, H, W]) -> (out: f32[1, 3, H, W]) {
+          │         ---------------------- this is f32[1, 3, H, W]
+        2 │     return slice(image, from: 1, to: 4);
+          │            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^ in this op
+
+    "#]],
+    );
+}
+
+#[test]
+fn a_slice_of_nothing() {
+    check_body(
+        r#"return slice(image, from: 2, to: 2);"#,
+        &expect![[r#"
+        error[E0209]: `to` of `slice` is beyond `from`, 2, and at most 65536, found 2
+          ┌─ m.zlg:2:38
+          │
+        2 │     return slice(image, from: 2, to: 2);
+          │                                      ^ not possible
+
+    "#]],
     );
 }
 

@@ -1,4 +1,4 @@
-//! Copies: the source's channels fit into the destination's.
+//! Copies: both buffers have the channels that are copied.
 
 use std::ops::Range;
 
@@ -15,8 +15,11 @@ impl Rule for Copy {
 
     fn check(&self, scope: &Scope<'_>) -> Result<(), InstrError> {
         let (dst, src) = (scope.buffer(self.dst)?.channels, scope.buffer(self.src)?.channels);
-        let room = dst as i64 - src as i64;
-        attribute("the first channel", i64::try_from(self.channel).unwrap_or(i64::MAX), 0, room)?;
+        let int = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let most = int(dst.min(src));
+        attribute("the number of channels", int(self.channels), 1, most)?;
+        attribute("the first channel written", int(self.channel), 0, int(dst) - int(self.channels))?;
+        attribute("the first channel read", int(self.from), 0, int(src) - int(self.channels))?;
         for shift in self.shift {
             attribute("the shift", shift, -MAX_COORDINATE, MAX_COORDINATE)?;
         }
@@ -27,7 +30,7 @@ impl Rule for Copy {
         1
     }
 
-    fn channels_written(&self, section: &Section) -> Range<u64> {
-        self.channel..self.channel + section.buffers[self.src.index()].channels
+    fn channels_written(&self, _: &Section) -> Range<u64> {
+        self.channel..self.channel + self.channels
     }
 }

@@ -81,8 +81,9 @@ pub(super) fn rule(instr: &Instr) -> &dyn Rule {
         Instr::Conv2d(i) => i,
         Instr::ConvTranspose2d(i) => i,
         Instr::Pool(i) => i,
-        Instr::Nearest(i) => i,
+        Instr::Resize(i) => i,
         Instr::PixelShuffle(i) => i,
+        Instr::PixelUnshuffle(i) => i,
         Instr::Copy(i) => i,
         Instr::Map(i) => i,
         Instr::Accumulate(i) => i,
@@ -202,14 +203,14 @@ pub enum InstrError {
         /// Read.
         src: BufferId,
     },
-    /// A resampling that would read past the end of its source.
-    #[error("the last of {outputs} outputs reads source {reads}, of {inputs}")]
+    /// A resampling that looks for pixels where the source has none around.
+    #[error("output {output} lies at pixel {at} of the source, which has {inputs}")]
     Resampling {
-        /// Extent of what is written.
-        outputs: u64,
-        /// Coordinate that is read.
-        reads: i64,
-        /// Extent of what is read.
+        /// An output: the first or the last.
+        output: i64,
+        /// The pixel at or before it.
+        at: i64,
+        /// Extent of the source.
         inputs: u64,
     },
 }

@@ -1,36 +1,43 @@
-//! Resampling: extents correspond, so that no output reads past the source's end.
+//! Resampling: outputs lie among the source's pixels, so that their taps are never all outside.
 
 use super::{InstrError, Rule, attribute, equal};
-use crate::program::instr::{AxisId, Nearest, PixelShuffle};
+use crate::program::instr::{AxisId, PixelShuffle, PixelUnshuffle, Resize};
 use crate::program::verify::MAX_ATTRIBUTE;
 use crate::program::verify::scope::Scope;
 
-/// A coordinate times this is exact in 64 bits.
-const MAX_RATIO: i64 = 1 << 22;
+/// A numerator times a coordinate fits 128 bits, with room to spare.
+const MAX_NUMERATOR: i64 = 1 << 62;
+/// What is left over by the division has 57 bits, and can be rounded to f32 by way of 128.
+const MAX_DENOMINATOR: i64 = 1 << 57;
 
-impl Rule for Nearest {
+impl Rule for Resize {
     fn mnemonic(&self) -> &'static str {
-        "nearest"
+        "resize"
     }
 
     fn check(&self, scope: &Scope<'_>) -> Result<(), InstrError> {
         let (src, dst) = (scope.buffer(self.src)?, scope.buffer(self.dst)?);
         equal("channels", src.channels, dst.channels)?;
         for axis in AxisId::BOTH.map(AxisId::index) {
-            let ratio = self.ratio[axis];
-            attribute("the ratio's numerator", ratio.num.into(), 1, MAX_RATIO)?;
-            attribute("the ratio's denominator", ratio.den.into(), 1, MAX_RATIO)?;
-            let (outputs, inputs) = (dst.extent[axis], src.extent[axis]);
-            let reads = ratio.floor(outputs as i64 - 1);
-            if reads >= inputs as i64 {
-                return Err(InstrError::Resampling { outputs, reads, inputs });
+            let at = self.coordinates[axis];
+            attribute("the coordinates' numerator", at.num, 0, MAX_NUMERATOR)?;
+            attribute("the coordinates' offset", at.offset, -MAX_NUMERATOR, MAX_NUMERATOR)?;
+            attribute("the coordinates' denominator", at.den, 1, MAX_DENOMINATOR)?;
+            let (last, inputs) = (dst.extent[axis] as i64 - 1, src.extent[axis]);
+            for output in [0, last] {
+                // The last tap of the first pixel and the first tap of the last one are there, and so is one of each in between.
+                let (taps, pixel) = (self.filter.taps(), at.floor(output));
+                if pixel.saturating_add(taps.end) <= 0 || pixel.saturating_add(taps.start) >= inputs as i64 {
+                    return Err(InstrError::Resampling { output, at: pixel, inputs });
+                }
             }
         }
         Ok(())
     }
 
     fn operations(&self, _: &Scope<'_>) -> u64 {
-        1
+        // Along the rows and along the columns.
+        2 * self.filter.taps().len() as u64
     }
 }
 
@@ -46,6 +53,27 @@ impl Rule for PixelShuffle {
         equal("channels of the source", dst.channels.saturating_mul(r * r), src.channels)?;
         for axis in AxisId::BOTH.map(AxisId::index) {
             equal("extent of the result", src.extent[axis].saturating_mul(r), dst.extent[axis])?;
+        }
+        Ok(())
+    }
+
+    fn operations(&self, _: &Scope<'_>) -> u64 {
+        1
+    }
+}
+
+impl Rule for PixelUnshuffle {
+    fn mnemonic(&self) -> &'static str {
+        "pixel_unshuffle"
+    }
+
+    fn check(&self, scope: &Scope<'_>) -> Result<(), InstrError> {
+        attribute("the factor", self.factor.into(), 1, MAX_ATTRIBUTE)?;
+        let (src, dst) = (scope.buffer(self.src)?, scope.buffer(self.dst)?);
+        let r = u64::from(self.factor);
+        equal("channels of the result", src.channels.saturating_mul(r * r), dst.channels)?;
+        for axis in AxisId::BOTH.map(AxisId::index) {
+            equal("extent of the source", dst.extent[axis].saturating_mul(r), src.extent[axis])?;
         }
         Ok(())
     }

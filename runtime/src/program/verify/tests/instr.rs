@@ -216,26 +216,63 @@ fn resampling() {
     refused(
         sample(),
         &expect![
-            "section 0 `s0`, instruction 4 (nearest): the ratio's numerator is 0, not between 1 and 4194304"
+            "section 0 `s0`, instruction 4 (resize): the coordinates' numerator is -1, not between 0 and 4611686018427387904"
         ],
-        |p| fields!(p, 0, 4, Nearest).ratio[1].num = 0,
+        |p| fields!(p, 0, 4, Resize).coordinates[1].num = -1,
     );
     refused(
         sample(),
         &expect![
-            "section 0 `s0`, instruction 4 (nearest): the ratio's denominator is 0, not between 1 and 4194304"
+            "section 0 `s0`, instruction 4 (resize): the coordinates' denominator is 0, not between 1 and 144115188075855872"
         ],
-        |p| fields!(p, 0, 4, Nearest).ratio[1].den = 0,
+        |p| fields!(p, 0, 4, Resize).coordinates[0].den = 0,
     );
     refused(
         sample(),
-        &expect!["section 0 `s0`, instruction 4 (nearest): the last of 48 outputs reads source 47, of 24"],
-        |p| fields!(p, 0, 4, Nearest).ratio[1].num = 2,
+        &expect![
+            "section 0 `s0`, instruction 4 (resize): the coordinates' offset is -9223372036854775808, not between -4611686018427387904 and 4611686018427387904"
+        ],
+        |p| fields!(p, 0, 4, Resize).coordinates[1].offset = i64::MIN,
     );
     refused(
         sample(),
-        &expect!["section 0 `s0`, instruction 4 (nearest): channels: 4 where 8 is needed"],
-        |p| fields!(p, 0, 4, Nearest).src = BufferId(1),
+        &expect![
+            "section 0 `s0`, instruction 4 (resize): output 47 lies at pixel 47 of the source, which has 24"
+        ],
+        |p| fields!(p, 0, 4, Resize).coordinates[1].num = 2,
+    );
+    refused(
+        sample(),
+        &expect![
+            "section 0 `s0`, instruction 4 (resize): output 0 lies at pixel -1 of the source, which has 16"
+        ],
+        |p| fields!(p, 0, 4, Resize).coordinates[0].offset = -1,
+    );
+    refused(
+        sample(),
+        &expect!["section 0 `s0`, instruction 4 (resize): channels: 4 where 8 is needed"],
+        |p| fields!(p, 0, 4, Resize).src = BufferId(1),
+    );
+    refused(
+        sample(),
+        &expect![
+            "section 1 `s1`, instruction 3 (pixel_unshuffle): the factor is 0, not between 1 and 1048576"
+        ],
+        |p| fields!(p, 1, 3, PixelUnshuffle).factor = 0,
+    );
+    refused(
+        sample(),
+        &expect![
+            "section 1 `s1`, instruction 3 (pixel_unshuffle): channels of the result: 8 where 18 is needed"
+        ],
+        |p| fields!(p, 1, 3, PixelUnshuffle).factor = 3,
+    );
+    refused(
+        sample(),
+        &expect![
+            "section 1 `s1`, instruction 3 (pixel_unshuffle): extent of the source: 48 where 46 is needed"
+        ],
+        |p| p.sections[1].buffers[3].extent = [16, 23],
     );
     refused(
         sample(),
@@ -263,20 +300,30 @@ fn copies() {
     let sample = sample::every_instruction;
     refused(
         sample(),
-        &expect!["section 0 `s0`, instruction 6 (copy): the first channel is 5, not between 0 and 4"],
+        &expect!["section 0 `s0`, instruction 6 (copy): the first channel written is 5, not between 0 and 4"],
         |p| fields!(p, 0, 6, Copy).channel = 5,
     );
     refused(
         sample(),
         &expect![
-            "section 0 `s0`, instruction 6 (copy): the first channel is 9223372036854775807, not between 0 and 4"
+            "section 0 `s0`, instruction 6 (copy): the first channel written is 9223372036854775807, not between 0 and 4"
         ],
         |p| fields!(p, 0, 6, Copy).channel = u64::MAX,
     );
     refused(
         sample(),
-        &expect!["section 0 `s0`, instruction 6 (copy): the first channel is 4, not between 0 and 0"],
-        |p| fields!(p, 0, 6, Copy).src = BufferId(4),
+        &expect!["section 0 `s0`, instruction 6 (copy): the first channel read is 1, not between 0 and 0"],
+        |p| fields!(p, 0, 6, Copy).from = 1,
+    );
+    refused(
+        sample(),
+        &expect!["section 0 `s0`, instruction 6 (copy): the number of channels is 5, not between 1 and 4"],
+        |p| fields!(p, 0, 6, Copy).channels = 5,
+    );
+    refused(
+        sample(),
+        &expect!["section 0 `s0`, instruction 6 (copy): the number of channels is 0, not between 1 and 4"],
+        |p| fields!(p, 0, 6, Copy).channels = 0,
     );
     refused(
         sample(),

@@ -149,8 +149,9 @@ fn other_buffers_in_the_same_bytes_count() {
             axis.buffers.push(axis.buffers[0].clone());
         }
         p.sram_bytes = 60 << 10;
-        let (dst, src) = (BufferId(2), BufferId(0));
-        let mut copy = unscheduled(Instr::Copy(Copy { dst, src, channel: 0, shift: [0, 0], outside: 0.0 }));
+        let (dst, src, channels) = (BufferId(2), BufferId(0), section.buffers[0].channels);
+        let copy = Copy { dst, src, channel: 0, from: 0, channels, shift: [0, 0], outside: 0.0 };
+        let mut copy = unscheduled(Instr::Copy(copy));
         (copy.wait, copy.signal) = (vec![Token(0)], Some(Token(9)));
         body(p).insert(1, copy);
         fields!(p, 0, 2, Conv2d).src = dst;
