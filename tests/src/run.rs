@@ -49,11 +49,14 @@ pub fn verify_each_pass(graph: &Graph, options: &CompileOptions) -> Result<(), V
 /// The graph as the planner sees it.
 pub fn canonical(graph: &Graph) -> Result<Graph, Vec<Diagnostic>> {
     let options = CompileOptions::new(Machine::builtin("tiny").expect("`tiny` is built in")).for_passes();
-    let pass = passes::find("canonicalize").expect("there is such a pass");
-    match (pass.run)(Module::Graph(graph.clone()), &options)? {
-        Module::Graph(graph) => Ok(graph),
-        other => unreachable!("`canonicalize` gives a graph, not {}", other.level()),
+    let mut graph = graph.clone();
+    for pass in PIPELINE.iter().take_while(|pass| pass.name != "section-cut") {
+        graph = match (pass.run)(Module::Graph(graph), &options)? {
+            Module::Graph(graph) => graph,
+            other => unreachable!("`{}` gives a graph, not {}", pass.name, other.level()),
+        };
     }
+    Ok(graph)
 }
 
 /// The outputs of a program, in its order.

@@ -64,6 +64,8 @@ pub enum ArgKind {
     Size,
     /// `[channels, rows, columns]`: three sizes.
     Shape,
+    /// A list of axes: 1 for channels, 2 for rows, 3 for columns.
+    Axes,
     /// A size, or `[rows, columns]`.
     Sizes,
     /// A number, or `[y, x]`.
@@ -82,6 +84,7 @@ impl fmt::Display for ArgKind {
             Self::Sides => f.write_str("an integer, `[y, x]` or `(top: …, left: …, bottom: …, right: …)`"),
             Self::Size => f.write_str("a size"),
             Self::Shape => f.write_str("a list `[channels, rows, columns]` of sizes"),
+            Self::Axes => f.write_str("a list of axes, such as `[2, 3]`"),
             Self::Sizes => f.write_str("a size or `[rows, columns]`"),
             Self::Scale => f.write_str("a number or `[y, x]`"),
         }
@@ -210,6 +213,14 @@ impl Args {
                 Some([side("top")?, side("left")?, side("bottom")?, side("right")?])
             }
             other => both(other, int).map(|[y, x]| [y, x, y, x]),
+        })
+    }
+
+    /// Axes, as they are given.
+    pub fn axes(&self, arg: &'static str) -> Result<Option<Vec<u8>>, ArgError> {
+        self.read(arg, ArgKind::Axes, |v| match v {
+            ArgValue::List(axes) => axes.iter().map(int).collect(),
+            _ => None,
         })
     }
 

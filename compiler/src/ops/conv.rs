@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zellige_grammar::Code;
@@ -10,7 +12,7 @@ use zellige_runtime::program::instr::{self, AxisId, Instr, Window};
 
 use super::pad::{Pad, PadMode};
 use super::{
-    ArgError, ArgKind, ArgSpec, Args, Builder, FromAttrs, Init, Inputs, Lowering, Op, OpDef, Outside,
+    Absorbed, ArgError, ArgKind, ArgSpec, Args, Builder, FromAttrs, Init, Inputs, Lowering, Op, OpDef, Outside,
     ParamSpec, Requirements, ShapeError, Sizes, attrs_of,
 };
 use crate::base::{AxisMap, Dim, ParamId, Shape, ValueId};
@@ -271,6 +273,11 @@ impl Op for Conv2d {
         Some(builder.op(Arc::new(Self { geometry, pad_mode: PadMode::Zero }), &[padded], params))
     }
 
+    fn absorb_scaling(&self) -> Option<Absorbed> {
+        let geometry = Geometry { bias: true, ..self.geometry.clone() };
+        Some(Absorbed { op: Arc::new(Self { geometry, pad_mode: self.pad_mode }), transposed: None })
+    }
+
     fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
         if self.explicit_pad().is_some() {
             // The instruction pads with zeros alone: `canonicalize` has not been run.
@@ -360,6 +367,12 @@ impl Op for ConvTranspose2d {
 
     fn takes_epilogue(&self) -> bool {
         true
+    }
+
+    fn absorb_scaling(&self) -> Option<Absorbed> {
+        let geometry = Geometry { bias: true, ..self.geometry.clone() };
+        let transposed = Some(geometry.groups);
+        Some(Absorbed { op: Arc::new(Self { geometry, ..self.clone() }), transposed })
     }
 
     fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {

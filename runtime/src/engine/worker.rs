@@ -184,9 +184,10 @@ unsafe fn run_action(
             unsafe { staging::store(shared.tensors.get(*dst), image, src, *element, window) }
         }
         Action::Accumulate { acc, src } => {
-            let sums = shared.device.image_sums(*acc, image);
+            let kind = shared.program.accumulators[acc.index()].kind;
+            let gathered = shared.device.gathered(*acc, image);
             // SAFETY: the verifier has found the owned part of `src` to be inside the buffer, and written by the body.
-            unsafe { exact::accumulate(&views[src.index()], sums) };
+            unsafe { exact::accumulate(&views[src.index()], kind, gathered) };
             Ok(())
         }
         Action::Compute(kernel) => {

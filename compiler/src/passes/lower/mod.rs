@@ -21,7 +21,7 @@ use zellige_runtime::scalar::Expr;
 
 use super::{Module, Options};
 use crate::analysis::buffers::buffers;
-use crate::analysis::device::{self, DevicePlan, WeightSource};
+use crate::analysis::device::{self, DevicePlan, PlannedAccumulator, WeightSource};
 use crate::analysis::flow::Flow;
 use crate::analysis::fusion::{Group, TailOperand, addressing, groups, is_reduction};
 use crate::base::{OpId, ParamId, ValueId};
@@ -177,12 +177,13 @@ impl<'a> Lower<'a> {
 
     fn accumulators(&mut self) -> Option<()> {
         let graph = &self.ir.graph;
-        for (&op, &offset) in &self.plan.accumulators {
-            let input = *graph.ops[op].inputs.first()?;
-            let [images, channels, h, w] = graph.sizes(input)?;
-            self.accumulator_of.insert(op, AccumulatorId(self.accumulators.len() as u32));
-            let name = graph.values[input].name.clone();
-            self.accumulators.push(Accumulator { name, images, channels, extent: [h, w], offset });
+        for planned in &self.plan.accumulators {
+            let &PlannedAccumulator { value, kind, offset, .. } = planned;
+            let [images, channels, h, w] = graph.sizes(value)?;
+            let id = AccumulatorId(self.accumulators.len() as u32);
+            self.accumulator_of.extend(planned.ops.iter().map(|&op| (op, id)));
+            let name = graph.values[value].name.clone();
+            self.accumulators.push(Accumulator { name, kind, images, channels, extent: [h, w], offset });
         }
         Some(())
     }
@@ -227,8 +228,9 @@ impl<'a> Lower<'a> {
         }
         let mut end = Vec::new();
         for &op in section.ops.iter().filter(|&&op| is_reduction(graph, op)) {
-            let acc = *self.accumulator_of.get(&op)?;
-            end.extend(self.homes(graph.ops[op].output).map(|dst| Reduce { acc, dst }));
+            for dst in self.homes(graph.ops[op].output) {
+                end.push(self.reduce(op, dst)?);
+            }
         }
 
         let buffers = planned.iter().map(|b| self.buffer(section, &flow, b)).collect::<Option<Vec<_>>>()?;
@@ -248,6 +250,19 @@ impl<'a> Lower<'a> {
             body: tokens::schedule(body, &buffers),
             buffers,
             end,
+        })
+    }
+
+    /// Writes the statistic that a reducing op is into a tensor.
+    fn reduce(&self, op: OpId, dst: TensorId) -> Option<Reduce> {
+        let node = &self.ir.graph.ops[op];
+        let statistic = node.op.statistic()?;
+        let [_, channels, ..] = self.ir.graph.sizes(*node.inputs.first()?)?;
+        Some(Reduce {
+            acc: *self.accumulator_of.get(&op)?,
+            dst,
+            statistic: statistic.statistic,
+            group: statistic.group(channels),
         })
     }
 
@@ -284,7 +299,12 @@ impl<'a> Lower<'a> {
         let first = &graph.ops[group.ops[0]];
         if is_reduction(graph, group.ops[0]) {
             let src = *buffer_of.get(first.inputs.first()?)?;
-            body.push(Instr::Accumulate(Accumulate { acc: *self.accumulator_of.get(&group.ops[0])?, src }));
+            let accumulate =
+                Instr::Accumulate(Accumulate { acc: *self.accumulator_of.get(&group.ops[0])?, src });
+            // Further statistics of the tensor follow from the same accumulator.
+            if !body.contains(&accumulate) {
+                body.push(accumulate);
+            }
             return Some(());
         }
         let dst = *buffer_of.get(&group.output)?;

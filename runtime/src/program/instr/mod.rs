@@ -19,7 +19,7 @@ pub use conv::{Conv2d, ConvTranspose2d, Window};
 pub use copy::{Copy, Folding};
 pub use map::{Epilogue, Map, Operand};
 pub use pool::{Pool, PoolKind};
-pub use reduce::{Accumulate, Reduce};
+pub use reduce::{Accumulate, Reduce, Statistic};
 pub use resample::{Coordinate, Filter, PixelShuffle, PixelUnshuffle, Resize};
 pub use transfer::{Addressing, Load, Store};
 
@@ -110,7 +110,7 @@ pub enum Instr {
     Copy(Copy),
     /// Elementwise expression.
     Map(Map),
-    /// Sum over space into an accumulator.
+    /// Statistics over space into an accumulator.
     Accumulate(Accumulate),
 }
 
