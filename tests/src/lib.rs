@@ -1,5 +1,6 @@
 //! What the end-to-end tests are made of: random models, random legal plans, running them, and mutations for fuzzing.
 
+pub mod faults;
 pub mod fuzz;
 pub mod mutate;
 pub mod onnxruntime;
@@ -9,3 +10,4 @@ pub mod parameters;
 pub mod plans;
 pub mod random;
 pub mod run;
+pub mod variants;

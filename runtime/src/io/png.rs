@@ -67,8 +67,7 @@ pub(super) fn spool(
     let mut line = Array::zeros(Dims { h: 1, ..dims }, options.limit)?;
     for y in 0..dims.h {
         let row = reader.next_row()?.ok_or(IoError::Truncated)?;
-        let samples =
-            Samples { bytes: row.data(), per_pixel: color.samples(), wide, whole: options.whole };
+        let samples = Samples { bytes: row.data(), per_pixel: color.samples(), wide, whole: options.whole };
         scatter(samples, Place { y: 0, first: 0, step: 1 }, &mut line);
         scratch.write(&row_of(dims, y), &line.data)?;
     }

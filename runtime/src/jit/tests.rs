@@ -183,7 +183,7 @@ fn what_code_cannot_stand_on_is_refused() {
     assert!(matches!(inputs, JitError::Malformed(_)), "{inputs}");
 
     let transfer = refusal(Family::Map, |case| {
-        case.instr = Instr::Load(Load { dst: BufferId(0), src: TensorId(0) });
+        case.instr = Instr::Load(Load { dst: BufferId(0), src: TensorId(0), addressing: None });
     });
     assert!(matches!(transfer, JitError::NotCompute), "{transfer}");
 }

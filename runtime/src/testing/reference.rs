@@ -2,7 +2,8 @@
 
 use super::{Case, contains};
 use crate::program::instr::{
-    Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Operand, Pool, PoolKind, Resize, Window,
+    Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Folding, Operand, Pool, PoolKind, Resize,
+    Window,
 };
 use crate::program::{BufferId, ExprId, Instr, WeightId};
 
@@ -117,8 +118,23 @@ fn pool(case: &Case, pool: &Pool, c: u64, y: i64, x: i64) -> f32 {
 }
 
 fn copy(case: &Case, copy: &Copy, c: u64, y: i64, x: i64) -> f32 {
-    let c = c - copy.channel + copy.from;
-    tap(case, copy.src, c, y + copy.shift[0], x + copy.shift[1]).unwrap_or(copy.outside)
+    let [mut y, mut x] = [y + copy.shift[0], x + copy.shift[1]];
+    if let Some(fold) = copy.fold {
+        let [rows, cols] = case.section.buffers[copy.src.index()].extent.map(|n| n as i64);
+        (y, x) = (folded(fold, y, rows), folded(fold, x, cols));
+    }
+    tap(case, copy.src, c - copy.channel + copy.from, y, x).unwrap_or(copy.outside)
+}
+
+/// The coordinate that stands for `i`, found by walking back from the border pixel as far as `i` lies beyond it.
+pub(super) fn folded(fold: Folding, i: i64, extent: i64) -> i64 {
+    let (first, last) = (0, extent - 1);
+    let border = if i < first { first } else { last };
+    match fold {
+        _ if (first..=last).contains(&i) => i,
+        Folding::Clamped => border,
+        Folding::Mirrored => border + (border - i),
+    }
 }
 
 fn resize(case: &Case, resize: &Resize, c: u64, y: i64, x: i64) -> f32 {

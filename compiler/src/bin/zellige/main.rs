@@ -4,6 +4,7 @@
 
 mod bench;
 mod borders;
+mod check;
 mod compile;
 mod dump;
 mod execute;
@@ -31,7 +32,7 @@ use output::{MessageFormat, Outcome};
 const EXIT_STATUSES: &str = "\
 Exit statuses:
   0    done, or nobody reads standard output any more
-  1    `verify` found a difference
+  1    `verify` found a difference, or `check` something that is not proved
   2    the input is at fault, or an output cannot be written: a diagnostic says what is wrong
   130  interrupted by Ctrl-C (SIGINT)
   143  ended by SIGTERM";
@@ -55,6 +56,7 @@ enum Command {
     Plan(plan::Plan),
     Dump(dump::Dump),
     Opt(opt::Opt),
+    Check(check::Check),
     Verify(verify::Verify),
     Bench(bench::Bench),
     Explain(explain::Explain),
@@ -73,13 +75,14 @@ fn main() -> ExitCode {
         Command::Plan(c) => c.run(messages),
         Command::Dump(c) => c.run(messages),
         Command::Opt(c) => c.run(messages),
+        Command::Check(c) => c.run(messages),
         Command::Verify(c) => c.run(messages),
         Command::Bench(c) => c.run(messages),
         Command::Explain(c) => c.run(),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Different) => ExitCode::from(1),
+        Ok(Outcome::Different | Outcome::Refuted) => ExitCode::from(1),
         Ok(Outcome::Interrupted) => {
             interrupt::report();
             ExitCode::from(interrupt::status())

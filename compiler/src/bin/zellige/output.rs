@@ -15,6 +15,8 @@ pub(crate) enum Outcome {
     Done,
     /// Bits differ.
     Different,
+    /// A program is not proved.
+    Refuted,
     /// The user stopped it.
     Interrupted,
 }

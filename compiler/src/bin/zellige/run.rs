@@ -149,15 +149,12 @@ pub(crate) fn prepare(
 /// The files of the inputs, and how each is read.
 pub(crate) fn input_files(opened: &Opened, inputs: &[NamedFile]) -> Result<Vec<InputFile>, Failure> {
     let files = assign(inputs, &tensor_names(opened, Role::Input), "input")?;
-    let files = files
-        .into_iter()
-        .map(|(name, path)| {
-            let whole = wants_whole_numbers(opened, &name);
-            let options =
-                ReadOptions { channels: wanted_channels(opened, &name), whole, ..ReadOptions::default() };
-            InputFile { name, path, options }
-        })
-        ;
+    let files = files.into_iter().map(|(name, path)| {
+        let whole = wants_whole_numbers(opened, &name);
+        let options =
+            ReadOptions { channels: wanted_channels(opened, &name), whole, ..ReadOptions::default() };
+        InputFile { name, path, options }
+    });
     Ok(files.collect())
 }
 

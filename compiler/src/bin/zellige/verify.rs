@@ -112,7 +112,9 @@ impl Verify {
         for (_, path) in &outputs {
             if Format::of(path).ok() != Some(Format::Npy) {
                 let message = format!("cannot keep an output in `{}`", path.display());
-                return Err(Diagnostic::error(Code::E0005, message).hint("its name should end in .npy").into());
+                return Err(Diagnostic::error(Code::E0005, message)
+                    .hint("its name should end in .npy")
+                    .into());
             }
             output::probe(path)?;
         }

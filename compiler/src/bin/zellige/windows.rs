@@ -60,8 +60,13 @@ impl Request<'_> {
         let (program, _) = self.model.compile_part(&observed.graph, &bound, &options)?;
         let Some(tiled) = self.run(program, &observed.statistics)? else { return Ok(Outcome::Interrupted) };
 
-        let reference =
-            Reference { request: self, bound: &bound, observed: &observed, tiled: &tiled, options: reference };
+        let reference = Reference {
+            request: self,
+            bound: &bound,
+            observed: &observed,
+            tiled: &tiled,
+            options: reference,
+        };
         let (mut windows, mut values) = (0, 0);
         for output in &observed.graph.outputs[..asked] {
             let source = named(&tiled.outputs, &output.name)?;
@@ -135,8 +140,7 @@ impl Request<'_> {
 impl Reference<'_> {
     /// The output of a part of the network; `None` if the user stopped it.
     fn run(&self, output: &Output, cropped: &Cropped) -> Result<Option<Array>, Failure> {
-        let (program, _) =
-            self.request.model.compile_part(&cropped.graph, self.bound, self.options)?;
+        let (program, _) = self.request.model.compile_part(&cropped.graph, self.bound, self.options)?;
         let bytes = program.sram_bytes.saturating_add(program.device_bytes);
         if bytes > self.options.machine.memory {
             return Err(too_large(output, bytes));
@@ -247,7 +251,9 @@ mod tests {
         assert_eq!(windows[3].y.end, 100_000);
         assert_eq!(windows[3].x.end, 90_000);
         let (y, x) = ((1i64 << 32) / 90_000, (1i64 << 32) % 90_000);
-        assert!(windows[4].y.contains(Interval::new(y, y + 1)) && windows[4].x.contains(Interval::new(x, x + 1)));
+        assert!(
+            windows[4].y.contains(Interval::new(y, y + 1)) && windows[4].x.contains(Interval::new(x, x + 1))
+        );
     }
 
     #[test]

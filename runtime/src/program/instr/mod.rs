@@ -16,12 +16,12 @@ use serde::{Deserialize, Serialize};
 use super::{BufferId, Interval, Queue};
 
 pub use conv::{Conv2d, ConvTranspose2d, Window};
-pub use copy::Copy;
+pub use copy::{Copy, Folding};
 pub use map::{Epilogue, Map, Operand};
 pub use pool::{Pool, PoolKind};
-pub use reduce::{Accumulate, Reduce};
+pub use reduce::{Accumulate, Reduce, Statistic};
 pub use resample::{Coordinate, Filter, PixelShuffle, PixelUnshuffle, Resize};
-pub use transfer::{Load, Store};
+pub use transfer::{Addressing, Load, Store};
 
 /// A spatial axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,12 +75,14 @@ pub struct Read {
     pub masked: bool,
     /// Whether an operand of extent 1 is repeated along this axis.
     pub broadcast: bool,
+    /// Where pixels inside the tensor's extent are read in place of those outside.
+    pub fold: Option<Folding>,
 }
 
 impl Read {
     /// An operand that is read as far as `interval` goes.
     pub fn new(buffer: BufferId, interval: Interval) -> Self {
-        Self { buffer, interval, masked: false, broadcast: false }
+        Self { buffer, interval, masked: false, broadcast: false, fold: None }
     }
 }
 
@@ -108,7 +110,7 @@ pub enum Instr {
     Copy(Copy),
     /// Elementwise expression.
     Map(Map),
-    /// Sum over space into an accumulator.
+    /// Statistics over space into an accumulator.
     Accumulate(Accumulate),
 }
 

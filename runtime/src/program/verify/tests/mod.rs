@@ -1,5 +1,6 @@
 //! Each violation by itself: a valid program, one thing broken, the error pinned.
 
+mod addressing;
 mod axes;
 mod instr;
 mod memory;
