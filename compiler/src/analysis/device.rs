@@ -11,7 +11,7 @@ use super::buffers::{ALIGNMENT, lanes, place};
 use super::fusion::{Group, TailOperand, groups, is_reduction};
 use crate::base::{OpId, ParamId, ValueId};
 use crate::ir::{Composite, Def, Device, Graph};
-use crate::ops::Sizes;
+use crate::ops::{ParamSpec, Sizes};
 
 /// Something whose values are packed when a program is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -103,7 +103,7 @@ fn wanted(graph: &Graph, group: &Group) -> Option<Vec<(WeightSource, Vec<u64>, P
     if !group.is_elementwise(graph) {
         let specs = first.op.params(&graph.shapes(&first.inputs)).ok()?;
         list.extend(
-            first.params.iter().zip(specs).map(|(&p, s)| (WeightSource::Param(p), s.dims, s.packing)),
+            first.params.iter().zip(specs).map(|(&p, s)| (WeightSource::Param(p), packed_dims(&s), s.packing)),
         );
     }
     for operand in group.tail.iter().flat_map(|t| &t.operands) {
@@ -123,6 +123,15 @@ fn wanted(graph: &Graph, group: &Group) -> Option<Vec<(WeightSource, Vec<u64>, P
         }
     }
     Some(list)
+}
+
+/// The shape that a parameter is packed as: where it has no kernel, and a convolution reads it, one of 1 × 1.
+fn packed_dims(spec: &ParamSpec) -> Vec<u64> {
+    let mut dims = spec.dims.clone();
+    if matches!(spec.packing, Packing::Conv { .. } | Packing::ConvTranspose { .. }) {
+        dims.resize(4, 1);
+    }
+    dims
 }
 
 fn accumulators(graph: &Graph, sections: &[&[OpId]], base: u64) -> Option<(IndexMap<OpId, u64>, u64)> {

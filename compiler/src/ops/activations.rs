@@ -89,6 +89,14 @@ pub const ACTIVATIONS: &[Activation] = &[
         },
         reference: |x, args, _| x.max(args[0]).min(args[1]),
     },
+    Activation {
+        name: "exp",
+        doc: "e to the power of x.",
+        args: &[],
+        params: &[],
+        expr: |b, x, _, _| functions::exp(b, x),
+        reference: |x, _, _| x.exp(),
+    },
 ];
 
 fn sloped(b: &mut Builder, x: Ref, slope: Ref) -> Ref {
@@ -99,6 +107,12 @@ fn sloped(b: &mut Builder, x: Ref, slope: Ref) -> Ref {
 
 pub(super) fn defs() -> Vec<OpDef> {
     ACTIVATIONS.iter().map(def).collect()
+}
+
+/// The activation of that name, which has no arguments.
+pub(super) fn plain(name: &str) -> Option<Arc<dyn Op>> {
+    let row = ACTIVATIONS.iter().find(|row| row.name == name && row.args.is_empty())?;
+    Some(Arc::new(Elementwise { row, args: Vec::new() }))
 }
 
 fn def(row: &'static Activation) -> OpDef {

@@ -6,8 +6,11 @@
 mod activations;
 mod args;
 mod arithmetic;
+mod channels;
 mod conv;
+mod dense;
 mod expand;
+mod fold;
 mod global;
 mod requirement;
 mod resample;
@@ -231,7 +234,6 @@ impl OpDef {
     }
 
     /// An op that the language does not know.
-    #[expect(dead_code, reason = "no op is internal yet")]
     fn internal(self) -> Self {
         Self { internal: true, ..self }
     }
@@ -250,6 +252,9 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         global::defs(),
         resample::defs(),
         shape::defs(),
+        channels::defs(),
+        dense::defs(),
+        fold::defs(),
         arithmetic::defs(),
         activations::defs(),
     ]

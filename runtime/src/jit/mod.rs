@@ -15,8 +15,10 @@ mod buffer;
 mod conv;
 mod emit;
 mod expr;
+mod fold;
 mod gather;
 mod map;
+mod matmul;
 mod operand;
 mod pool;
 mod scope;
@@ -196,6 +198,8 @@ enum LoopNest<'p> {
     Pool(pool::Pool),
     Gather(gather::Gather),
     Map(map::Map<'p>),
+    Fold(fold::Fold),
+    Matmul(matmul::Matmul),
 }
 
 impl<'p> LoopNest<'p> {
@@ -208,6 +212,8 @@ impl<'p> LoopNest<'p> {
             Instr::PixelShuffle(i) => Self::Gather(gather::Gather::pixel_shuffle(scope, i)?),
             Instr::Copy(i) => Self::Gather(gather::Gather::copy(scope, i)?),
             Instr::Map(i) => Self::Map(map::Map::new(scope, i)?),
+            Instr::Fold(i) => Self::Fold(fold::Fold::new(scope, i)?),
+            Instr::Matmul(i) => Self::Matmul(matmul::Matmul::new(scope, i)?),
             Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) => return Err(JitError::NotCompute),
         })
     }
@@ -218,6 +224,8 @@ impl<'p> LoopNest<'p> {
             Self::Pool(nest) => nest.emit(e),
             Self::Gather(nest) => nest.emit(e),
             Self::Map(nest) => nest.emit(e),
+            Self::Fold(nest) => nest.emit(e),
+            Self::Matmul(nest) => nest.emit(e),
         }
     }
 }

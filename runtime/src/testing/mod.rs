@@ -20,10 +20,12 @@ pub(crate) enum Family {
     PixelShuffle,
     Copy,
     Map,
+    Fold,
+    Matmul,
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Conv2d,
         Self::ConvTranspose2d,
         Self::Pool,
@@ -31,6 +33,8 @@ impl Family {
         Self::PixelShuffle,
         Self::Copy,
         Self::Map,
+        Self::Fold,
+        Self::Matmul,
     ];
 }
 

@@ -413,7 +413,7 @@ fn read_axis(statement: &Statement, reader: &mut Reader) -> Option<Axis> {
 }
 
 /// The names of all instructions.
-const INSTRUCTIONS: [&str; 10] = [
+const INSTRUCTIONS: [&str; 12] = [
     "load",
     "store",
     "conv2d",
@@ -423,6 +423,8 @@ const INSTRUCTIONS: [&str; 10] = [
     "pixel_shuffle",
     "copy",
     "map",
+    "fold",
+    "matmul",
     "accumulate",
 ];
 

@@ -5,7 +5,9 @@
 
 mod conv;
 mod copy;
+mod fold;
 mod map;
+mod matmul;
 mod pool;
 mod reduce;
 mod resample;
@@ -17,7 +19,9 @@ use super::{BufferId, Interval, Queue};
 
 pub use conv::{Conv2d, ConvTranspose2d, Window};
 pub use copy::Copy;
+pub use fold::{Along, Fold, FoldKind};
 pub use map::{Epilogue, Map, Operand};
+pub use matmul::Matmul;
 pub use pool::{Pool, PoolKind};
 pub use reduce::{Accumulate, Reduce};
 pub use resample::{Nearest, PixelShuffle, Ratio};
@@ -106,6 +110,10 @@ pub enum Instr {
     Copy(Copy),
     /// Elementwise expression.
     Map(Map),
+    /// Reduction along one axis.
+    Fold(Fold),
+    /// Product of matrices.
+    Matmul(Matmul),
     /// Sum over space into an accumulator.
     Accumulate(Accumulate),
 }
@@ -123,6 +131,8 @@ impl Instr {
             Self::PixelShuffle(i) => i,
             Self::Copy(i) => i,
             Self::Map(i) => i,
+            Self::Fold(i) => i,
+            Self::Matmul(i) => i,
             Self::Accumulate(i) => i,
         }
     }

@@ -2,7 +2,9 @@
 
 mod conv;
 mod copy;
+mod fold;
 mod map;
+mod matmul;
 mod pool;
 mod reduce;
 mod resample;
@@ -83,6 +85,8 @@ pub(super) fn rule(instr: &Instr) -> &dyn Rule {
         Instr::PixelShuffle(i) => i,
         Instr::Copy(i) => i,
         Instr::Map(i) => i,
+        Instr::Fold(i) => i,
+        Instr::Matmul(i) => i,
         Instr::Accumulate(i) => i,
     }
 }
