@@ -1,7 +1,5 @@
 //! Device tensors as views, and the caller's arrays bound to them by name.
 
-use std::ptr;
-
 use super::{ArrayView, ArrayViewMut, EngineError, Side};
 use crate::memory::View;
 use crate::program::{Dims, Interval, Program, Region, Role, Tensor, TensorId};
@@ -18,26 +16,12 @@ impl DeviceTensor {
     /// A tensor of a verified program, in no memory yet.
     pub(super) fn unbound(tensor: &Tensor) -> Self {
         let Dims { n, c, h, w } = tensor.dims;
-        let lanes = i64::from(tensor.lanes);
-        let (channels, rows, cols) = (c as i64, h as i64, w as i64);
-        let extent = Region { y: Interval::new(0, rows), x: Interval::new(0, cols) };
-        let block_stride = rows * cols * lanes;
-        let view = View {
-            ptr: ptr::null_mut(),
-            lanes,
-            channels,
-            block_stride,
-            row_stride: cols * lanes,
-            y0: 0,
-            x0: 0,
-            computed: extent,
-            valid: extent,
-            owned: Region::default(),
-            extent,
-            outside: None,
-        };
+        let extent = Region { y: Interval::new(0, h as i64), x: Interval::new(0, w as i64) };
+        let mut view = View::new(c, tensor.lanes, [h, w], extent);
+        view.place_rows(extent.y, extent.y, Interval::default());
+        view.place_columns(extent.x, Interval::default());
         let blocks = c.div_ceil(u64::from(tensor.lanes)) as i64;
-        Self { view, images: n, image_stride: blocks * block_stride }
+        Self { view, images: n, image_stride: blocks * view.block_stride }
     }
 
     /// Lays the tensor into the memory at `first`.

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::EngineError;
 use super::reduce;
+use super::section::TileIndex;
 use super::worker::{Shared, Worker};
 
 /// How the caller follows and stops a run.
@@ -37,7 +38,7 @@ pub struct Progress {
 struct Run<'a> {
     shared: Shared<'a>,
     cancel: Option<&'a AtomicBool>,
-    /// The next tile of the section.
+    /// The next job of the section.
     next: AtomicU64,
     /// Tiles done, of all sections.
     done: AtomicU64,
@@ -143,20 +144,39 @@ impl Run<'_> {
         progress: Option<&dyn Fn(Progress)>,
     ) -> Result<(), EngineError> {
         while !self.failed.load(Relaxed) {
-            if self.cancel.is_some_and(|c| c.load(Relaxed)) {
+            if self.is_cancelled() {
                 return Err(EngineError::Cancelled);
             }
             let n = self.next.fetch_add(1, Relaxed);
-            if n >= self.shared.sections[s].tiles {
+            let prepared = &self.shared.sections[s];
+            if n >= prepared.jobs() {
                 break;
             }
-            // SAFETY: `run`'s caller promises a verified program and bound tensors; the counter gives tile `n` to this thread
-            // alone, and barriers keep sections apart.
-            unsafe { worker.run_tile(self.shared, s, n) };
-            self.done.fetch_add(1, Relaxed);
-            self.report(s, progress);
+            let section = &self.shared.program.sections[s];
+            if prepared.tiles_per_job == 1 {
+                self.tile(s, TileIndex::in_raster_order(section, n), worker, progress);
+                continue;
+            }
+            for y in 0..prepared.tiles_per_job {
+                if self.is_cancelled() {
+                    return Err(EngineError::Cancelled);
+                }
+                self.tile(s, TileIndex::in_strip(section, n, y), worker, progress);
+            }
         }
         Ok(())
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancel.is_some_and(|c| c.load(Relaxed))
+    }
+
+    fn tile(&self, s: usize, tile: TileIndex, worker: &mut Worker, progress: Option<&dyn Fn(Progress)>) {
+        // SAFETY: `run`'s caller promises a verified program and bound tensors; the counter gives each job to one thread alone,
+        // which runs its tiles in order, and barriers keep sections apart.
+        unsafe { worker.run_tile(self.shared, s, tile) };
+        self.done.fetch_add(1, Relaxed);
+        self.report(s, progress);
     }
 
     /// After all tiles of a section: the other workers wait at the next barrier, or have ended.

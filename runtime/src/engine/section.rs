@@ -21,6 +21,8 @@ pub(super) struct PreparedSection {
     pub(super) actions: Vec<Action>,
     /// Tiles of all images.
     pub(super) tiles: u64,
+    /// Tiles that depend on each other: those of a strip where there are rings, otherwise 1.
+    pub(super) tiles_per_job: u64,
     /// The accumulators that it fills.
     pub(super) accumulators: Vec<AccumulatorId>,
 }
@@ -41,7 +43,13 @@ impl PreparedSection {
         });
         let accumulators = accumulators.collect();
         let tiles = section.images.saturating_mul(section.y.steps).saturating_mul(section.x.steps);
-        Self { actions, tiles, accumulators }
+        let tiles_per_job = if section.has_rings() { section.y.steps.max(1) } else { 1 };
+        Self { actions, tiles, tiles_per_job, accumulators }
+    }
+
+    /// Number of jobs: what may run in any order, on any worker.
+    pub(super) fn jobs(&self) -> u64 {
+        self.tiles / self.tiles_per_job
     }
 
     /// f32s of scratch that the hungriest kernel wants.
@@ -51,7 +59,7 @@ impl PreparedSection {
     }
 }
 
-/// Number of a tile within its section: images, then y-steps, then x-steps.
+/// Which tile of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TileIndex {
     pub(super) image: u64,
@@ -60,29 +68,28 @@ pub(super) struct TileIndex {
 }
 
 impl TileIndex {
-    /// Tile number `n` of a section that has one.
-    pub(super) fn new(section: &Section, n: u64) -> Self {
+    /// Tile number `n` in raster order, images outermost.
+    pub(super) fn in_raster_order(section: &Section, n: u64) -> Self {
         let (row, x) = (n / section.x.steps, n % section.x.steps);
         Self { image: row / section.y.steps, y: row % section.y.steps, x }
+    }
+
+    /// Tile `y` of strip number `n`.
+    pub(super) fn in_strip(section: &Section, n: u64, y: u64) -> Self {
+        Self { image: n / section.x.steps, y, x: n % section.x.steps }
     }
 }
 
 /// Moves the views of all buffers to the rows of y-step `i`.
-pub(super) fn place_rows(views: &mut [View], axis: &Axis, i: u64) {
-    for (view, steps) in views.iter_mut().zip(&axis.buffers) {
-        view.computed.y = steps.computed.get(i);
-        view.valid.y = view.computed.y.intersect(view.extent.y);
-        view.owned.y = steps.owned.get(i);
-        view.y0 = view.computed.y.start;
+pub(super) fn place_rows(views: &mut [View], section: &Section, i: u64) {
+    for ((view, buffer), steps) in views.iter_mut().zip(&section.buffers).zip(&section.y.buffers) {
+        view.place_rows(buffer.held(steps, i), steps.computed.get(i), steps.owned.get(i));
     }
 }
 
 /// Moves the views of all buffers to the columns of x-step `j`.
 pub(super) fn place_columns(views: &mut [View], axis: &Axis, j: u64) {
     for (view, steps) in views.iter_mut().zip(&axis.buffers) {
-        view.computed.x = steps.computed.get(j);
-        view.valid.x = view.computed.x.intersect(view.extent.x);
-        view.owned.x = steps.owned.get(j);
-        view.x0 = view.computed.x.start;
+        view.place_columns(steps.computed.get(j), steps.owned.get(j));
     }
 }

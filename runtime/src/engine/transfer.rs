@@ -46,7 +46,7 @@ pub(super) unsafe fn store(dst: &View, src: &View) {
 #[inline(always)]
 unsafe fn element(view: &View, c: i64, y: i64, x: i64) -> *mut f32 {
     let offset = c / view.lanes * view.block_stride
-        + (y - view.y0) * view.row_stride
+        + view.slot(y) * view.row_stride
         + (x - view.x0) * view.lanes
         + c % view.lanes;
     // SAFETY: the caller promises that the element lies in the view's memory.
@@ -197,20 +197,10 @@ mod tests {
         let (h, w) = (computed.y.len(), computed.x.len());
         let blocks = (channels as u64).div_ceil(lanes as u64) as i64;
         let mut values = vec![-7.0; (blocks * h * w * lanes) as usize];
-        let view = View {
-            ptr: values.as_mut_ptr(),
-            lanes,
-            channels,
-            block_stride: h * w * lanes,
-            row_stride: w * lanes,
-            y0: computed.y.start,
-            x0: computed.x.start,
-            computed,
-            valid: computed.intersect(extent),
-            owned: Region::default(),
-            extent,
-            outside: None,
-        };
+        let mut view = View::new(channels as u64, lanes as u32, [h as u64, w as u64], extent);
+        view.ptr = values.as_mut_ptr();
+        view.place_rows(computed.y, computed.y, Interval::default());
+        view.place_columns(computed.x, Interval::default());
         Image { _values: values, view }
     }
 

@@ -10,7 +10,7 @@ use super::section::{Action, PreparedSection, TileIndex, place_columns, place_ro
 use super::{EngineError, transfer};
 use crate::exact;
 use crate::memory::{Tile, View};
-use crate::program::{Buffer, Program, Region, Section};
+use crate::program::{Buffer, Program, Section};
 
 /// What all workers of a run share.
 #[derive(Clone, Copy)]
@@ -75,19 +75,19 @@ impl Worker {
         &self.sections[s].times
     }
 
-    /// Runs the body of section `s` for tile number `n`.
+    /// Runs tile `tile` of section `s`.
     ///
     /// # Safety
     ///
-    /// The program was verified, `n` is a tile of the section, the tensors are bound to memory of their sizes, and no other
-    /// thread runs the same tile, or another section, at the same time.
-    pub(super) unsafe fn run_tile(&mut self, shared: Shared<'_>, s: usize, n: u64) {
+    /// The program was verified, `tile` is one of the section, the tensors are bound to memory of their sizes, and no other
+    /// thread runs the same tile, or another section, at the same time. Where the section has rings, the tile run before was
+    /// the one above, unless this is the first of its strip.
+    pub(super) unsafe fn run_tile(&mut self, shared: Shared<'_>, s: usize, tile: TileIndex) {
         let (section, prepared) = (&shared.program.sections[s], &shared.sections[s]);
-        let tile = TileIndex::new(section, n);
         let state = &mut self.sections[s];
         state.place(section, tile);
         if shared.checked {
-            state.forget(section);
+            state.forget(section, tile.y == 0);
         }
         // SAFETY: the worker has this much scratch for the section, and nobody else refers to it.
         let scratch = unsafe { std::slice::from_raw_parts_mut(state.scratch, state.scratch_len) };
@@ -117,15 +117,16 @@ impl SectionState {
 
     fn place(&mut self, section: &Section, tile: TileIndex) {
         if self.row != Some(tile.y) {
-            place_rows(&mut self.views, &section.y, tile.y);
+            place_rows(&mut self.views, section, tile.y);
             self.row = Some(tile.y);
         }
         place_columns(&mut self.views, &section.x, tile.x);
     }
 
-    /// Makes every value of every buffer a NaN, so that what is read before it is written shows.
-    fn forget(&mut self, section: &Section) {
-        for (view, buffer) in self.views.iter().zip(&section.buffers) {
+    /// Makes every value a NaN, so that what is read before it is written shows; rings keep theirs within a strip.
+    fn forget(&mut self, section: &Section, strip_begins: bool) {
+        let forgetful = |b: &Buffer| strip_begins || !b.ring;
+        for (view, buffer) in self.views.iter().zip(&section.buffers).filter(|(_, b)| forgetful(b)) {
             // SAFETY: the view's memory is as large as the buffer, and the worker's own.
             unsafe { std::slice::from_raw_parts_mut(view.ptr, buffer_bytes(buffer) as usize / 4) }
                 .fill(f32::NAN);
@@ -166,21 +167,10 @@ unsafe fn run_action(shared: Shared<'_>, action: &Action, image: u64, views: &[V
 
 /// A buffer in its memory, not yet placed in its tensor.
 fn view(buffer: &Buffer, memory: &mut Allocation) -> io::Result<View> {
-    let (rows, cols, lanes) = (buffer.rows as i64, buffer.cols as i64, i64::from(buffer.lanes));
-    Ok(View {
-        ptr: memory.part(buffer.offset, buffer_bytes(buffer))?.cast(),
-        lanes,
-        channels: buffer.channels as i64,
-        block_stride: rows * cols * lanes,
-        row_stride: cols * lanes,
-        y0: 0,
-        x0: 0,
-        computed: Region::default(),
-        valid: Region::default(),
-        owned: Region::default(),
-        extent: buffer.extent(),
-        outside: buffer.outside,
-    })
+    let size = [buffer.rows, buffer.cols];
+    let ptr = memory.part(buffer.offset, buffer_bytes(buffer))?.cast();
+    let outside = buffer.outside;
+    Ok(View { ptr, outside, ..View::new(buffer.channels, buffer.lanes, size, buffer.extent()) })
 }
 
 fn buffer_bytes(buffer: &Buffer) -> u64 {

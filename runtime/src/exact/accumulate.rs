@@ -62,7 +62,7 @@ unsafe fn grain_sum<const LANES: usize>(view: &View, block: i64, grain: Region) 
     let mut sum = [0.0; LANES];
     for y in grain.y.start..grain.y.end {
         let offset = block * view.block_stride
-            + (y - view.y0) * view.row_stride
+            + view.slot(y) * view.row_stride
             + (grain.x.start - view.x0) * LANES as i64;
         // SAFETY: the view addresses this row of the block from the grain's first pixel to its last.
         let row = unsafe {
@@ -97,32 +97,21 @@ mod tests {
         let (rows, cols) = (computed.y.len(), computed.x.len());
         let blocks = (channels + lanes - 1) / lanes;
         let mut data = vec![f32::NAN; (blocks * rows * cols * lanes) as usize];
-        let (block_stride, row_stride) = (rows * cols * lanes, cols * lanes);
+        let mut view = View::new(channels as u64, lanes as u32, [rows as u64, cols as u64], EXTENT);
+        view.ptr = data.as_mut_ptr();
+        view.place_rows(computed.y, computed.y, owned.y);
+        view.place_columns(computed.x, owned.x);
         for c in 0..channels {
             for y in owned.y.start..owned.y.end {
                 for x in owned.x.start..owned.x.end {
-                    let at = c / lanes * block_stride
-                        + (y - computed.y.start) * row_stride
+                    let at = c / lanes * view.block_stride
+                        + y.rem_euclid(rows) * view.row_stride
                         + (x - computed.x.start) * lanes
                         + c % lanes;
                     data[at as usize] = value(c, y, x);
                 }
             }
         }
-        let view = View {
-            ptr: data.as_mut_ptr(),
-            lanes,
-            channels,
-            block_stride,
-            row_stride,
-            y0: computed.y.start,
-            x0: computed.x.start,
-            computed,
-            valid: computed.intersect(EXTENT),
-            owned,
-            extent: EXTENT,
-            outside: None,
-        };
         (data, view)
     }
 

@@ -3,6 +3,7 @@
 use std::mem::{offset_of, size_of};
 use std::ops::Range;
 
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value};
 
 use super::JitError;
@@ -65,8 +66,10 @@ impl TileBuffer {
     /// The address of channel `c` of pixel `(y, x)`:
     ///
     /// ```text
-    /// ptr + 4 · (c / lanes · block_stride + c mod lanes + (y − y0) · row_stride + (x − x0) · lanes)
+    /// ptr + 4 · (c / lanes · block_stride + c mod lanes + (y mod rows) · row_stride + (x − x0) · lanes)
     /// ```
+    ///
+    /// where `y mod rows` is `y − y0 + slot0`, less `rows` if that is past the end.
     pub(super) fn address(&self, e: &mut Emitter<'_>, c: Value, y: Value, x: Value) -> Value {
         let block = e.builder.ins().ushr_imm_u(c, i64::from(self.lanes_log2));
         let lane = e.builder.ins().band_imm_u(c, self.lanes() - 1);
@@ -76,7 +79,12 @@ impl TileBuffer {
 
         let (y0, x0) = (self.field(e, offset_of!(View, y0)), self.field(e, offset_of!(View, x0)));
         let row_stride = self.field(e, offset_of!(View, row_stride));
+        let (slot0, rows) = (self.field(e, offset_of!(View, slot0)), self.field(e, offset_of!(View, rows)));
         let (row, col) = (e.sub(y, y0), e.sub(x, x0));
+        let row = e.add(row, slot0);
+        let wrapped = e.sub(row, rows);
+        let past = e.builder.ins().icmp(IntCC::SignedGreaterThanOrEqual, row, rows);
+        let row = e.builder.ins().select(past, wrapped, row);
         let (row, col) = (e.mul(row, row_stride), e.scale(col, self.lanes()));
         let pixel = e.add(row, col);
 

@@ -97,6 +97,7 @@ fn map_program(expr: &Expr, lanes: u32) -> (Program, Section, Instr) {
         cols: 16,
         extent: [16, 16],
         outside: None,
+        ring: false,
         offset: 0,
     };
     section.buffers = vec![buffer; 4];
@@ -121,21 +122,15 @@ fn run_map(jit: Jit, expr: &Expr, lanes: u32) -> Vec<(f32, [f32; 3])> {
         }
     }
     let whole = Region { y: Interval::new(0, 16), x: Interval::new(0, 16) };
-    let view = |memory: &mut Vec<f32>| View {
-        ptr: memory.as_mut_ptr(),
-        lanes: lanes as i64,
-        channels: 16,
-        block_stride: 256 * lanes as i64,
-        row_stride: 16 * lanes as i64,
-        y0: 0,
-        x0: 0,
-        computed: whole,
-        valid: whole,
-        owned: whole,
-        extent: whole,
-        outside: None,
+    let view = |(id, memory): (usize, &mut Vec<f32>)| {
+        let buffer = &section.buffers[id];
+        let mut view = View::new(16, buffer.lanes, [16, 16], whole);
+        view.ptr = memory.as_mut_ptr();
+        view.place_rows(whole.y, whole.y, whole.y);
+        view.place_columns(whole.x, whole.x);
+        view
     };
-    let views: Vec<View> = memory.iter_mut().map(view).collect();
+    let views: Vec<View> = memory.iter_mut().enumerate().map(view).collect();
     let tile = Tile { views: &views, weights: &[] };
     // SAFETY: the views are those of the vectors above, laid out as the buffers say.
     unsafe { kernel.run(&tile, &mut []) };

@@ -2,7 +2,7 @@
 
 use super::Body;
 use super::elementwise::Elementwise;
-use super::geometry::{blocks, each, fill_outside, pixel};
+use super::geometry::{blocks, column, each, fill_outside, pixel};
 use super::simd::{LANES, Simd};
 use crate::memory::Tile;
 use crate::program::instr::{Conv2d, Window};
@@ -91,18 +91,19 @@ impl Depthwise {
         let (dst, src) = (&tile.views[self.dst.index()], &tile.views[self.src.index()]);
         let Window { kernel, stride, dilation, pad } = self.window;
         let step = (i64::from(stride[1]) * src.lanes) as isize;
-        let (dy, dx) = (i64::from(dilation[0]) * src.row_stride, i64::from(dilation[1]) * src.lanes);
-        let from = pixel(src, block, y * i64::from(stride[0]) - pad[0], x * i64::from(stride[1]) - pad[1]);
+        let (first, dx) = (y * i64::from(stride[0]) - pad[0], i64::from(dilation[1]) * src.lanes);
+        let from = column(src, block, x * i64::from(stride[1]) - pad[1]);
         // SAFETY: verified geometry: the source has the taps of all the pixels, the result has the pixels, and
         // `vectors` has one vector more than there are taps.
         unsafe {
             let mut weight = vectors.as_ptr();
             let mut acc = [simd.load(weight); PX];
             for ky in 0..i64::from(kernel[0]) {
+                let row = src.slot(first + ky * i64::from(dilation[0])) * src.row_stride;
                 for kx in 0..i64::from(kernel[1]) {
                     weight = weight.add(LANES);
                     let w = simd.load(weight);
-                    let from = from.wrapping_offset((ky * dy + kx * dx) as isize);
+                    let from = from.wrapping_offset((row + kx * dx) as isize);
                     for (px, acc) in acc.iter_mut().enumerate() {
                         *acc = simd.fma(simd.load(from.wrapping_offset(px as isize * step)), w, *acc);
                     }

@@ -4,7 +4,7 @@
 //! pixels of a row, for a transposed one those of a row and phase.
 
 use super::elementwise::{Elementwise, is_relu};
-use super::geometry::{blocks, each, fill_outside, pixel};
+use super::geometry::{blocks, column, each, fill_outside, pixel};
 use super::register_tile::{self, Job, Outputs, Tap};
 use super::simd::{LANES, Simd};
 use crate::memory::Tile;
@@ -166,13 +166,14 @@ impl Direct {
             inputs: self.inputs,
             first_input: (group * self.inputs) as i64,
             src,
+            row: span.from[0],
             src_step: (span.from_step * src.lanes) as isize,
             outputs,
             relu: self.relu,
             dst,
             dst_step: (span.to_step * dst.lanes) as isize,
         };
-        let from = pixel(src, 0, span.from[0], span.from[1]);
+        let from = column(src, 0, span.from[1]);
         let to = pixel(dst, 0, y, span.to);
         // SAFETY: the caller's promise.
         unsafe { register_tile::pixels::<S, OB>(simd, &job, from, to, span.count) };

@@ -6,15 +6,26 @@ use crate::program::{Interval, Region};
 /// Where channel `c` of pixel `(y, x)` lies.
 #[inline(always)]
 pub(super) fn element(view: &View, c: i64, y: i64, x: i64) -> *mut f32 {
-    let shift = view.lanes.trailing_zeros();
-    pixel(view, c >> shift, y, x).wrapping_offset((c & (view.lanes - 1)) as isize)
+    channel(view, pixel(view, 0, y, x), c)
 }
 
 /// Where the first channel of block `block` of pixel `(y, x)` lies.
 #[inline(always)]
 pub(super) fn pixel(view: &View, block: i64, y: i64, x: i64) -> *mut f32 {
-    let offset = block * view.block_stride + (y - view.y0) * view.row_stride + (x - view.x0) * view.lanes;
-    view.ptr.wrapping_offset(offset as isize)
+    column(view, block, x).wrapping_offset((view.slot(y) * view.row_stride) as isize)
+}
+
+/// Where the first channel of block `block` of column `x` lies in the row of slot 0.
+#[inline(always)]
+pub(super) fn column(view: &View, block: i64, x: i64) -> *mut f32 {
+    view.ptr.wrapping_offset((block * view.block_stride + (x - view.x0) * view.lanes) as isize)
+}
+
+/// Where channel `c` lies, given where channel 0 of the same pixel does.
+#[inline(always)]
+pub(super) fn channel(view: &View, zero: *mut f32, c: i64) -> *mut f32 {
+    let shift = view.lanes.trailing_zeros();
+    zero.wrapping_offset(((c >> shift) * view.block_stride + (c & (view.lanes - 1))) as isize)
 }
 
 /// Number of blocks of channels.

@@ -1,7 +1,7 @@
 //! Pooling over windows.
 
 use super::Body;
-use super::geometry::{blocks, each, element, fill_outside, pixel};
+use super::geometry::{blocks, channel, column, each, element, fill_outside, pixel};
 use super::simd::{LANES, Simd};
 use crate::memory::{Tile, View};
 use crate::program::instr::{Pool, PoolKind, Window};
@@ -41,16 +41,16 @@ impl PoolKernel {
         (rows.len() * cols.len()) as f32
     }
 
-    /// Calls `f` with the offset in the source, from the first input of `(y, x)` on, of each tap inside the tensor.
+    /// Calls `f` with the offset in the source, from the first column of slot 0 on, of each tap inside the tensor.
     #[inline(always)]
     fn for_each_tap(&self, src: &View, y: i64, x: i64, mut f: impl FnMut(isize)) {
         let [dy, dx] = self.window.dilation.map(i64::from);
         let (y0, rows) = self.taps(0, y, src.extent.y);
         let (x0, cols) = self.taps(1, x, src.extent.x);
         for ky in each(rows) {
+            let row = src.slot(y0 + ky * dy) * src.row_stride;
             for kx in each(cols) {
-                let offset = (y0 + ky * dy - src.y0) * src.row_stride + (x0 + kx * dx - src.x0) * src.lanes;
-                f(offset as isize);
+                f((row + (x0 + kx * dx - src.x0) * src.lanes) as isize);
             }
         }
     }
@@ -109,14 +109,14 @@ impl Body for PoolKernel {
             unsafe {
                 if blocked {
                     for block in 0..blocks(dst) {
-                        let from = pixel(src, block, src.y0, src.x0);
+                        let from = column(src, block, src.x0);
                         for x in each(dst.valid.x) {
                             simd.store(pixel(dst, block, y, x), self.block(simd, src, from, y, x));
                         }
                     }
                 } else {
                     for c in 0..dst.channels {
-                        let from = element(src, c, src.y0, src.x0);
+                        let from = channel(src, column(src, 0, src.x0), c);
                         for x in each(dst.valid.x) {
                             *element(dst, c, y, x) = self.element(src, from, y, x);
                         }

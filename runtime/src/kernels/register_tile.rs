@@ -3,6 +3,7 @@
 //! A register tile is some pixels × one or two blocks of 16 output channels; an input value is broadcast and multiplied with
 //! the weights of the blocks, which lie side by side.
 
+use super::geometry::channel;
 use super::simd::{LANES, Simd, Vectorize};
 use crate::memory::View;
 
@@ -40,6 +41,8 @@ pub(super) struct Job<'a> {
     /// The group's first input channel.
     pub(super) first_input: i64,
     pub(super) src: &'a View,
+    /// Row of the pixels' first inputs.
+    pub(super) row: i64,
     /// f32s from a pixel's input to the next one's.
     pub(super) src_step: isize,
     pub(super) outputs: &'a Outputs,
@@ -50,7 +53,8 @@ pub(super) struct Job<'a> {
     pub(super) dst_step: isize,
 }
 
-/// Computes `count` pixels. `from` and `to` are where channel 0 of the first one's first input and of its output lie.
+/// Computes `count` pixels. `from` is where channel 0 of the first one's first input would lie in the row of slot 0, `to` where
+/// channel 0 of its output lies.
 ///
 /// # Safety
 ///
@@ -60,7 +64,7 @@ pub(super) struct Job<'a> {
 pub(super) unsafe fn pixels<S: Simd, const OB: usize>(
     simd: S,
     job: &Job<'_>,
-    from: *const f32,
+    from: *mut f32,
     to: *mut f32,
     count: i64,
 ) {
@@ -80,7 +84,7 @@ pub(super) unsafe fn pixels<S: Simd, const OB: usize>(
 fn tiles<S: Simd, const OB: usize, const STEP: usize>(
     simd: S,
     job: &Job<'_>,
-    mut from: *const f32,
+    mut from: *mut f32,
     mut to: *mut f32,
     mut count: i64,
 ) {
@@ -111,7 +115,7 @@ fn tiles<S: Simd, const OB: usize, const STEP: usize>(
 /// way of [`tiles`], makes one.
 struct RegisterTile<'a, const PX: usize, const OB: usize, const STEP: usize> {
     job: &'a Job<'a>,
-    from: *const f32,
+    from: *mut f32,
     to: *mut f32,
 }
 
@@ -158,7 +162,8 @@ impl<const PX: usize, const OB: usize, const STEP: usize> RegisterTile<'_, PX, O
             let weights = outputs.weights.wrapping_add(first * self.job.all_taps * LANES);
             let first_input = self.job.first_input + first as i64;
             for tap in self.job.taps {
-                let offset = tap.offset[0] * src.row_stride + tap.offset[1] * src.lanes;
+                let offset =
+                    src.slot(self.job.row + tap.offset[0]) * src.row_stride + tap.offset[1] * src.lanes;
                 let from = self.from.wrapping_offset(offset as isize);
                 let block = from.wrapping_offset((first_input / LANES as i64 * src.block_stride) as isize);
                 let weights = weights.wrapping_add(tap.index * inputs * LANES);
@@ -213,7 +218,7 @@ impl<const PX: usize, const OB: usize, const STEP: usize> RegisterTile<'_, PX, O
     #[inline(always)]
     unsafe fn store<S: Simd>(&self, simd: S, acc: &[[S::V; OB]; PX]) {
         let Job { dst, outputs, dst_step, .. } = *self.job;
-        let to = channel(dst, self.to, outputs.first).cast_mut();
+        let to = channel(dst, self.to, outputs.first);
         for (px, acc) in acc.iter().enumerate() {
             for (ob, &v) in acc.iter().enumerate() {
                 let offset = px as isize * dst_step + ob as isize * dst.block_stride as isize;
@@ -239,18 +244,11 @@ impl<const PX: usize, const OB: usize, const STEP: usize> RegisterTile<'_, PX, O
                 unsafe { simd.store(values.as_mut_ptr(), v) };
                 let lanes = LANES.min(outputs.count - ob * LANES);
                 for (lane, &value) in values[..lanes].iter().enumerate() {
-                    let to = channel(dst, to, outputs.first + (ob * LANES + lane) as i64).cast_mut();
+                    let to = channel(dst, to, outputs.first + (ob * LANES + lane) as i64);
                     // SAFETY: verified geometry: the result has the pixel and the channel.
                     unsafe { *to = value };
                 }
             }
         }
     }
-}
-
-/// Where channel `c` lies, given where channel 0 of the same pixel does.
-#[inline(always)]
-fn channel(view: &View, zero: *const f32, c: i64) -> *const f32 {
-    let shift = view.lanes.trailing_zeros();
-    zero.wrapping_offset(((c >> shift) * view.block_stride + (c & (view.lanes - 1))) as isize)
 }

@@ -52,6 +52,23 @@ pub fn two_sections() -> Program {
     program.finish()
 }
 
+/// The program with a ring instead of every buffer whose tiles overlap along y: of each tile just the rows that are new to the
+/// strip are written.
+pub fn with_rings(mut program: Program) -> Program {
+    for section in &mut program.sections {
+        for (buffer, steps) in section.buffers.iter_mut().zip(&mut section.y.buffers) {
+            let tiles: Vec<_> = steps.computed.iter().collect();
+            buffer.ring = tiles.windows(2).any(|t| t[1].start < t[0].end);
+            if buffer.ring {
+                let new = tiles.windows(2).map(|t| Interval::new(t[0].end, t[1].end));
+                let new: Vec<_> = tiles[..1].iter().copied().chain(new).collect();
+                steps.computed = Steps::compress(&new);
+            }
+        }
+    }
+    program
+}
+
 /// One of each instruction, on two images: a grouped convolution and a transposed one, resampling, concatenation, pixel
 /// shuffle, average pooling, and the mean of the result, which a second section subtracts.
 pub fn every_instruction() -> Program {
@@ -318,6 +335,7 @@ impl Cut {
             cols: size[1],
             extent: [height, width],
             outside,
+            ring: false,
             offset: self.sram,
         };
         self.sram += buffer.bytes().unwrap_or(0).next_multiple_of(64);

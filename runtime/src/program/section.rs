@@ -7,12 +7,15 @@ use super::{BufferId, Instr, Interval, Region, Steps, Token};
 
 /// A tile buffer: holds the same-size tile of one tensor in blocks of channels.
 ///
-/// For tile `(i, j)` it covers the rows `y.buffers[b].computed.get(i)` and columns `x.buffers[b].computed.get(j)` of its
-/// tensor: `rows` × `cols` pixels. Whatever instruction writes it writes the tensor's values where that region lies within the
+/// In tile `(i, j)` the rows `y.buffers[b].computed.get(i)` and columns `x.buffers[b].computed.get(j)` of its tensor are written, at
+/// most `rows` × `cols` pixels. Whatever instruction writes it writes the tensor's values where that region lies within the
 /// extent (*valid*) and, where `outside` is given, that value everywhere else (*zero-out*); where it is not given, nobody reads there.
 ///
-/// Channel `c` of pixel `(y, x)` lies at `((c / lanes · rows + y − y₀) · cols + x − x₀) · lanes + c mod lanes`. Lanes past the
-/// last channel hold anything.
+/// What may be read is what the buffer *holds* ([`Buffer::held`]): the rows just written and, of a *ring*, those written
+/// before in the same strip as far as no newer row has taken their place.
+///
+/// Channel `c` of pixel `(y, x)` lies at `((c / lanes · rows + y mod rows) · cols + x − x₀) · lanes + c mod lanes`, with x₀ the first
+/// column. Lanes past the last channel hold anything.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Buffer {
     /// Name of its tensor in the model.
@@ -21,14 +24,17 @@ pub struct Buffer {
     pub channels: u64,
     /// Channels stored side by side: 1, 2, 4, 8 or 16.
     pub lanes: u32,
-    /// Rows of a tile.
+    /// Rows that there is room for.
     pub rows: u64,
-    /// Columns of a tile.
+    /// Columns that there is room for.
     pub cols: u64,
     /// Rows and columns of the tensor.
     pub extent: [u64; 2],
     /// The value of pixels outside the extent, where somebody reads them.
     pub outside: Option<f32>,
+    /// Whether it keeps its rows from a y-step to the next.
+    #[serde(default)]
+    pub ring: bool,
     /// Offset in bytes in a worker's SRAM, a multiple of 64. Buffers whose lives do not overlap may share bytes.
     pub offset: u64,
 }
@@ -44,6 +50,16 @@ impl Buffer {
             .checked_mul(4)
     }
 
+    /// The rows that it holds in y-step `i`, given its row of the step table.
+    pub fn held(&self, steps: &BufferSteps, i: u64) -> Interval {
+        let computed = steps.computed.get(i);
+        if !self.ring {
+            return computed;
+        }
+        let rows = i64::try_from(self.rows).unwrap_or(i64::MAX);
+        Interval::new(computed.end.saturating_sub(rows).max(steps.computed.get(0).start), computed.end)
+    }
+
     /// The tensor's extent as a region.
     pub fn extent(&self) -> Region {
         let whole = |n: u64| Interval::new(0, i64::try_from(n).unwrap_or(i64::MAX));
@@ -54,7 +70,7 @@ impl Buffer {
 /// Along one axis: for every step, what a buffer covers and what of it this step owns.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BufferSteps {
-    /// What the buffer covers: `rows` (or `cols`) long.
+    /// What is written: at most `rows` (or `cols`) long. Of a ring, each y-step's rows follow those of the step before.
     pub computed: Steps,
     /// The part that this step stores or accumulates: disjoint over the steps, together the whole extent. Empty tables where
     /// nothing of the tensor leaves the section.
@@ -71,9 +87,11 @@ pub struct Axis {
 }
 
 /// Where a buffer lies in its tensor for one tile.
+///
+/// What it holds is `computed` but for rings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Place {
-    /// What the buffer covers.
+    /// What is written.
     pub computed: Region,
     /// The part of it inside the extent.
     pub valid: Region,
@@ -112,7 +130,8 @@ pub struct Scheduled {
     pub signal: Option<Token>,
 }
 
-/// A part of the network that runs tile by tile: for every image, for every y-step, for every x-step, the body.
+/// A part of the network that runs tile by tile: for every image, y-step and x-step the body. Tiles may run in any order; where
+/// there are rings, those of one image and x-step (a *strip*) run in the order of their y-steps, on one worker.
 /// At its end, once all tiles are done, `end` rounds the accumulators that it filled and writes them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Section {
@@ -133,6 +152,11 @@ pub struct Section {
 }
 
 impl Section {
+    /// Whether tiles of a strip depend on each other.
+    pub fn has_rings(&self) -> bool {
+        self.buffers.iter().any(|b| b.ring)
+    }
+
     /// Where buffer `b` lies in tile `(i, j)`.
     pub fn place(&self, b: BufferId, i: u64, j: u64) -> Place {
         let (y, x) = (&self.y.buffers[b.index()], &self.x.buffers[b.index()]);

@@ -54,6 +54,15 @@ impl Steps {
         (0..self.len()).map(|i| self.get(i))
     }
 
+    /// Pixels of all intervals together; overlaps count each time.
+    pub fn pixels(&self) -> u64 {
+        let sum = |list: &[Interval]| list.iter().fold(0u64, |sum, i| sum.saturating_add(i.len() as u64));
+        sum(&self.period)
+            .saturating_mul(self.repeats)
+            .saturating_add(sum(&self.prologue))
+            .saturating_add(sum(&self.epilogue))
+    }
+
     /// The shortest table that gives `list` back.
     pub fn compress(list: &[Interval]) -> Self {
         let mut best = Self { prologue: list.to_vec(), ..Self::default() };

@@ -196,28 +196,18 @@ impl Case {
     fn index(&self, b: BufferId, c: u64, y: i64, x: i64) -> usize {
         let (buffer, computed) = (&self.section.buffers[b.index()], self.place(b).computed);
         assert!(contains(computed, y, x) && c < buffer.channels, "{}: {b} has no {c}, {y}, {x}", self.name);
-        let (y, x) = ((y - computed.y.start) as u64, (x - computed.x.start) as u64);
+        let (y, x) = (y.rem_euclid(buffer.rows as i64) as u64, (x - computed.x.start) as u64);
         let lanes = u64::from(buffer.lanes);
         (((c / lanes * buffer.rows + y) * buffer.cols + x) * lanes + c % lanes) as usize
     }
 
     fn view(&self, b: usize, ptr: *mut f32) -> View {
         let (buffer, place) = (&self.section.buffers[b], self.place(BufferId(b as u32)));
-        let lanes = i64::from(buffer.lanes);
-        View {
-            ptr,
-            lanes,
-            channels: buffer.channels as i64,
-            block_stride: (buffer.rows * buffer.cols) as i64 * lanes,
-            row_stride: buffer.cols as i64 * lanes,
-            y0: place.computed.y.start,
-            x0: place.computed.x.start,
-            computed: place.computed,
-            valid: place.valid,
-            owned: place.owned,
-            extent: buffer.extent(),
-            outside: buffer.outside,
-        }
+        let mut view = View::new(buffer.channels, buffer.lanes, [buffer.rows, buffer.cols], buffer.extent());
+        (view.ptr, view.outside) = (ptr, buffer.outside);
+        view.place_rows(place.computed.y, place.computed.y, place.owned.y);
+        view.place_columns(place.computed.x, place.owned.x);
+        view
     }
 
     fn packed(&self, w: usize) -> Aligned {

@@ -402,7 +402,9 @@ impl Draft {
         for i in 0..self.values[id.index()].len() {
             let pixel = i / lanes % (rows * cols);
             let c = i / lanes / (rows * cols) * lanes + i % lanes;
-            let (y, x) = ((pixel / cols) as i64 + computed.y.start, (pixel % cols) as i64 + computed.x.start);
+            let slot = (pixel / cols) as i64;
+            let y = computed.y.start + (slot - computed.y.start).rem_euclid(rows as i64);
+            let x = (pixel % cols) as i64 + computed.x.start;
             if c as u64 >= channels || !super::contains(valid, y, x) {
                 let padding = c as u64 >= channels;
                 self.values[id.index()][i] = if padding { f32::NAN } else { outside.unwrap_or(f32::NAN) };
@@ -430,7 +432,17 @@ impl Draft {
         let name = format!("b{}", id.0);
         let n = channels.next_multiple_of(lanes.into()) * rows * cols;
         let values = (0..n).map(|_| self.value()).collect();
-        self.buffers.push(Buffer { name, channels, lanes, rows, cols, extent, outside, offset: 0 });
+        self.buffers.push(Buffer {
+            name,
+            channels,
+            lanes,
+            rows,
+            cols,
+            extent,
+            outside,
+            ring: false,
+            offset: 0,
+        });
         self.computed.push(computed);
         self.values.push(values);
         id

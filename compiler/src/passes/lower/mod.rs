@@ -250,6 +250,7 @@ impl<'a> Lower<'a> {
             cols: tiling.tile[1],
             extent: tiling.extent,
             outside: tiling.zero_out.as_ref().map(|z| z.value),
+            ring: false,
             offset: place.offset,
         })
     }

@@ -114,6 +114,35 @@ fn no_engine_strays_or_reads_what_it_did_not_write() {
 }
 
 #[test]
+fn rings_change_no_bit() {
+    let outputs = |program: Program, options: &Options| {
+        let mut exe = Executable::load(program, options).unwrap();
+        let sizes = |role| exe.program().tensors.iter().find(|t| t.role == role).unwrap().clone();
+        let (input, output) = (sizes(Role::Input), sizes(Role::Output));
+        let image = values(7, len(input.dims));
+        let mut result = vec![0.0; len(output.dims) as usize];
+        exe.run(
+            &[(&input.name, ArrayView { dims: input.dims, data: &image })],
+            &mut [(&output.name, ArrayViewMut { dims: output.dims, data: &mut result })],
+            &Control::default(),
+        )
+        .unwrap();
+        bits(&result)
+    };
+    for program in [sample::two_sections(), sample::every_instruction()] {
+        let expected = outputs(program.clone(), &Options::default());
+        for options in engines() {
+            for (checked, threads) in [(true, 1), (true, 2), (false, 2)] {
+                let options = Options { checked, threads, ..options.clone() };
+                let strips = sample::with_rings(program.clone());
+                assert!(strips.sections.iter().any(|s| s.has_rings()));
+                assert!(outputs(strips, &options) == expected, "{options:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn nans_leave_as_the_canonical_one() {
     let mut exe = executable(SIZES, &Options::default());
     let image = vec![f32::from_bits(0xffc0_1234); len(SIZES.image()) as usize];

@@ -280,7 +280,8 @@ impl SectionBuilder {
     ) -> BufferId {
         let [rows, cols] = size;
         let name = name.to_owned();
-        let mut buffer = Buffer { name, channels, lanes, rows, cols, extent, outside, offset: 0 };
+        let mut buffer =
+            Buffer { name, channels, lanes, rows, cols, extent, outside, ring: false, offset: 0 };
         buffer.offset = self.sram.take(buffer.bytes().unwrap());
         self.section.buffers.push(buffer);
         for (i, axis) in [&mut self.section.y, &mut self.section.x].into_iter().enumerate() {

@@ -35,8 +35,8 @@ pub enum AxisError {
         /// Intervals of the table.
         found: u64,
     },
-    /// A computed interval that is not as long as the buffer.
-    #[error("{buffer}, step {step} of {axis}: computes {computed}, not {expected} long")]
+    /// A computed interval that is longer than the buffer.
+    #[error("{buffer}, step {step} of {axis}: computes {computed}, and there is room for {room}")]
     Size {
         /// The buffer.
         buffer: BufferId,
@@ -47,7 +47,19 @@ pub enum AxisError {
         /// What the table says.
         computed: Interval,
         /// Rows or columns of the buffer.
-        expected: u64,
+        room: u64,
+    },
+    /// Rows of a ring that do not follow those of the step before.
+    #[error("{buffer}, step {step} of y: computes {computed} of a ring that was computed up to {frontier}")]
+    Gap {
+        /// The ring.
+        buffer: BufferId,
+        /// The step.
+        step: u64,
+        /// What the table says.
+        computed: Interval,
+        /// End of what was computed in the step before.
+        frontier: i64,
     },
     /// Coordinates beyond all images.
     #[error("{buffer}, step {step} of {axis}: {interval} is out of all bounds")]
@@ -63,7 +75,7 @@ pub enum AxisError {
     },
     /// An owned interval that is not there to be owned.
     #[error(
-        "{buffer}, step {step} of {axis}: owns {owned}, outside the extent or of what it computes ({valid})"
+        "{buffer}, step {step} of {axis}: owns {owned}, outside the extent or of what it holds ({valid})"
     )]
     NotComputed {
         /// The buffer.
@@ -74,7 +86,7 @@ pub enum AxisError {
         step: u64,
         /// What the table says.
         owned: Interval,
-        /// The part of the computed interval inside the extent.
+        /// The part of what is held inside the extent.
         valid: Interval,
     },
     /// Owned intervals that overlap, descend, or leave out what has to be stored.
@@ -124,7 +136,7 @@ pub enum AxisError {
         grain: i64,
     },
     /// A read past the end of a buffer.
-    #[error("instruction {instr}, step {step} of {axis}: reads {need} of {buffer}, which covers {computed}")]
+    #[error("instruction {instr}, step {step} of {axis}: reads {need} of {buffer}, which holds {held}")]
     Uncovered {
         /// The instruction.
         instr: usize,
@@ -137,7 +149,7 @@ pub enum AxisError {
         /// What is read.
         need: Interval,
         /// What there is.
-        computed: Interval,
+        held: Interval,
     },
     /// A read of pixels outside the extent that do not hold what the instruction wants there.
     #[error(
@@ -220,6 +232,7 @@ enum Target {
 /// Where the buffers are at the step at hand.
 struct Place {
     computed: Vec<Interval>,
+    held: Vec<Interval>,
     owned: Vec<Interval>,
     /// End of the last owned interval.
     frontier: Vec<i64>,
@@ -247,7 +260,12 @@ impl<'a> AxisCheck<'a> {
         *budget = budget.checked_sub(places).ok_or(AxisError::TooLong)?;
 
         let none = vec![Interval::default(); self.buffers.len()];
-        let mut place = Place { computed: none.clone(), owned: none, frontier: vec![0; self.buffers.len()] };
+        let mut place = Place {
+            computed: none.clone(),
+            held: none.clone(),
+            owned: none,
+            frontier: vec![0; self.buffers.len()],
+        };
         for step in 0..self.table.steps {
             for index in 0..self.buffers.len() {
                 self.enter(&mut place, step, BufferId(index as u32))?;
@@ -292,12 +310,13 @@ impl<'a> AxisCheck<'a> {
                 return Err(AxisError::Coordinate { buffer, axis, step, interval });
             }
         }
-        let expected = self.size(buffer);
-        if computed.len() as u64 != expected {
-            return Err(AxisError::Size { buffer, axis, step, computed, expected });
+        let room = self.size(buffer);
+        if computed.len() as u64 > room {
+            return Err(AxisError::Size { buffer, axis, step, computed, room });
         }
+        let held = self.held(place, step, buffer, computed)?;
         if !owned.is_empty() {
-            let valid = computed.intersect(self.extent(buffer));
+            let valid = held.intersect(self.extent(buffer));
             if !valid.contains(owned) {
                 return Err(AxisError::NotComputed { buffer, axis, step, owned, valid });
             }
@@ -308,8 +327,28 @@ impl<'a> AxisCheck<'a> {
             place.frontier[index] = owned.end;
         }
         place.computed[index] = computed;
+        place.held[index] = held;
         place.owned[index] = owned;
         Ok(())
+    }
+
+    /// What a buffer holds at `step`, once it has got `computed`.
+    fn held(
+        &self,
+        place: &Place,
+        step: u64,
+        buffer: BufferId,
+        computed: Interval,
+    ) -> Result<Interval, AxisError> {
+        let of = &self.buffers[buffer.index()];
+        if self.axis == AxisId::X {
+            return Ok(computed);
+        }
+        let frontier = place.computed[buffer.index()].end;
+        if of.ring && step > 0 && computed.start != frontier {
+            return Err(AxisError::Gap { buffer, step, computed, frontier });
+        }
+        Ok(of.held(&self.table.buffers[buffer.index()], step))
     }
 
     fn check_reads(
@@ -369,9 +408,9 @@ impl<'a> AxisCheck<'a> {
         } else {
             read.interval
         };
-        let computed = place.computed[buffer.index()];
-        if !computed.contains(need) {
-            return Err(AxisError::Uncovered { instr, buffer, axis, step, need, computed });
+        let held = place.held[buffer.index()];
+        if !held.contains(need) {
+            return Err(AxisError::Uncovered { instr, buffer, axis, step, need, held });
         }
         let held = Outside { held: self.buffers[buffer.index()].outside, wanted: rule.padding() };
         if !extent.contains(need) && !held.agree() {

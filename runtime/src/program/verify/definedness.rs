@@ -32,6 +32,14 @@ pub enum DefinednessError {
         /// What wrote into its bytes.
         by: usize,
     },
+    /// A ring that does not have its bytes to itself.
+    #[error("instruction {by} overwrites {buffer}, which keeps its rows for later steps")]
+    RingOverwritten {
+        /// The ring.
+        buffer: BufferId,
+        /// What writes into its bytes.
+        by: usize,
+    },
 }
 
 /// What is known of a buffer's content.
@@ -70,7 +78,13 @@ pub(super) fn check(section: &Section) -> Result<(), DefinednessError> {
         let Some(dst) = rule.writes() else { continue };
         let written = &section.buffers[dst.index()];
         for (index, other) in section.buffers.iter().enumerate() {
-            if index != dst.index() && !contents[index].defined.is_empty() && overlap(written, other) {
+            if index == dst.index() || !overlap(written, other) {
+                continue;
+            }
+            if other.ring {
+                return Err(DefinednessError::RingOverwritten { buffer: BufferId(index as u32), by: instr });
+            }
+            if !contents[index].defined.is_empty() {
                 contents[index] = Content { defined: Vec::new(), overwritten: Some(instr) };
             }
         }

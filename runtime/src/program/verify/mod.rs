@@ -13,7 +13,8 @@
 //! # Why this suffices
 //!
 //! *What runs.* For each section, for each image, y-step and x-step, the body; the tiles of a section in any order, on any
-//! number of workers, each with an SRAM of its own; then the section's `end`; then the next section. On a unit, a body's
+//! number of workers, each with an SRAM of its own, but where there are rings those of a strip (one image and x-step) in
+//! the order of their y-steps on one worker; then the section's `end`; then the next section. On a unit, a body's
 //! instructions run on three queues that are ahead of one another as far as tokens allow.
 //!
 //! *Sizes* (`tables`). Every id is in its table, every size is positive, and sizes in bytes do not overflow. Coordinates are
@@ -21,21 +22,23 @@
 //! product and a few sums, is exact in 64 bits; and so are the intervals of [`Instruction::reads`], which saturate.
 //!
 //! *Places* (`axes`). An element of a buffer is addressed by its distance from the start of the computed interval, per axis.
-//! For each step of each axis the computed interval is as long as the buffer is high (or wide), so a coordinate inside the
-//! interval is an address inside the buffer. For each instruction, [`Instruction::reads`] gives what it reads of each
-//! operand in order to compute the valid part of what it writes, and that is shown to lie inside the operand's computed
-//! interval. Regions are products of intervals, and what an instruction reads along one axis does not depend on the other:
+//! For each step of each axis the computed interval is no longer than the buffer is high (or wide), and so is what it holds of rows:
+//! those just computed and, of a ring, those computed before, which follow each other without a gap, down to the last
+//! `rows` of them. So no two rows that are held share a slot, and what is held of a ring was written in the same strip,
+//! which one worker runs in order. For each instruction, [`Instruction::reads`] gives what it reads of each
+//! operand in order to compute the valid part of what it writes, and that is shown to lie inside what the operand holds. Regions are products of intervals, and what an instruction reads along one axis does not depend on the other:
 //! therefore what holds for each y-step and each x-step holds for each tile, and there are far fewer steps than tiles.
-//! Owned intervals are disjoint, inside the extent and inside what is computed, so stores of different tiles write
+//! Owned intervals are disjoint, inside the extent and inside what is held, so stores of different tiles write
 //! different elements, all inside the device tensor, whose extent is the buffer's; where something leaves the section
 //! they make up the whole extent, so every element is written. Steps are no more than the longest extent.
 //!
 //! *Shapes* (`instr`, a file per family). Channels, groups, weights, packings and operands fit one another.
 //!
 //! *Definedness* (`definedness`). In body order, every buffer that an instruction reads has been written, all its channels, by an
-//! earlier instruction of the same tile, and nothing that shares bytes with it was written since. A write defines the
+//! earlier instruction of the same tile, and nothing that shares bytes with it was written since. A ring's bytes are its own, so that
+//! this holds for the rows of the steps before as well. A write defines the
 //! valid part and, where the buffer says what lies outside, the rest; `axes` showed that nobody reads the rest otherwise.
-//! So the body alone, run in order, is safe on any worker, whatever its SRAM held before.
+//! So a strip, run in order, is safe on any worker, whatever its SRAM held before.
 //!
 //! *Queues* (`hazards`). Each queue runs its instructions in order. Two instructions of different queues that touch the same
 //! bytes, one of them writing, are ordered by a chain of tokens, within a tile and from one tile to the next. Farther
@@ -43,7 +46,7 @@
 //! is in order. Waiting never points forward in the body, so order is acyclic and no queue waits for ever. Hence whatever
 //! the queues do, every instruction sees the bytes that it would see in body order.
 //!
-//! *Sections* (`flow`). A tensor is stored once, in an earlier section than any that loads it; within a section, tiles do not
+//! *Sections* (`flow`). A tensor is stored once, in an earlier section than any that loads it; within a section, strips do not
 //! communicate, and can run in any order. An accumulator is filled by one instruction and rounded by that section's end.
 //!
 //! *Memory* (`memory`). Buffers lie inside a worker's SRAM; weights, accumulators and composites inside the device arena,

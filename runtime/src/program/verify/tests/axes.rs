@@ -74,12 +74,12 @@ fn steps() {
 fn computed_intervals() {
     refused(
         sample::two_sections(),
-        &expect!["section 0 `s0`: %b0, step 0 of y: computes -1..9, not 9 long"],
+        &expect!["section 0 `s0`: %b0, step 0 of y: computes -1..9, and there is room for 9"],
         |p| p.sections[0].buffers[0].rows = 9,
     );
     refused(
         sample::two_sections(),
-        &expect!["section 0 `s0`: %b0, step 1 of y: computes 7..18, not 10 long"],
+        &expect!["section 0 `s0`: %b0, step 1 of y: computes 7..18, and there is room for 10"],
         |p| computed(p, 0, |c| c[1].end += 1),
     );
     refused(
@@ -108,14 +108,14 @@ fn owned_intervals() {
     refused(
         sample::two_sections(),
         &expect![
-            "section 0 `s0`: %b1, step 1 of y: owns 7..16, outside the extent or of what it computes (8..16)"
+            "section 0 `s0`: %b1, step 1 of y: owns 7..16, outside the extent or of what it holds (8..16)"
         ],
         |p| owned(p, 1, |o| o[1].start = 7),
     );
     refused(
         sample::two_sections(),
         &expect![
-            "section 0 `s0`: %b1, step 2 of y: owns 16..21, outside the extent or of what it computes (16..20)"
+            "section 0 `s0`: %b1, step 2 of y: owns 16..21, outside the extent or of what it holds (16..20)"
         ],
         |p| owned(p, 1, |o| o[2].end = 21),
     );
@@ -145,40 +145,40 @@ fn owned_intervals() {
 fn reads_are_covered() {
     refused(
         sample::two_sections(),
-        &expect!["section 0 `s0`: instruction 1, step 1 of y: reads 7..17 of %b0, which covers 8..18"],
+        &expect!["section 0 `s0`: instruction 1, step 1 of y: reads 7..17 of %b0, which holds 8..18"],
         |p| {
             computed(p, 0, |c| c[1] = Interval::new(8, 18));
         },
     );
     refused(
         sample::two_sections(),
-        &expect!["section 0 `s0`: instruction 1, step 0 of x: reads -2..8 of %b0, which covers -1..9"],
+        &expect!["section 0 `s0`: instruction 1, step 0 of x: reads -2..8 of %b0, which holds -1..9"],
         |p| fields!(p, 0, 1, Conv2d).window.pad = [1, 2],
     );
     refused(
         sample::two_sections(),
-        &expect!["section 0 `s0`: instruction 1, step 0 of y: reads -1..16 of %b0, which covers -1..9"],
+        &expect!["section 0 `s0`: instruction 1, step 0 of y: reads -1..16 of %b0, which holds -1..9"],
         |p| fields!(p, 0, 1, Conv2d).window.stride = [2, 1],
     );
     refused(
         sample::two_sections(),
-        &expect!["section 0 `s0`: instruction 1, step 0 of x: reads -1..11 of %b0, which covers -1..9"],
+        &expect!["section 0 `s0`: instruction 1, step 0 of x: reads -1..11 of %b0, which holds -1..9"],
         |p| fields!(p, 0, 1, Conv2d).window.dilation = [1, 2],
     );
     // What a pool would read outside the extent need not be covered; what it reads inside must be.
     refused(
         sample::two_sections(),
-        &expect!["section 1 `s1`: instruction 1, step 1 of y: reads 7..15 of %b0, which covers 8..16"],
+        &expect!["section 1 `s1`: instruction 1, step 1 of y: reads 7..15 of %b0, which holds 8..16"],
         |p| fields!(p, 1, 1, Pool).window.pad = [1, 0],
     );
     refused(
         sample::every_instruction(),
-        &expect!["section 0 `s0`: instruction 6, step 0 of x: reads 1..17 of %b3, which covers 0..16"],
+        &expect!["section 0 `s0`: instruction 6, step 0 of x: reads 1..17 of %b3, which holds 0..16"],
         |p| fields!(p, 0, 6, Copy).shift = [0, 1],
     );
     refused(
         sample::every_instruction(),
-        &expect!["section 0 `s0`: instruction 3, step 0 of y: reads 1..9 of %b1, which covers 0..8"],
+        &expect!["section 0 `s0`: instruction 3, step 0 of y: reads 1..9 of %b1, which holds 0..8"],
         |p| {
             fields!(p, 0, 3, ConvTranspose2d).window.pad = [2, 0];
         },
@@ -186,7 +186,7 @@ fn reads_are_covered() {
     // The repeated operand's only row.
     refused(
         sample::every_instruction(),
-        &expect!["section 0 `s0`: instruction 9, step 1 of y: reads 0..1 of %b7, which covers 1..2"],
+        &expect!["section 0 `s0`: instruction 9, step 1 of y: reads 0..1 of %b7, which holds 1..2"],
         |p| {
             computed(p, 7, |c| c[1] = Interval::new(1, 2));
         },
@@ -249,4 +249,36 @@ fn a_long_axis_verifies_fast() {
     let start = Instant::now();
     verify(&program, &limits).unwrap();
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[test]
+fn rings_keep_what_later_steps_read() {
+    let strip = || sample::with_rings(sample::two_sections());
+    refused(
+        strip(),
+        &expect!["section 0 `s0`: %b0, step 0 of y: computes -1..9, and there is room for 9"],
+        |p| p.sections[0].buffers[0].rows = 9,
+    );
+    refused(
+        strip(),
+        &expect!["section 0 `s0`: %b0, step 1 of y: computes 10..17 of a ring that was computed up to 9"],
+        |p| {
+            let steps = &mut p.sections[0].y.buffers[0].computed;
+            let mut new = list(steps);
+            new[1].start += 1;
+            *steps = Steps::compress(&new);
+        },
+    );
+    refused(
+        strip(),
+        &expect!["section 0 `s0`: instruction 1, step 1 of y: reads 7..17 of %b0, which holds 9..17"],
+        |p| p.sections[0].buffers[0].ring = false,
+    );
+    refused(
+        strip(),
+        &expect![
+            "section 0 `s0`, instruction 1 (conv2d): %b1 is written while %b0, in the same bytes, is read"
+        ],
+        |p| p.sections[0].buffers[1].offset = 0,
+    );
 }
