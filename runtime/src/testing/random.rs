@@ -306,7 +306,7 @@ impl Draft {
         let channels = self.rng.u64(1..40);
         let out = bounded(self.output(channels, [h, w]), inner);
         let whole = Interval::new(0, inner as i64);
-        let mut of = |d: &mut Self, extent, need| {
+        let of = |d: &mut Self, extent, need| {
             let c = if d.rng.u8(0..4) == 0 { 1 } else { channels };
             d.source(c, extent, need, None)
         };
