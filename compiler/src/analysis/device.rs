@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 
 use indexmap::IndexMap;
-use zellige_runtime::exact::superaccumulator::BYTES_PER_SUM;
-use zellige_runtime::program::{Packing, Source, Weight};
+use zellige_runtime::program::{AccumulatorKind, Packing, Source, Weight};
 use zellige_runtime::weights::packed_len;
 
 use super::buffers::{ALIGNMENT, lanes, place};
@@ -42,10 +41,23 @@ pub struct PackedWeight {
 pub struct DevicePlan {
     /// Weights, first in the arena.
     pub weights: Vec<PackedWeight>,
-    /// Accumulators by reducing op with their offsets, next in the arena.
-    pub accumulators: IndexMap<OpId, u64>,
+    /// Accumulators, next in the arena.
+    pub accumulators: Vec<PlannedAccumulator>,
     /// The part that the IR shows.
     pub device: Device,
+}
+
+/// What a section gathers of a tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedAccumulator {
+    /// The tensor.
+    pub value: ValueId,
+    /// What is gathered of it.
+    pub kind: AccumulatorKind,
+    /// The ops of the section whose statistics follow from it, in order.
+    pub ops: Vec<OpId>,
+    /// Offset in bytes in the device arena.
+    pub offset: u64,
 }
 
 /// Lays out device memory for sections of the given ops. `None` if sizes are not known or overflow.
@@ -134,16 +146,37 @@ fn packed_dims(spec: &ParamSpec) -> Vec<u64> {
     dims
 }
 
-fn accumulators(graph: &Graph, sections: &[&[OpId]], base: u64) -> Option<(IndexMap<OpId, u64>, u64)> {
-    let mut offsets = IndexMap::new();
-    let mut offset = base;
-    for &op in sections.iter().copied().flatten().filter(|&&op| is_reduction(graph, op)) {
-        let [n, c, ..] = graph.sizes(graph.ops[op].output)?;
-        let bytes = n.checked_mul(c)?.checked_mul(BYTES_PER_SUM)?.checked_next_multiple_of(ALIGNMENT)?;
-        offsets.insert(op, offset);
-        offset = offset.checked_add(bytes)?;
+/// The accumulators of all sections, placed after `base`, and their bytes. Statistics of one tensor in one section share one where
+/// it gathers enough for all of them.
+fn accumulators(graph: &Graph, sections: &[&[OpId]], base: u64) -> Option<(Vec<PlannedAccumulator>, u64)> {
+    let mut all: Vec<PlannedAccumulator> = Vec::new();
+    for ops in sections {
+        let before = all.len();
+        for &op in ops.iter().filter(|&&op| is_reduction(graph, op)) {
+            let node = &graph.ops[op];
+            let (value, kind) = (*node.inputs.first()?, node.op.statistic()?.statistic.kind());
+            let shared = all[before..]
+                .iter_mut()
+                .find(|a| a.value == value && (a.kind.covers(kind) || kind.covers(a.kind)));
+            match shared {
+                Some(accumulator) => {
+                    if kind.covers(accumulator.kind) {
+                        accumulator.kind = kind;
+                    }
+                    accumulator.ops.push(op);
+                }
+                None => all.push(PlannedAccumulator { value, kind, ops: vec![op], offset: 0 }),
+            }
+        }
     }
-    Some((offsets, offset - base))
+    let mut offset = base;
+    for accumulator in &mut all {
+        let [n, c, ..] = graph.sizes(accumulator.value)?;
+        let bytes = n.checked_mul(c)?.checked_mul(accumulator.kind.bytes())?;
+        accumulator.offset = offset;
+        offset = offset.checked_add(bytes.checked_next_multiple_of(ALIGNMENT)?)?;
+    }
+    Some((all, offset - base))
 }
 
 /// Tensors that one section writes and another reads, placed after `base` so that those alive together do not overlap.

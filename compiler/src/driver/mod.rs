@@ -12,4 +12,4 @@ pub use options::CompileOptions;
 pub use pipeline::{Pipeline, passes_named};
 pub use report::{Report, SectionReport, TensorReport};
 pub use source::{Given, Kind, Model, Opened, graph_of};
-pub use weights::attach;
+pub use weights::{attach, give};

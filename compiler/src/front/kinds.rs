@@ -74,5 +74,6 @@ fn is_of_kind(value: &Value, kind: ArgKind) -> bool {
             other => pair(other),
         },
         ArgKind::Size => matches!(value, Value::Int(_) | Value::Size(_)),
+        ArgKind::Axes => matches!(value, Value::List(list) if list.items.iter().all(int)),
     }
 }

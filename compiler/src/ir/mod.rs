@@ -6,7 +6,7 @@ mod sections;
 pub mod text;
 pub mod verify;
 
-pub use graph::{Def, Exact, Graph, GraphError, Node, Output, Param, Value};
+pub use graph::{Def, Derived, Exact, Graph, GraphError, Node, Output, Param, Value};
 pub use module::{Level, Module};
 pub use sections::{
     BufferPlan, Composite, Device, Overlap, Reader, Role, Section, Sections, Storage, Target, TensorSteps,

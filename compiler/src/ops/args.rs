@@ -62,6 +62,8 @@ pub enum ArgKind {
     Sides,
     /// A size, which may depend on symbols.
     Size,
+    /// A list of axes: 1 for channels, 2 for rows, 3 for columns.
+    Axes,
 }
 
 impl fmt::Display for ArgKind {
@@ -75,6 +77,7 @@ impl fmt::Display for ArgKind {
             Self::Pair => f.write_str("an integer or `[y, x]`"),
             Self::Sides => f.write_str("an integer, `[y, x]` or `(top: …, left: …, bottom: …, right: …)`"),
             Self::Size => f.write_str("a size"),
+            Self::Axes => f.write_str("a list of axes, such as `[2, 3]`"),
         }
     }
 }
@@ -205,6 +208,14 @@ impl Args {
                 Some([side("top")?, side("left")?, side("bottom")?, side("right")?])
             }
             other => pair(other).map(|[y, x]| [y, x, y, x]),
+        })
+    }
+
+    /// Axes, as they are given.
+    pub fn axes(&self, arg: &'static str) -> Result<Option<Vec<u8>>, ArgError> {
+        self.read(arg, ArgKind::Axes, |v| match v {
+            ArgValue::List(axes) => axes.iter().map(int).collect(),
+            _ => None,
         })
     }
 

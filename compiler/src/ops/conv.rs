@@ -1,5 +1,7 @@
 //! Convolution and transposed convolution, zero padding. Shapes and defaults are PyTorch's.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zellige_grammar::Code;
@@ -7,8 +9,8 @@ use zellige_runtime::program::Packing;
 use zellige_runtime::program::instr::{self, AxisId, Instr, Window};
 
 use super::{
-    ArgError, ArgKind, ArgSpec, Args, FromAttrs, Init, Inputs, Lowering, Op, OpDef, Outside, ParamSpec,
-    Requirements, ShapeError, Sizes, attrs_of,
+    Absorbed, ArgError, ArgKind, ArgSpec, Args, FromAttrs, Init, Inputs, Lowering, Op, OpDef, Outside,
+    ParamSpec, Requirements, ShapeError, Sizes, attrs_of,
 };
 use crate::base::{AxisMap, Dim, Shape};
 
@@ -241,6 +243,11 @@ impl Op for Conv2d {
         true
     }
 
+    fn absorb_scaling(&self) -> Option<Absorbed> {
+        let geometry = Geometry { bias: true, ..self.geometry.clone() };
+        Some(Absorbed { op: Arc::new(Self { geometry }), transposed: None })
+    }
+
     fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
         vec![Instr::Conv2d(instr::Conv2d {
             dst: operands.dst,
@@ -326,6 +333,12 @@ impl Op for ConvTranspose2d {
 
     fn takes_epilogue(&self) -> bool {
         true
+    }
+
+    fn absorb_scaling(&self) -> Option<Absorbed> {
+        let geometry = Geometry { bias: true, ..self.geometry.clone() };
+        let transposed = Some(geometry.groups);
+        Some(Absorbed { op: Arc::new(Self { geometry, ..self.clone() }), transposed })
     }
 
     fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {

@@ -23,6 +23,7 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
     if !graph.is_bound() {
         return Err(vec![unbound(&graph)]);
     }
+    check_folded(&graph)?;
     check_tile(&graph, options)?;
     let choices = plan(&graph, options)?;
     let sections = choices.into_iter().enumerate().map(|(i, choice)| Section {
@@ -36,6 +37,22 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
     });
     let sections = sections.collect();
     Ok(Module::Sections(Sections { graph, target: options.target.clone(), sections, device: None }))
+}
+
+/// Whether each op has an instruction.
+fn check_folded(graph: &Graph) -> Result<(), Vec<Diagnostic>> {
+    match graph.ops.iter().find(|(_, node)| node.op.channel_scaling().is_some()) {
+        Some((_, node)) => {
+            let message = format!(
+                "`{}` is a `{}`, which is to be folded",
+                graph.values[node.output].name,
+                node.op.name()
+            );
+            let problem = Diagnostic::error(Code::E0612, message).label(node.span, "here");
+            Err(vec![problem.hint("run pass `fold-batch-norm` first")])
+        }
+        None => Ok(()),
+    }
 }
 
 /// Whether the tile asked for cuts no tensor into more steps than there may be.

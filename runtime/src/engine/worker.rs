@@ -153,9 +153,10 @@ unsafe fn run_action(shared: Shared<'_>, action: &Action, image: u64, views: &[V
             unsafe { transfer::store(&shared.tensors.image(*dst, image), &views[src.index()]) }
         }
         Action::Accumulate { acc, src } => {
-            let sums = shared.device.image_sums(*acc, image);
+            let kind = shared.program.accumulators[acc.index()].kind;
+            let gathered = shared.device.gathered(*acc, image);
             // SAFETY: the verifier has found the owned part of `src` to be inside the buffer, and written by the body.
-            unsafe { exact::accumulate(&views[src.index()], sums) }
+            unsafe { exact::accumulate(&views[src.index()], kind, gathered) }
         }
         Action::Compute(kernel) => {
             let tile = Tile { views, weights: shared.device.weights() };

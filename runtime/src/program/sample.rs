@@ -2,12 +2,12 @@
 
 use super::instr::{
     Accumulate, Conv2d, ConvTranspose2d, Copy, Epilogue, Load, Map, Nearest, Operand, PixelShuffle, Pool,
-    PoolKind, Ratio, Reduce, Store, Window,
+    PoolKind, Ratio, Reduce, Statistic, Store, Window,
 };
 use super::{
-    Accumulator, AccumulatorId, Axis, Buffer, BufferId, BufferSteps, Data, Dims, ExprId, Instr, Interval,
-    Numerics, Packing, Program, Role, Scheduled, Section, Source, Steps, Tensor, TensorId, Token, Weight,
-    WeightId,
+    Accumulator, AccumulatorId, AccumulatorKind, Axis, Buffer, BufferId, BufferSteps, Data, Dims, ExprId,
+    Instr, Interval, Numerics, Packing, Program, Role, Scheduled, Section, Source, Steps, Tensor, TensorId,
+    Token, Weight, WeightId,
 };
 use crate::machine::Machine;
 use crate::scalar::{Binary, Builder};
@@ -99,6 +99,7 @@ pub fn every_instruction() -> Program {
     let accumulator = AccumulatorId(0);
     program.0.accumulators.push(Accumulator {
         name: "pooled".into(),
+        kind: AccumulatorKind::Moments,
         images: 2,
         channels: 2,
         extent: [32, 48],
@@ -147,7 +148,7 @@ pub fn every_instruction() -> Program {
     s0.push(Instr::Accumulate(Accumulate { acc: accumulator, src: small }));
     s0.push(Instr::Store(Store { dst: pooled, src: small }));
     let mut s0 = s0.finish();
-    s0.end.push(Reduce { acc: accumulator, dst: mean });
+    s0.end.push(Reduce { acc: accumulator, dst: mean, statistic: Statistic::Mean, group: 2 });
     program.0.sections.push(s0);
 
     let mut s1 = Cut::new("s1", 2, [tiles(32, 12), tiles(48, 48)]);

@@ -50,6 +50,7 @@ impl Draw {
             ArgKind::Pair => pair(self.pair(|d| d.rng.i64(1..=3))),
             ArgKind::Sides => self.padding([1, 1]),
             ArgKind::Size => ArgValue::Int(self.rng.i64(0..=4)),
+            ArgKind::Axes => ArgValue::List(vec![ArgValue::Int(2), ArgValue::Int(3)]),
         })
     }
 

@@ -21,7 +21,7 @@ use zellige_runtime::scalar::Expr;
 
 use super::{Module, Options};
 use crate::analysis::buffers::buffers;
-use crate::analysis::device::{self, DevicePlan, WeightSource};
+use crate::analysis::device::{self, DevicePlan, PlannedAccumulator, WeightSource};
 use crate::analysis::flow::Flow;
 use crate::analysis::fusion::{Group, TailOperand, groups, is_reduction};
 use crate::base::{OpId, ParamId, ValueId};
@@ -158,12 +158,13 @@ impl<'a> Lower<'a> {
 
     fn accumulators(&mut self) -> Option<()> {
         let graph = &self.ir.graph;
-        for (&op, &offset) in &self.plan.accumulators {
-            let input = *graph.ops[op].inputs.first()?;
-            let [images, channels, h, w] = graph.sizes(input)?;
-            self.accumulator_of.insert(op, AccumulatorId(self.accumulators.len() as u32));
-            let name = graph.values[input].name.clone();
-            self.accumulators.push(Accumulator { name, images, channels, extent: [h, w], offset });
+        for planned in &self.plan.accumulators {
+            let &PlannedAccumulator { value, kind, offset, .. } = planned;
+            let [images, channels, h, w] = graph.sizes(value)?;
+            let id = AccumulatorId(self.accumulators.len() as u32);
+            self.accumulator_of.extend(planned.ops.iter().map(|&op| (op, id)));
+            let name = graph.values[value].name.clone();
+            self.accumulators.push(Accumulator { name, kind, images, channels, extent: [h, w], offset });
         }
         Some(())
     }
@@ -205,13 +206,8 @@ impl<'a> Lower<'a> {
                 body.push(Instr::Store(Store { dst, src: *buffer_of.get(&group.output)? }));
             }
         }
-        let end = section.ops.iter().filter(|&&op| is_reduction(graph, op)).map(|&op| {
-            Some(Reduce {
-                acc: *self.accumulator_of.get(&op)?,
-                dst: *self.tensor_of.get(&graph.ops[op].output)?,
-            })
-        });
-        let end = end.collect::<Option<Vec<_>>>()?;
+        let reductions = section.ops.iter().filter(|&&op| is_reduction(graph, op));
+        let end = reductions.map(|&op| self.reduce(op)).collect::<Option<Vec<_>>>()?;
 
         let buffers = planned.iter().map(|b| self.buffer(section, &flow, b)).collect::<Option<Vec<_>>>()?;
         let axis = |i: usize| {
@@ -230,6 +226,18 @@ impl<'a> Lower<'a> {
             body: tokens::schedule(body, &buffers),
             buffers,
             end,
+        })
+    }
+
+    fn reduce(&self, op: OpId) -> Option<Reduce> {
+        let node = &self.ir.graph.ops[op];
+        let statistic = node.op.statistic()?;
+        let [_, channels, ..] = self.ir.graph.sizes(*node.inputs.first()?)?;
+        Some(Reduce {
+            acc: *self.accumulator_of.get(&op)?,
+            dst: *self.tensor_of.get(&node.output)?,
+            statistic: statistic.statistic,
+            group: statistic.group(channels),
         })
     }
 
@@ -266,7 +274,12 @@ impl<'a> Lower<'a> {
         let first = &graph.ops[group.ops[0]];
         if is_reduction(graph, group.ops[0]) {
             let src = *buffer_of.get(first.inputs.first()?)?;
-            body.push(Instr::Accumulate(Accumulate { acc: *self.accumulator_of.get(&group.ops[0])?, src }));
+            let accumulate =
+                Instr::Accumulate(Accumulate { acc: *self.accumulator_of.get(&group.ops[0])?, src });
+            // Further statistics of the tensor follow from the same accumulator.
+            if !body.contains(&accumulate) {
+                body.push(accumulate);
+            }
             return Some(());
         }
         let dst = *buffer_of.get(&group.output)?;

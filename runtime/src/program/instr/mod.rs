@@ -23,7 +23,7 @@ pub use fold::{Along, Fold, FoldKind};
 pub use map::{Epilogue, Map, Operand};
 pub use matmul::Matmul;
 pub use pool::{Pool, PoolKind};
-pub use reduce::{Accumulate, Reduce};
+pub use reduce::{Accumulate, Reduce, Statistic};
 pub use resample::{Nearest, PixelShuffle, Ratio};
 pub use transfer::{Load, Store};
 
@@ -114,7 +114,7 @@ pub enum Instr {
     Fold(Fold),
     /// Product of matrices.
     Matmul(Matmul),
-    /// Sum over space into an accumulator.
+    /// Statistics over space into an accumulator.
     Accumulate(Accumulate),
 }
 

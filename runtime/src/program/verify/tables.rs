@@ -1,9 +1,10 @@
 //! Tables: every entry makes sense by itself.
 
+use super::instr::GRAIN;
 use super::{MAX_BUFFERS, MAX_COORDINATE, MAX_INSTRUCTIONS};
 use crate::machine::MachineError;
 use crate::program::{
-    Accumulator, Buffer, Packing, Program, Role, Section, Source, Tensor, Weight, WeightId,
+    Accumulator, Buffer, MOST_GRAINS, Packing, Program, Role, Section, Source, Tensor, Weight, WeightId,
 };
 
 /// An entry of a table that makes no sense by itself.
@@ -245,6 +246,8 @@ fn check_accumulator(accumulator: &Accumulator) -> Result<(), EntryError> {
     extent("the number of channels", accumulator.channels)?;
     extent("the height", accumulator.extent[0])?;
     extent("the width", accumulator.extent[1])?;
+    let grains = accumulator.extent.map(|n| n.div_ceil(GRAIN as u64));
+    size("the number of grains", grains[0].saturating_mul(grains[1]), MOST_GRAINS)?;
     bytes(accumulator.bytes())
 }
 
