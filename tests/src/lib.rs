@@ -3,6 +3,7 @@
 pub mod fuzz;
 pub mod mutate;
 pub mod onnxruntime;
+pub mod op_cases;
 pub mod parallel;
 pub mod parameters;
 pub mod plans;

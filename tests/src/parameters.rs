@@ -1,10 +1,14 @@
 //! Values of inputs and parameters, drawn from a seed.
 
+use std::error::Error;
+use std::path::Path;
+
 use zellige_compiler::base::ValueId;
 use zellige_compiler::driver::give;
 use zellige_compiler::ir::Graph;
 use zellige_compiler::ops::Init;
 use zellige_runtime::io::Array;
+use zellige_runtime::io::safetensors::{self, Values};
 use zellige_runtime::program::{Data, Dims, Program};
 
 /// A parameter with its values.
@@ -35,6 +39,13 @@ pub fn draw(graph: &Graph, seed: u64) -> Vec<Parameter> {
         }
     }
     parameters
+}
+
+/// Writes parameters as a safetensors file.
+pub fn write(parameters: &[Parameter], path: &Path) -> Result<(), Box<dyn Error>> {
+    let tensors: Vec<_> =
+        parameters.iter().map(|p| Values { name: &p.name, shape: &p.dims, values: &p.values }).collect();
+    Ok(safetensors::write(path, &tensors)?)
 }
 
 /// Gives a program the values of its parameters.

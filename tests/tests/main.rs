@@ -8,5 +8,6 @@ mod initial_values;
 mod lossless;
 mod models;
 mod onnxruntime;
+mod ops;
 mod random_models;
 mod tidy;

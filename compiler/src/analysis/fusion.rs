@@ -11,6 +11,9 @@ use crate::ops::Placement;
 /// Most operands that an expression takes.
 const MAX_OPERANDS: usize = 8;
 
+/// Most nodes of an expression that several ops share.
+const MOST_SHARED_NODES: usize = MAX_NODES / 2;
+
 /// Ops that one instruction computes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
@@ -149,9 +152,10 @@ fn tail(graph: &Graph, ops: &[OpId]) -> Option<Tail> {
         fused.refs.insert(node.output, value);
         result = Some(value);
     }
-    let elementwise = ops.iter().any(|&op| graph.ops[op].op.expression().is_some());
+    let elementwise = ops.iter().filter(|&&op| graph.ops[op].op.expression().is_some()).count();
     let expr = fused.builder.finish(result?).ok()?;
-    (elementwise && fused.operands.len() <= MAX_OPERANDS && expr.nodes().len() <= MAX_NODES / 2)
+    let is_small = elementwise == 1 || expr.nodes().len() <= MOST_SHARED_NODES;
+    (elementwise > 0 && fused.operands.len() <= MAX_OPERANDS && is_small)
         .then_some(Tail { expr, operands: fused.operands })
 }
 

@@ -33,7 +33,7 @@ use zellige_runtime::scalar::Expr;
 
 use crate::base::{AxisMap, Bindings, ParamId, Shape, ValueId};
 
-pub use activations::{ACTIVATIONS, Activation};
+pub use activations::{ACTIVATIONS, Activation, ActivationArg};
 pub use args::{ArgError, ArgKind, ArgSpec, ArgValue, Args};
 pub use derive::{Formula, FormulaError, Kind as FormulaKind};
 pub use expand::Builder;
