@@ -175,5 +175,7 @@ pub(crate) fn options(sram: u64, tile: Option<[u64; 2]>) -> Options {
         tile,
         untiled: false,
         cut_after: Vec::new(),
+        overlap: None,
+        padding: Padding::Post,
     }
 }

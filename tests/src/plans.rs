@@ -4,7 +4,7 @@ use std::fmt;
 
 use fastrand::Rng;
 use zellige_compiler::driver::CompileOptions;
-use zellige_compiler::ir::Graph;
+use zellige_compiler::ir::{Graph, Overlap, Padding};
 use zellige_runtime::engine::{EngineKind, Isa, Options};
 use zellige_runtime::machine::Machine;
 use zellige_runtime::program::Program;
@@ -26,8 +26,16 @@ impl fmt::Display for Plan {
         let (compile, run) = (&self.compile, &self.run);
         write!(
             f,
-            "tile {:?}, sram {:?}, cut after {:?}, engine {:?}, isa {:?}, {} threads, checked {}",
-            compile.tile, compile.sram, compile.cut_after, run.engine, run.isa, run.threads, run.checked
+            "tile {:?}, sram {:?}, cut after {:?}, overlap {:?}, padding {:?}, engine {:?}, isa {:?}, {} threads, checked {}",
+            compile.tile,
+            compile.sram,
+            compile.cut_after,
+            compile.overlap,
+            compile.padding,
+            run.engine,
+            run.isa,
+            run.threads,
+            run.checked
         )
     }
 }
@@ -49,6 +57,9 @@ pub fn plan(graph: &Graph, rng: &mut Rng) -> Plan {
     compile.sram = Some(u64::MAX);
     compile.threads = Some(rng.u32(1..=3));
     compile.cut_after = cut_after(graph, rng);
+    compile.overlap =
+        [None, Some(Overlap::Recompute), Some(Overlap::Reuse), Some(Overlap::Reuse)][rng.usize(0..4)];
+    compile.padding = if rng.u8(0..4) == 0 { Padding::Pre } else { Padding::Post };
     if rng.u8(0..5) > 0 {
         compile.tile = Some(tile(graph, rng));
     }

@@ -47,6 +47,11 @@ pub fn buffers(graph: &Graph, flow: &Flow, groups: &[Group]) -> Vec<Buffer> {
 }
 
 impl Buffer {
+    /// The groups during which its bytes are its own: all of them, if it keeps rows for later steps.
+    pub fn life(&self, y: &AxisGeometry) -> [usize; 2] {
+        if y.tensors[self.tensor].ring { [0, usize::MAX] } else { self.live }
+    }
+
     /// Bytes for tiles of the given geometries, rounded up to the alignment.
     pub fn bytes(&self, flow: &Flow, y: &AxisGeometry, x: &AxisGeometry) -> u64 {
         let pixels = (y.tensors[self.tensor].size as u64).saturating_mul(x.tensors[self.tensor].size as u64);
@@ -57,13 +62,13 @@ impl Buffer {
 }
 
 /// The most bytes that live at once: what no placement can do without.
-pub fn peak(buffers: &[Buffer], bytes: &[u64]) -> u64 {
-    let last = buffers.iter().map(|b| b.live[1]).max().unwrap_or(0);
+pub fn peak(lives: &[[usize; 2]], bytes: &[u64]) -> u64 {
     let at = |p: usize| {
-        let live = buffers.iter().zip(bytes).filter(|(b, _)| b.live[0] <= p && p <= b.live[1]);
+        let live = lives.iter().zip(bytes).filter(|(l, _)| l[0] <= p && p <= l[1]);
         live.fold(0u64, |sum, (_, bytes)| sum.saturating_add(*bytes))
     };
-    (0..=last).map(at).max().unwrap_or(0)
+    // The most is reached where some life begins.
+    lives.iter().map(|l| at(l[0])).max().unwrap_or(0)
 }
 
 /// Offsets such that buffers alive at the same time do not overlap, and the end of the last one: largest first, each at the

@@ -1,6 +1,7 @@
 //! What a section is modelled to cost on a machine.
 
 use zellige_runtime::machine::Machine;
+use zellige_runtime::program::instr::AxisId;
 
 use super::flow::Flow;
 use super::geometry::AxisGeometry;
@@ -39,31 +40,38 @@ impl std::ops::Add for Cost {
 /// Of the ops of a section with the given geometries.
 pub fn section_cost(machine: &Machine, threads: u32, flow: &Flow, axes: [&AxisGeometry; 2]) -> Cost {
     let images = flow.tensors[flow.anchor].sizes[0] as f64;
-    let tiles = axes[0].steps as f64 * axes[1].steps as f64 * images;
+    let steps = [0, 1].map(|a| axes[a].steps as f64);
+    let tiles = steps[0] * steps[1] * images;
     let (mut flops, mut moved, mut streamed, mut traffic) = (0.0, 0.0, 0.0, 0.0);
     let mut overhead = 0.0;
     for (t, tensor) in flow.tensors.iter().enumerate() {
-        let [rows, cols] = [0, 1].map(|a| (axes[a].tensors[t].size as f64).min(tensor.sizes[2 + a] as f64));
-        let bytes = tensor.sizes[1] as f64 * 4.0;
+        let [rows, cols] = AxisId::BOTH.map(|axis| {
+            let a = axis.index();
+            axes[a].tensors[t].pixels(tensor.extent(axis), axes[a].steps)
+        });
+        let (pixels, bytes) = (rows * cols * images, tensor.sizes[1] as f64 * 4.0);
         match tensor.op {
             Some(_) => {
-                flops += tensor.flops * rows * cols;
-                overhead += INSTRUCTION_OVERHEAD + ROW_OVERHEAD * rows;
-                moved += bytes * rows * cols / 4.0;
-                streamed += tensor.weight_bytes;
+                flops += tensor.flops * pixels;
+                overhead += INSTRUCTION_OVERHEAD * tiles + ROW_OVERHEAD * rows * steps[1] * images;
+                moved += bytes * pixels / 4.0;
+                streamed += tensor.weight_bytes * tiles;
             }
             None => {
-                traffic += bytes * rows * cols * tiles;
-                streamed += bytes * rows * cols;
+                traffic += bytes * pixels;
+                streamed += bytes * pixels;
             }
         }
         if tensor.exported {
             traffic += bytes * tensor.sizes[0] as f64 * tensor.sizes[2] as f64 * tensor.sizes[3] as f64;
         }
     }
+    // Tiles of a column wait for each other where one reads another's rows.
+    let in_order = axes[0].tensors.iter().any(|t| t.ring);
+    let jobs = if in_order { steps[1] * images } else { tiles };
     let workers = f64::from(threads.max(1));
-    let rounds = (tiles / workers).ceil();
+    let share = (jobs / workers).ceil() / jobs;
     let speed = f64::from(machine.lanes) * 2.0 * machine.clock * EFFICIENCY;
-    let compute = rounds * ((flops + moved * MOVE_FLOPS) / speed + streamed / machine.bandwidth + overhead);
-    Cost { seconds: compute.max(traffic / machine.bandwidth), flops: flops * tiles, traffic }
+    let compute = share * ((flops + moved * MOVE_FLOPS) / speed + streamed / machine.bandwidth + overhead);
+    Cost { seconds: compute.max(traffic / machine.bandwidth), flops, traffic }
 }

@@ -1,9 +1,10 @@
 //! The geometry of a section along one axis, by reverse traversal from the target tile.
 //!
-//! The anchor is cut into tiles; every other tensor's tile is the hull of what its readers need of it. Tiles of a tensor have
-//! one size, the largest over all steps; what makes a tile larger than its need makes its own inputs larger too, since the
-//! traversal goes on from the tile. A tensor that leaves the section (or is summed) is moreover partitioned: cuts lie in
-//! the middle of the overlap of neighbouring tiles, on grains where it is summed.
+//! The anchor is cut into tiles; every other tensor's tile is the hull of what its readers need of it. Where halos are
+//! computed, tiles of a tensor have one size, the largest over all steps; what makes a tile larger than its need makes its
+//! own inputs larger too, since the traversal goes on from the tile. Where rows are reused, `strips` says what each step adds.
+//! A tensor that leaves the section (or is summed) is moreover partitioned: cuts lie in the middle of the overlap of
+//! neighbouring tiles, on grains where it is summed.
 
 use zellige_runtime::exact::grains::GRAIN;
 use zellige_runtime::program::Interval;
@@ -11,6 +12,8 @@ use zellige_runtime::program::instr::AxisId;
 
 use super::flow::{Flow, FlowTensor};
 use super::footprint::need;
+use super::strips;
+use crate::ir::{Overlap, Padding, Scheme};
 
 /// Most steps of an axis: tables are made step by step before they are compressed.
 pub const MAX_STEPS: u64 = 1 << 22;
@@ -27,51 +30,62 @@ pub struct AxisGeometry {
 /// Tiles of a tensor along one axis.
 #[derive(Clone, Debug, Default)]
 pub struct AxisTiles {
-    /// Length of a tile.
+    /// Length of a tile; of a ring, the rows that it keeps.
     pub size: i64,
-    /// What each step's tile covers.
+    /// Whether later steps read rows that earlier ones have computed.
+    pub ring: bool,
+    /// What each step's tile covers; of a ring, what the step adds.
     pub computed: Vec<Interval>,
     /// What of it each step owns; empty where nothing leaves the section.
     pub owned: Vec<Interval>,
 }
 
 impl AxisTiles {
-    /// The most that neighbouring tiles have in common.
-    pub fn overlap(&self) -> u64 {
-        let shared = |w: &[Interval]| w[0].intersect(w[1]).len() as u64;
-        self.computed.windows(2).map(shared).max().unwrap_or(0)
+    /// Pixels inside the extent that all `steps` steps compute together, if the steps not looked at are as the last ones.
+    pub fn pixels(&self, extent: i64, steps: u64) -> f64 {
+        let whole = Interval::new(0, extent);
+        let inside = |tiles: &[Interval]| tiles.iter().map(|c| c.intersect(whole).len() as f64).sum::<f64>();
+        let looked = self.computed.len();
+        let tail = &self.computed[looked / 2..];
+        let rest = steps.saturating_sub(looked as u64) as f64;
+        inside(&self.computed) + rest * inside(tail) / tail.len().max(1) as f64
     }
 }
 
 /// The geometry for anchor tiles of `tile` pixels, for the first `limit` steps (a planner looks at a few only).
-pub fn axis_geometry(flow: &Flow, axis: AxisId, tile: u64, limit: u64) -> AxisGeometry {
+pub fn axis_geometry(flow: &Flow, axis: AxisId, tile: u64, scheme: Scheme, limit: u64) -> AxisGeometry {
     let extent = flow.tensors[flow.anchor].extent(axis);
     let tile = (tile as i64).clamp(1, extent.max(1));
     let steps = (extent.max(1) as u64).div_ceil(tile as u64);
-    let walk = Walk { flow, axis, tile, steps, count: steps.min(limit) };
+    let strips = scheme.overlap == Overlap::Reuse && axis == AxisId::Y;
+    let same_size = scheme.padding == Padding::Post && !strips;
+    let walk = Walk { flow, axis, tile, same_size, steps, count: steps.min(limit) };
     let mut tensors: Vec<AxisTiles> = vec![AxisTiles::default(); flow.tensors.len()];
     for t in (0..flow.tensors.len()).rev() {
-        tensors[t] = walk.tensor(t, &tensors);
+        tensors[t] = if strips { strips::rows(&walk, t, &tensors) } else { walk.tiles(t, &tensors) };
     }
     AxisGeometry { steps, tensors }
 }
 
-struct Walk<'a> {
-    flow: &'a Flow,
-    axis: AxisId,
-    tile: i64,
-    steps: u64,
-    count: u64,
+/// The traversal along one axis.
+pub(super) struct Walk<'a> {
+    pub(super) flow: &'a Flow,
+    pub(super) axis: AxisId,
+    pub(super) tile: i64,
+    /// Whether all tiles of a tensor have one size, padding and overhang included.
+    same_size: bool,
+    /// Steps of the axis, and how many of them are looked at.
+    pub(super) steps: u64,
+    pub(super) count: u64,
 }
 
 impl Walk<'_> {
-    fn tensor(&self, t: usize, done: &[AxisTiles]) -> AxisTiles {
+    fn tiles(&self, t: usize, done: &[AxisTiles]) -> AxisTiles {
         let tensor = &self.flow.tensors[t];
         let mut needs: Vec<Interval> = (0..self.count).map(|i| self.need(tensor, i as usize, done)).collect();
         if t == self.flow.anchor {
             for (i, need) in needs.iter_mut().enumerate() {
-                let start = i as i64 * self.tile;
-                *need = need.hull(Interval::new(start, start + self.tile));
+                *need = need.hull(self.anchor(i as u64));
             }
         }
         let owned = if tensor.is_owned() { self.partition(t, &needs) } else { Vec::new() };
@@ -83,30 +97,47 @@ impl Walk<'_> {
         let computed = needs.iter().map(|need| {
             // A step that needs nothing gets a tile all the same, where the last one was.
             start = if need.is_empty() { start } else { need.start };
-            Interval::new(start, start.saturating_add(size))
+            let length = if self.same_size { size } else { need.len().max(1) };
+            Interval::new(start, start.saturating_add(length))
         });
-        AxisTiles { size, computed: computed.collect(), owned }
+        AxisTiles { size, ring: false, computed: computed.collect(), owned }
+    }
+
+    /// The anchor's tile of step `i`; the last one hangs over, where tiles have one size.
+    pub(super) fn anchor(&self, i: u64) -> Interval {
+        let start = i as i64 * self.tile;
+        let tile = Interval::new(start, start.saturating_add(self.tile));
+        let extent = self.flow.tensors[self.flow.anchor].extent(self.axis).max(1);
+        if self.same_size { tile } else { tile.intersect(Interval::new(0, extent)) }
     }
 
     /// The hull of what the readers of a tensor need in step `i`.
-    fn need(&self, tensor: &FlowTensor, i: usize, done: &[AxisTiles]) -> Interval {
+    pub(super) fn need(&self, tensor: &FlowTensor, i: usize, done: &[AxisTiles]) -> Interval {
         let extent = tensor.extent(self.axis);
-        let each = tensor
-            .readers
-            .iter()
-            .map(|r| need(r.maps[self.axis.index()], done[r.output].computed[i], extent));
+        let each = tensor.readers.iter().map(|r| {
+            let computed = done[r.output].computed[i];
+            let whole = Interval::new(0, self.flow.tensors[r.output].extent(self.axis));
+            let out = if self.same_size { computed } else { computed.intersect(whole) };
+            need(r.maps[self.axis.index()], out, extent)
+        });
         each.fold(Interval::default(), Interval::hull)
     }
 
     /// Cuts a tensor's extent into one interval a step.
     fn partition(&self, t: usize, needs: &[Interval]) -> Vec<Interval> {
+        let cut = |i: u64| self.cut(t, i as i64, needs[i as usize - 1], needs[i as usize]);
+        self.owned(t, cut)
+    }
+
+    /// One interval a step, given where each step but the first begins: on grains, where the tensor is summed.
+    pub(super) fn owned(&self, t: usize, cut: impl Fn(u64) -> i64) -> Vec<Interval> {
         let tensor = &self.flow.tensors[t];
         let extent = tensor.extent(self.axis);
         let mut cuts = vec![0];
-        for i in 1..self.count as usize {
-            let cut = self.cut(t, i as i64, needs[i - 1], needs[i]);
-            let cut = if tensor.reduced { cut.div_euclid(GRAIN) * GRAIN } else { cut };
-            cuts.push(cut.clamp(cuts[i - 1], extent));
+        for i in 1..self.count {
+            let cut = cut(i);
+            let cut = if tensor.reduced && cut < extent { cut.div_euclid(GRAIN) * GRAIN } else { cut };
+            cuts.push(cut.clamp(cuts[i as usize - 1], extent));
         }
         let last = if self.count == self.steps { extent } else { self.next_cut(&cuts, extent) };
         cuts.push(last);
@@ -122,15 +153,16 @@ impl Walk<'_> {
 
     /// The cut before step `i`: where the anchor's is; in the middle of what two steps both need; or in proportion.
     fn cut(&self, t: usize, i: i64, before: Interval, after: Interval) -> i64 {
-        let anchor = i * self.tile;
-        if t == self.flow.anchor {
-            return anchor;
-        }
-        if !before.is_empty() && !after.is_empty() {
+        if t != self.flow.anchor && !before.is_empty() && !after.is_empty() {
             return after.start.saturating_add(before.end).div_euclid(2);
         }
+        self.in_proportion(t, i)
+    }
+
+    /// The cut before step `i` that leaves as large a part of a tensor before it as the anchor's does.
+    pub(super) fn in_proportion(&self, t: usize, i: i64) -> i64 {
         let (of, extent) =
             (self.flow.tensors[self.flow.anchor].extent(self.axis), self.flow.tensors[t].extent(self.axis));
-        (i128::from(anchor) * i128::from(extent) / i128::from(of.max(1))) as i64
+        (i128::from(i * self.tile) * i128::from(extent) / i128::from(of.max(1))) as i64
     }
 }

@@ -9,4 +9,5 @@ pub mod fusion;
 pub mod geometry;
 pub mod planner;
 pub mod receptive;
+mod strips;
 pub mod work;

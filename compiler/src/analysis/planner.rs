@@ -10,10 +10,12 @@ use super::flow::Flow;
 use super::fusion::{self, Group};
 use super::geometry::{AxisGeometry, MAX_STEPS, axis_geometry};
 use crate::base::{OpId, ValueId};
-use crate::ir::{Graph, Target};
+use crate::ir::{Graph, Overlap, Padding, Scheme, Target};
 
 /// Steps of an axis that are looked at while choosing: more than a period of any usual stride.
 const LOOK: u64 = 24;
+/// Rows that a strip advances at a time.
+const BANDS: [u64; 7] = [1, 2, 4, 8, 16, 32, 64];
 /// Most groups in a section.
 const LONGEST_SECTION: usize = 48;
 /// A section that makes the way to its end so many times as long as another way is not made longer still.
@@ -28,6 +30,10 @@ pub struct Wishes {
     pub untiled: bool,
     /// Ops after which to cut.
     pub cut_after: Vec<OpId>,
+    /// How overlaps are had, in every section.
+    pub overlap: Option<Overlap>,
+    /// Where padding goes.
+    pub padding: Padding,
 }
 
 /// A chosen section.
@@ -37,6 +43,8 @@ pub struct Choice {
     pub ops: Vec<OpId>,
     /// Target tile.
     pub tile: [u64; 2],
+    /// How overlaps are had.
+    pub overlap: Overlap,
     /// Modelled cost.
     pub cost: Cost,
     /// Bytes of SRAM.
@@ -111,6 +119,13 @@ struct Planner<'a> {
     /// Whether reductions stay in the section that makes their input. That spares reading it again, but tiles are whole grains
     /// then, which may be too large for SRAM.
     reductions_inside: bool,
+}
+
+/// A size of tiles along one axis.
+struct Candidate {
+    tile: u64,
+    overlap: Overlap,
+    geometry: AxisGeometry,
 }
 
 /// First group of a section, and the group that it ends before.
@@ -241,39 +256,73 @@ impl<'a> Planner<'a> {
         let mut choices = self.weigh(segment, budget);
         choices.sort_by(|a, b| a.cost.seconds.total_cmp(&b.cost.seconds));
         choices.into_iter().find_map(|choice| {
-            let sram = segment.sram(choice.tile, limit);
+            let sram = segment.sram(choice.tile, self.scheme(choice.overlap), limit);
             (sram <= budget).then_some(Choice { sram, ..choice })
         })
     }
 
     /// All candidate tiles whose buffers could fit, each with its cost.
     fn weigh(&self, segment: &Segment, budget: u64) -> Vec<Choice> {
-        let anchor = &segment.flow.tensors[segment.flow.anchor];
-        let axes = AxisId::BOTH.map(|axis| {
-            let sizes = self.candidates(anchor.extent(axis) as u64, axis.index());
-            let geometry = |tile: u64| (tile, axis_geometry(&segment.flow, axis, tile, LOOK));
-            sizes.into_iter().map(geometry).collect::<Vec<_>>()
-        });
+        let axes = [self.rows(segment), self.geometries(segment, AxisId::X, Overlap::Recompute)];
         let mut choices = Vec::new();
-        for (rows, y) in &axes[0] {
-            for (cols, x) in &axes[1] {
+        for Candidate { tile: rows, overlap, geometry: y } in &axes[0] {
+            for Candidate { tile: cols, geometry: x, .. } in &axes[1] {
                 if segment.fixed.saturating_add(segment.peak(y, x)) > budget {
                     break;
                 }
                 let cost = section_cost(&self.target.machine, self.target.threads, &segment.flow, [y, x]);
-                choices.push(Choice { ops: segment.ops.clone(), tile: [*rows, *cols], cost, sram: 0 });
+                let (tile, overlap) = ([*rows, *cols], *overlap);
+                choices.push(Choice { ops: segment.ops.clone(), tile, overlap, cost, sram: 0 });
             }
         }
         choices
     }
 
-    /// Tile sizes along an axis, ascending: the extent in up to six parts, and round numbers.
-    fn candidates(&self, extent: u64, axis: usize) -> Vec<u64> {
+    /// Tiles and bands, each with its geometry along y.
+    fn rows(&self, segment: &Segment) -> Vec<Candidate> {
+        let mut rows = Vec::new();
+        if self.may_be(Overlap::Recompute) {
+            rows.extend(self.geometries(segment, AxisId::Y, Overlap::Recompute));
+        }
+        if self.may_be(Overlap::Reuse) {
+            let bands = self.geometries(segment, AxisId::Y, Overlap::Reuse);
+            // Without a ring a strip is tiles that happen to lie below each other.
+            let forced = self.wishes.overlap.is_some();
+            rows.extend(bands.into_iter().filter(|c| forced || c.geometry.tensors.iter().any(|t| t.ring)));
+        }
+        rows
+    }
+
+    fn may_be(&self, overlap: Overlap) -> bool {
+        if self.wishes.untiled {
+            return overlap == Overlap::Recompute;
+        }
+        self.wishes.overlap.is_none_or(|wish| wish == overlap)
+    }
+
+    fn geometries(&self, segment: &Segment, axis: AxisId, overlap: Overlap) -> Vec<Candidate> {
+        let extent = segment.flow.tensors[segment.flow.anchor].extent(axis) as u64;
+        let sizes = self.candidates(extent, axis, overlap);
+        let geometry = |tile: u64| axis_geometry(&segment.flow, axis, tile, self.scheme(overlap), LOOK);
+        sizes.into_iter().map(|tile| Candidate { tile, overlap, geometry: geometry(tile) }).collect()
+    }
+
+    fn scheme(&self, overlap: Overlap) -> Scheme {
+        Scheme { overlap, padding: self.wishes.padding }
+    }
+
+    /// Tile sizes along an axis, ascending: the extent in up to six parts, and round numbers; for rows that are reused, heights of
+    /// bands.
+    fn candidates(&self, extent: u64, axis: AxisId, overlap: Overlap) -> Vec<u64> {
         if self.wishes.untiled {
             return vec![extent];
         }
         if let Some(tile) = self.wishes.tile {
-            return vec![tile[axis].clamp(extent.div_ceil(MAX_STEPS), extent)];
+            return vec![tile[axis.index()].clamp(extent.div_ceil(MAX_STEPS), extent)];
+        }
+        if overlap == Overlap::Reuse && axis == AxisId::Y {
+            let fits = |b: &u64| *b <= extent && extent.div_ceil(*b) <= MAX_STEPS;
+            return BANDS.into_iter().filter(fits).collect();
         }
         let parts = (1..=6).map(|k| extent.div_ceil(k).next_multiple_of(8).min(extent));
         let round = [1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 512, 1024];
@@ -291,9 +340,12 @@ impl<'a> Planner<'a> {
             let next = (i + 1..).find(|&j| self.may_cut_before(j)).unwrap_or(i + 1);
             let Some(segment) = self.segment(i, next) else { continue };
             let anchor = &segment.flow.tensors[segment.flow.anchor];
-            let smallest =
-                AxisId::BOTH.map(|axis| self.candidates(anchor.extent(axis) as u64, axis.index())[0]);
-            let sram = segment.sram(smallest, u64::MAX);
+            let overlap = self.wishes.overlap.filter(|_| !self.wishes.untiled).unwrap_or_default();
+            let smallest = AxisId::BOTH.map(|axis| {
+                let extent = anchor.extent(axis) as u64;
+                self.candidates(extent, axis, overlap).first().copied().unwrap_or(extent)
+            });
+            let sram = segment.sram(smallest, self.scheme(overlap), u64::MAX);
             if sram > worst.1 {
                 worst = (self.groups[i].ops[0], sram);
             }
@@ -307,15 +359,19 @@ impl Segment {
         self.buffers.iter().map(|b| b.bytes(&self.flow, y, x)).collect()
     }
 
+    fn lives(&self, y: &AxisGeometry) -> Vec<[usize; 2]> {
+        self.buffers.iter().map(|b| b.life(y)).collect()
+    }
+
     fn peak(&self, y: &AxisGeometry, x: &AxisGeometry) -> u64 {
-        buffers::peak(&self.buffers, &self.bytes(y, x))
+        buffers::peak(&self.lives(y), &self.bytes(y, x))
     }
 
     /// Bytes of SRAM with buffers placed.
-    fn sram(&self, tile: [u64; 2], limit: u64) -> u64 {
-        let [y, x] = AxisId::BOTH.map(|axis| axis_geometry(&self.flow, axis, tile[axis.index()], limit));
-        let live: Vec<_> = self.buffers.iter().map(|b| b.live).collect();
-        let (_, end) = buffers::place(&live, &self.bytes(&y, &x));
+    fn sram(&self, tile: [u64; 2], scheme: Scheme, limit: u64) -> u64 {
+        let [y, x] =
+            AxisId::BOTH.map(|axis| axis_geometry(&self.flow, axis, tile[axis.index()], scheme, limit));
+        let (_, end) = buffers::place(&self.lives(&y), &self.bytes(&y, &x));
         end.saturating_add(self.fixed)
     }
 }

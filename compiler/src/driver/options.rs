@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use zellige_runtime::machine::Machine;
 
-use crate::ir::Target;
+use crate::ir::{Overlap, Padding, Target};
 use crate::passes;
 
 /// How to compile: the compile options of the command line.
@@ -24,6 +24,10 @@ pub struct CompileOptions {
     pub untiled: bool,
     /// Ops after which to cut.
     pub cut_after: Vec<String>,
+    /// How overlaps are had in every section; chosen for each where nothing is said.
+    pub overlap: Option<Overlap>,
+    /// Where padding goes.
+    pub padding: Padding,
     /// Weights, instead of the model's file.
     pub weights: Option<PathBuf>,
     /// Seed of parameters that no file gives.
@@ -41,6 +45,8 @@ impl CompileOptions {
             tile: None,
             untiled: false,
             cut_after: Vec::new(),
+            overlap: None,
+            padding: Padding::Post,
             weights: None,
             seed: 0,
         }
@@ -54,6 +60,13 @@ impl CompileOptions {
             memory: self.memory.unwrap_or(self.machine.memory),
             threads: self.threads.unwrap_or(self.machine.units),
         };
-        passes::Options { target, tile: self.tile, untiled: self.untiled, cut_after: self.cut_after.clone() }
+        passes::Options {
+            target,
+            tile: self.tile,
+            untiled: self.untiled,
+            cut_after: self.cut_after.clone(),
+            overlap: self.overlap,
+            padding: self.padding,
+        }
     }
 }

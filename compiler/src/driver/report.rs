@@ -1,15 +1,15 @@
 //! What a plan comes to: what `zellige plan` prints and `--stats` carries.
 
 use serde::Serialize;
+use zellige_runtime::program::instr::AxisId;
 
 use crate::analysis::cost::section_cost;
 use crate::analysis::flow::Flow;
 use crate::analysis::fusion::is_reduction;
-use crate::analysis::geometry::axis_geometry;
+use crate::analysis::geometry::{AxisGeometry, axis_geometry};
 use crate::analysis::receptive::receptive_field;
 use crate::analysis::work::{network_flops, op_flops};
-use crate::ir::{Role, Sections};
-use zellige_runtime::program::instr::AxisId;
+use crate::ir::{Overlap, Role, Sections};
 
 /// A plan in numbers.
 #[derive(Clone, Debug, Serialize)]
@@ -47,6 +47,10 @@ pub struct SectionReport {
     pub flops: f64,
     /// Those over the network's.
     pub recompute_ratio: f64,
+    /// The same with the halos along rows alone, and along columns alone.
+    pub recompute_along: [f64; 2],
+    /// How overlaps are had.
+    pub overlap: Overlap,
     /// Bytes to and from device memory.
     pub traffic: f64,
     /// Modelled seconds.
@@ -97,12 +101,14 @@ fn section(ir: &Sections, section: &crate::ir::Section) -> Option<SectionReport>
     let graph = &ir.graph;
     let tile = section.tile?;
     let flow = Flow::of(graph, &section.ops, &graph.consumers())?;
-    let axes = AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, tile[axis.index()], u64::MAX));
+    let axes =
+        AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, tile[axis.index()], section.scheme(), u64::MAX));
     let cost = section_cost(&ir.target.machine, ir.target.threads, &flow, [&axes[0], &axes[1]]);
     let own = |&op: &crate::base::OpId| {
         let [n, _, h, w] = graph.sizes(graph.ops[op].output).unwrap_or([1; 4]);
         op_flops(graph, op) * (n * h * w) as f64
     };
+    let along = AxisId::BOTH.map(|axis| recompute_along(&flow, axis, &axes[axis.index()]));
     let without_halo: f64 = section.ops.iter().filter(|&&op| !is_reduction(graph, op)).map(own).sum();
     let tensors = |wanted: &dyn Fn(&crate::ir::Tiling) -> bool| {
         section
@@ -126,10 +132,24 @@ fn section(ir: &Sections, section: &crate::ir::Section) -> Option<SectionReport>
         sram_bytes: section.sram_bytes?,
         flops: cost.flops,
         recompute_ratio: if without_halo > 0.0 { cost.flops / without_halo } else { 1.0 },
+        recompute_along: along,
+        overlap: section.scheme().overlap,
         traffic: cost.traffic,
         seconds: cost.seconds,
         inputs: tensors(&|t| t.role == Role::Input),
         outputs: tensors(&|t| t.role == Role::Output),
         reduced: tensors(&|t| t.reduced).into_iter().map(|t| t.name).collect(),
     })
+}
+
+/// Operations with the pixels of halos along one axis alone, divided by those without.
+fn recompute_along(flow: &Flow, axis: AxisId, geometry: &AxisGeometry) -> f64 {
+    let (mut computed, mut needed) = (0.0, 0.0);
+    for (tensor, tiles) in flow.tensors.iter().zip(&geometry.tensors) {
+        let [n, _, h, w] = tensor.sizes.map(|s| s as f64);
+        let extent = tensor.extent(axis);
+        needed += tensor.flops * n * h * w;
+        computed += tensor.flops * n * h * w * tiles.pixels(extent, geometry.steps) / extent.max(1) as f64;
+    }
+    if needed > 0.0 { computed / needed } else { 1.0 }
 }

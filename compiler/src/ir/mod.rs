@@ -9,6 +9,6 @@ pub mod verify;
 pub use graph::{Def, Derived, Exact, Graph, GraphError, Node, Output, Param, Value};
 pub use module::{Level, Module};
 pub use sections::{
-    BufferPlan, Composite, Device, Overlap, Reader, Role, Section, Sections, Storage, Target, TensorSteps,
-    Tiling, ZeroOut,
+    BufferPlan, Composite, Device, Overlap, Padding, Reader, Role, Scheme, Section, Sections, Storage,
+    Target, TensorSteps, Tiling, ZeroOut,
 };

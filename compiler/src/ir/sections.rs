@@ -49,6 +49,8 @@ pub struct Section {
     pub tile: Option<[u64; 2]>,
     /// How overlaps are had.
     pub overlap: Option<Overlap>,
+    /// Where padding goes.
+    pub padding: Padding,
     /// Number of steps along the axes.
     pub grid: Option<[u64; 2]>,
     /// Tiling of each tensor that the section reads, computes or gives out: inputs first, then in the order of ops.
@@ -58,11 +60,35 @@ pub struct Section {
 }
 
 /// How the overlap of neighbouring tiles is had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {
     /// Each tile computes its halo.
+    #[default]
     Recompute,
+    /// Columns of tiles run from top to bottom, and rings keep the rows that later tiles read: nothing is computed twice along
+    /// a column. Across columns halos are computed.
+    Reuse,
+}
+
+/// Where padding goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Padding {
+    /// Moved to the section's inputs, before tiling: all tiles of a tensor have one size.
+    #[default]
+    Post,
+    /// Added by each layer to each tile: tiles at the border are smaller.
+    Pre,
+}
+
+/// What a section's geometry follows from, besides its target tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Scheme {
+    /// How overlaps are had.
+    pub overlap: Overlap,
+    /// Where padding goes.
+    pub padding: Padding,
 }
 
 /// What a tensor is to its section.
@@ -85,6 +111,8 @@ pub enum Role {
 pub enum Storage {
     /// In a tile buffer.
     OnChip,
+    /// In a tile buffer that keeps its rows from a tile to the one below.
+    Ring,
     /// Nowhere: the op that makes it and the op that reads it are one instruction.
     Fused,
 }
@@ -195,6 +223,13 @@ pub struct Composite {
     pub bytes: u64,
     /// First and last section that use it.
     pub live: [u32; 2],
+}
+
+impl Section {
+    /// What its geometry follows from; halos are computed where nothing else is said.
+    pub fn scheme(&self) -> Scheme {
+        Scheme { overlap: self.overlap.unwrap_or_default(), padding: self.padding }
+    }
 }
 
 impl Sections {

@@ -8,12 +8,12 @@
 use zellige_grammar::{Code, Diagnostic};
 
 use super::{Module, Options, bytes};
-use crate::analysis::buffers::{ALIGNMENT, buffers, fixed_bytes, place};
+use crate::analysis::buffers::{ALIGNMENT, Buffer, buffers, fixed_bytes, place};
 use crate::analysis::device;
 use crate::analysis::flow::Flow;
 use crate::analysis::fusion::groups;
 use crate::base::OpId;
-use crate::ir::{BufferPlan, Graph, Section, Sections};
+use crate::ir::{BufferPlan, Graph, Section, Sections, Storage, Tiling};
 
 pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagnostic>> {
     let mut ir = super::sections(module, "allocate")?;
@@ -46,7 +46,10 @@ fn place_buffers(graph: &Graph, section: &mut Section, flow: &Flow) -> Result<()
         });
         bytes.push(of.unwrap_or(u64::MAX));
     }
-    let live: Vec<_> = buffers.iter().map(|b| b.live).collect();
+    // A ring keeps its rows from one tile to the next: its bytes are its own.
+    let is_ring = |v| section.tensors.get(&v).is_some_and(|t: &Tiling| t.storage == Some(Storage::Ring));
+    let life = |b: &Buffer| if is_ring(flow.tensors[b.tensor].value) { [0, usize::MAX] } else { b.live };
+    let live: Vec<_> = buffers.iter().map(life).collect();
     let (offsets, end) = place(&live, &bytes);
     for ((buffer, bytes), offset) in buffers.iter().zip(bytes).zip(offsets) {
         let value = flow.tensors[buffer.tensor].value;

@@ -13,7 +13,7 @@ use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::machine::format_size;
 
 use crate::analysis::geometry::MAX_STEPS;
-use crate::ir::{Graph, Sections, Target};
+use crate::ir::{Graph, Overlap, Padding, Sections, Target};
 
 pub use crate::ir::{Level, Module};
 
@@ -28,6 +28,10 @@ pub struct Options {
     pub untiled: bool,
     /// Values (or parameters' paths) after whose ops to cut.
     pub cut_after: Vec<String>,
+    /// How overlaps are had in every section; the planner chooses where nothing is said.
+    pub overlap: Option<Overlap>,
+    /// Where padding goes.
+    pub padding: Padding,
 }
 
 /// What a pass does to a module.

@@ -17,7 +17,7 @@ use super::{Module, Options};
 use crate::analysis::flow::{Flow, FlowTensor};
 use crate::analysis::footprint::need;
 use crate::analysis::geometry::axis_geometry;
-use crate::ir::ZeroOut;
+use crate::ir::{Scheme, ZeroOut};
 use crate::ops::Outside;
 
 pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>> {
@@ -27,7 +27,8 @@ pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>
         let flow = Flow::of(&ir.graph, &section.ops, &consumers)
             .ok_or_else(|| super::missing(&section.name, "output", "section-cut"))?;
         let anchor = &flow.tensors[flow.anchor];
-        let whole = AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, anchor.extent(axis) as u64, u64::MAX));
+        let extent = |axis| anchor.extent(axis) as u64;
+        let whole = AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, extent(axis), Scheme::default(), 1));
         for (t, tensor) in flow.tensors.iter().enumerate() {
             let tiling = section
                 .tensors

@@ -1,8 +1,8 @@
-//! `section-cut`: cuts the graph into sections and chooses each one's target tile.
+//! `section-cut`: cuts the graph into sections and chooses each one's target tile and how its overlaps are had.
 //!
 //! ```text
 //! before: %m = global_avg_pool %x;   %y = mul %x %m;
-//! after:  section s0 (tile: [64, 64]) { … %x, %m }   section s1 (tile: [128, 64]) { %y }
+//! after:  section s0 (tile: [8, 64], overlap: reuse) { … %x, %m }   section s1 (tile: [128, 64], overlap: recompute) { %y }
 //! ```
 //!
 //! Cuts are forced where an op reads the result of a reduction; elsewhere the planner weighs recomputed halos against traffic
@@ -30,7 +30,8 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
         name: format!("s{i}"),
         ops: choice.ops,
         tile: Some(choice.tile),
-        overlap: None,
+        overlap: Some(choice.overlap),
+        padding: options.padding,
         grid: None,
         tensors: IndexMap::new(),
         sram_bytes: None,
@@ -75,11 +76,7 @@ fn unbound(graph: &Graph) -> Diagnostic {
 }
 
 fn plan(graph: &Graph, options: &Options) -> Result<Vec<Choice>, Vec<Diagnostic>> {
-    let wishes = Wishes {
-        tile: options.tile,
-        untiled: options.untiled,
-        cut_after: cut_after(graph, &options.cut_after)?,
-    };
+    let wishes = Wishes { cut_after: cut_after(graph, &options.cut_after)?, ..wishes(options) };
     let choices = |objective| {
         planner::plan(graph, &options.target, &wishes, objective)
             .map_err(|e| vec![refuse_sram(graph, options, &e)])
@@ -103,6 +100,17 @@ fn plan(graph: &Graph, options: &Options) -> Result<Vec<Choice>, Vec<Diagnostic>
             .hint(format!("the smallest that would do is `--memory {needed}`"))
             .note("inputs, outputs, packed weights and the tensors at section boundaries count"),
     ])
+}
+
+/// What the options fix, cuts apart.
+fn wishes(options: &Options) -> Wishes {
+    Wishes {
+        tile: options.tile,
+        untiled: options.untiled,
+        cut_after: Vec::new(),
+        overlap: options.overlap,
+        padding: options.padding,
+    }
 }
 
 fn device_plan(graph: &Graph, choices: &[Choice]) -> Result<DevicePlan, Vec<Diagnostic>> {
@@ -151,7 +159,7 @@ fn cut_after(graph: &Graph, names: &[String]) -> Result<Vec<OpId>, Vec<Diagnosti
 /// The smallest SRAM a worker (as found with the smallest tiles, op by op), and the device memory of the plan with the
 /// smallest boundary tensors.
 pub(super) fn smallest_budgets(graph: &Graph, options: &Options) -> Option<[u64; 2]> {
-    let wishes = Wishes { tile: options.tile, untiled: options.untiled, ..Wishes::default() };
+    let wishes = wishes(options);
     let sram = planner::smallest_sram(graph, &options.target, &wishes);
     let small = planner::plan(graph, &options.target, &wishes, Objective::Memory).ok()?;
     Some([sram, device_plan(graph, &small).ok()?.total()])

@@ -21,6 +21,7 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
     for section in &mut ir.sections {
         let Some(tile) = section.tile.or(options.tile) else { return Err(vec![no_target(section)]) };
         section.tile = Some(tile);
+        section.overlap = Some(section.overlap.or(options.overlap).unwrap_or_default());
         let flow = Flow::of(&ir.graph, &section.ops, &consumers)
             .ok_or_else(|| super::missing(&section.name, "output", "section-cut"))?;
         let anchor = &flow.tensors[flow.anchor];
@@ -28,7 +29,8 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
         if super::too_many_steps(extent, tile) {
             return Err(vec![super::invalid_tile(&ir.graph.values[anchor.value].name, extent, tile)]);
         }
-        let axes = AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, tile[axis.index()], u64::MAX));
+        let scheme = section.scheme();
+        let axes = AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, tile[axis.index()], scheme, u64::MAX));
         section.grid = Some([axes[0].steps, axes[1].steps]);
         let tilings =
             (0..flow.tensors.len()).map(|t| (flow.tensors[t].value, tiling(&ir.graph, &flow, t, &axes)));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use zellige_compiler::base::Bindings;
 use zellige_compiler::driver::{CompileOptions, Failure, Given, unreadable};
-use zellige_compiler::ir::{Level, Module};
+use zellige_compiler::ir::{Level, Module, Overlap, Padding};
 use zellige_grammar::{Code, Diagnostic, SourceFile, Span};
 use zellige_runtime::engine::{EngineKind, Isa};
 use zellige_runtime::machine::{Machine, MachineError, parse_size};
@@ -36,6 +36,12 @@ pub(crate) struct Compiling {
     /// One tile a section, cuts only where they must be
     #[arg(long)]
     pub(crate) untiled: bool,
+    /// How the overlap of tiles is had: `recompute` halos, or `reuse` rows in rings
+    #[arg(long, value_enum, value_name = "HOW", default_value = "auto")]
+    pub(crate) overlap: OverlapWish,
+    /// Where padding goes: `post`, before tiling, so that tiles have one size; `pre`, to each tile at each layer
+    #[arg(long, value_enum, value_name = "WHERE", default_value = "post")]
+    pub(crate) padding: PaddingWish,
     /// Workers; as many as the machine has units if not given
     #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<u32>,
@@ -70,6 +76,26 @@ pub(crate) struct Running {
     pub(crate) checked: bool,
 }
 
+/// `--overlap`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OverlapWish {
+    /// Whichever is modelled to be faster, section by section
+    Auto,
+    /// Each tile computes its halo
+    Recompute,
+    /// Rows are kept for the tiles below
+    Reuse,
+}
+
+/// `--padding`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PaddingWish {
+    /// Moved to the inputs of the section: tiles of one size
+    Post,
+    /// Added to each tile at each layer: smaller tiles at the border
+    Pre,
+}
+
 /// `--engine`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Engine {
@@ -85,6 +111,7 @@ impl Compiling {
         let contradictions = [
             (self.untiled && self.tile.is_some(), "--untiled", "--tile"),
             (self.untiled && self.sram.is_some(), "--untiled", "--sram"),
+            (self.untiled && self.overlap == OverlapWish::Reuse, "--untiled", "--overlap reuse"),
             (self.weights.is_some() && self.seed.is_some(), "--weights", "--seed"),
         ];
         if let Some((_, a, b)) = contradictions.into_iter().find(|c| c.0) {
@@ -98,6 +125,15 @@ impl Compiling {
             tile: self.tile,
             untiled: self.untiled,
             cut_after: self.cut_after.clone(),
+            overlap: match self.overlap {
+                OverlapWish::Auto => None,
+                OverlapWish::Recompute => Some(Overlap::Recompute),
+                OverlapWish::Reuse => Some(Overlap::Reuse),
+            },
+            padding: match self.padding {
+                PaddingWish::Post => Padding::Post,
+                PaddingWish::Pre => Padding::Pre,
+            },
             weights: self.weights.clone(),
             seed: self.seed.unwrap_or(0),
             ..CompileOptions::new(machine(self.machine.as_deref().unwrap_or("host"))?)
@@ -136,6 +172,8 @@ impl Compiling {
             ("--tile", with_tile && self.tile.is_some()),
             ("--cut-after", !self.cut_after.is_empty()),
             ("--untiled", self.untiled),
+            ("--overlap", self.overlap != OverlapWish::Auto),
+            ("--padding", self.padding != PaddingWish::Post),
         ];
         options.into_iter()
     }

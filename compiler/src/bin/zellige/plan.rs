@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 use zellige_compiler::driver::{Failure, Opened, Report, SectionReport, TensorReport};
-use zellige_compiler::ir::Target;
+use zellige_compiler::ir::{Overlap, Target};
 use zellige_grammar::{Code, Diagnostic};
 
 use crate::options::{Binding, Compiling};
@@ -87,8 +87,9 @@ fn text(report: &Report, target: &Target, smallest: Smallest) -> String {
 fn section(section: &SectionReport, lines: &mut Vec<String>) {
     let [h, w] = section.tile;
     let [rows, columns] = section.grid;
+    let reuse = if section.overlap == Overlap::Reuse { ", rows reused" } else { "" };
     lines.push(format!(
-        "section {}: {}, {} of {h}x{w} ({rows} x {columns}), {} of SRAM",
+        "section {}: {}, {} of {h}x{w} ({rows} x {columns}{reuse}), {} of SRAM",
         section.name,
         count(section.ops as u64, "op"),
         count(rows * columns, "tile"),
@@ -99,9 +100,11 @@ fn section(section: &SectionReport, lines: &mut Vec<String>) {
     let sums = section.reduced.iter().map(|t| format!("    sums   {t}"));
     lines.extend(reads.chain(writes).chain(sums));
     lines.push(format!(
-        "    modelled: {} (recompute ratio {:.3}), {} to and from memory, {:.2} ms",
+        "    modelled: {} (recompute ratio {:.3}, along y {:.3}, along x {:.3}), {} to and from memory, {:.2} ms",
         operations(section.flops),
         section.recompute_ratio,
+        section.recompute_along[0],
+        section.recompute_along[1],
         bytes(section.traffic as u64),
         section.seconds * 1e3
     ));

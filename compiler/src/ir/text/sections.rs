@@ -11,15 +11,21 @@ use zellige_grammar::{Code, Diagnostic};
 use super::reader::{Part, Reader, name_value};
 use super::{codec, graph};
 use crate::base::{OpId, ValueId};
-use crate::ir::{Composite, Device, Graph, Overlap, Section, Sections, Target};
+use crate::ir::{Composite, Device, Graph, Overlap, Padding, Section, Sections, Target};
 
 /// What a `section` statement says besides its tensors.
 #[derive(Serialize, Deserialize)]
 struct SectionAttrs {
     tile: Option<[u64; 2]>,
     overlap: Option<Overlap>,
+    #[serde(default, skip_serializing_if = "is_post")]
+    padding: Padding,
     grid: Option<[u64; 2]>,
     sram_bytes: Option<u64>,
+}
+
+fn is_post(padding: &Padding) -> bool {
+    *padding == Padding::Post
 }
 
 /// What a `device` statement says besides its composites.
@@ -43,14 +49,14 @@ fn value_text(graph: &Graph, value: ValueId) -> Text {
 }
 
 fn write_section(graph: &Graph, section: &Section) -> Statement {
-    let &Section { tile, overlap, grid, sram_bytes, .. } = section;
+    let &Section { tile, overlap, padding, grid, sram_bytes, .. } = section;
     let computed =
         section.ops.iter().filter_map(|&op| graph.ops.get(op)).map(|n| value_text(graph, n.output));
     let tensors = section.tensors.iter().map(|(&value, tiling)| {
         Statement { attrs: codec::encode(tiling), ..Statement::new("tensor") }
             .operand(value_text(graph, value))
     });
-    let attrs = codec::encode(&SectionAttrs { tile, overlap, grid, sram_bytes });
+    let attrs = codec::encode(&SectionAttrs { tile, overlap, padding, grid, sram_bytes });
     Statement { attrs, ..Statement::new("section") }
         .operand(name_value(&section.name))
         .operand(Text::list(computed))
@@ -124,9 +130,9 @@ impl Builder<'_, '_> {
             self.reader.expected(statement, "a name and the list of values that it computes");
         }
         let tensors = self.entries(statement, "tensor");
-        let SectionAttrs { tile, overlap, grid, sram_bytes } = attrs?;
+        let SectionAttrs { tile, overlap, padding, grid, sram_bytes } = attrs?;
         let ops = ops.into_iter().collect::<Option<_>>()?;
-        Some(Section { name: name?, ops, tile, overlap, grid, tensors, sram_bytes })
+        Some(Section { name: name?, ops, tile, overlap, padding, grid, tensors, sram_bytes })
     }
 
     fn device(&mut self, statement: &Statement) -> Option<Device> {

@@ -169,7 +169,7 @@ impl Check<'_> {
             let tensor = self.name(wire.value);
             let storage = tiling.storage.unwrap_or(Storage::OnChip);
             let buffer = match (&tiling.buffer, storage) {
-                (Some(buffer), Storage::OnChip) => buffer,
+                (Some(buffer), Storage::OnChip | Storage::Ring) => buffer,
                 (None, Storage::Fused) => continue,
                 (buffer, _) => {
                     let (tensor, buffer) = (tensor.to_owned(), buffer.is_some());
@@ -180,7 +180,8 @@ impl Check<'_> {
             if end > sram {
                 return Err(BufferError::Outside { tensor: tensor.to_owned(), end, sram });
             }
-            let life = Life { tensor, bytes: [buffer.offset, end], ops: self.life(wire, &position) };
+            let ops = if storage == Storage::Ring { [0, usize::MAX] } else { self.life(wire, &position) };
+            let life = Life { tensor, bytes: [buffer.offset, end], ops };
             let clash =
                 |other: &&Life<'_>| meet(other.ops, life.ops) && apart(other.bytes, life.bytes).is_none();
             if let Some(other) = lives.iter().find(clash) {

@@ -3,6 +3,7 @@
 use zellige_runtime::program::Interval;
 use zellige_runtime::program::instr::AxisId;
 
+use super::steps::held;
 use super::wiring::{Wire, WireRead, Wiring};
 use super::{Section, Sections, SectionsFound};
 use crate::base::AxisMap;
@@ -85,7 +86,7 @@ impl Cover<'_> {
         let (Some((src, dst)), Some(output)) = (tables, self.wiring.get(self.read.output)) else {
             return Ok(());
         };
-        let (src, dst) = (&src.steps[at].computed, &dst.steps[at].computed);
+        let dst = &dst.steps[at].computed;
         let whole = |wire: &Wire| Interval::new(0, wire.sizes[2 + at] as i64);
         for step in 0..dst.len() {
             let out = dst.get(step).intersect(whole(output));
@@ -97,7 +98,7 @@ impl Cover<'_> {
                 Outside::Skipped => need.intersect(whole(self.wire)),
                 Outside::Zero => need,
             };
-            let computed = src.get(step);
+            let computed = held(src, self.section.scheme(), self.axis, step);
             if !computed.contains(need) {
                 return Err(Gap::Uncovered { step, need, computed });
             }

@@ -1,4 +1,5 @@
-//! Invariant 10: step tables have one entry a step, tiles have one size, and what leaves the section is owned exactly once.
+//! Invariant 10: step tables have one entry a step, tiles have one size (or, where rows are reused, follow each other without a
+//! gap), and what leaves the section is owned exactly once.
 
 use zellige_runtime::exact::grains::GRAIN;
 use zellige_runtime::program::Interval;
@@ -6,7 +7,7 @@ use zellige_runtime::program::instr::AxisId;
 
 use super::wiring::{Wire, Wiring};
 use super::{Section, Sections, SectionsFound};
-use crate::ir::Tiling;
+use crate::ir::{Overlap, Padding, Scheme, Storage, Tiling};
 
 /// A step table that is wrong. Steps are counted from 0.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +48,18 @@ pub enum StepsError {
         expected: u64,
         /// Intervals.
         found: u64,
+    },
+    /// Rows that do not follow those of the step before, where rows are reused.
+    #[error("`{tensor}`, step {step} of y: adds {computed} to the rows above {frontier}")]
+    Gap {
+        /// The tensor.
+        tensor: String,
+        /// The step.
+        step: u64,
+        /// What the table says.
+        computed: Interval,
+        /// End of the step before.
+        frontier: i64,
     },
     /// A tile of another size, or out of all bounds.
     #[error("`{tensor}`, step {step} of {axis}: covers {computed}, and tiles are {expected} long")]
@@ -174,7 +187,8 @@ pub(super) fn check(
         let name = &ir.graph.values[wire.value].name;
         for axis in AxisId::BOTH {
             let steps = section.grid.map_or(0, |g| g[axis.index()]);
-            let table = Table { tensor: name, wire, tiling, axis, steps, tile: tile[axis.index()] };
+            let scheme = section.scheme();
+            let table = Table { tensor: name, wire, tiling, axis, steps, tile: tile[axis.index()], scheme };
             if let Err(error) = table.check() {
                 found.push(Some(index), error);
             }
@@ -205,6 +219,23 @@ fn check_grid(
     }
 }
 
+/// Whether steps of an axis add rows to those before.
+fn is_strip(scheme: Scheme, axis: AxisId) -> bool {
+    scheme.overlap == Overlap::Reuse && axis == AxisId::Y
+}
+
+/// What a tensor's buffer holds in a step: the tile, or the last rows of a ring. Until storage is decided all are taken for rings
+/// where rows are reused.
+pub(super) fn held(tiling: &Tiling, scheme: Scheme, axis: AxisId, step: u64) -> Interval {
+    let table = &tiling.steps[axis.index()].computed;
+    let computed = table.get(step);
+    if !is_strip(scheme, axis) || tiling.storage.is_some_and(|s| s != Storage::Ring) {
+        return computed;
+    }
+    let room = i64::try_from(tiling.tile[axis.index()]).unwrap_or(i64::MAX);
+    Interval::new(computed.end.saturating_sub(room).max(table.get(0).start), computed.end)
+}
+
 /// The step table of one tensor along one axis.
 struct Table<'a> {
     tensor: &'a str,
@@ -214,6 +245,7 @@ struct Table<'a> {
     steps: u64,
     /// The section's target tile along the axis.
     tile: u64,
+    scheme: Scheme,
 }
 
 impl Table<'_> {
@@ -245,8 +277,18 @@ impl Table<'_> {
         let (axis, expected) = (self.axis, self.tiling.tile[self.axis.index()]);
         let computed = self.tiling.steps[axis.index()].computed.get(step);
         let bounds = Interval::new(-MAX_COORDINATE, MAX_COORDINATE);
-        let sane = computed.start < computed.end && bounds.contains(computed);
-        if sane && computed.len() as u64 == expected {
+        let strip = is_strip(self.scheme, axis);
+        let frontier = step.checked_sub(1).map(|s| self.tiling.steps[axis.index()].computed.get(s).end);
+        if let Some(frontier) = frontier.filter(|f| strip && *f != computed.start) {
+            return Err(StepsError::Gap { tensor: self.tensor.to_owned(), step, computed, frontier });
+        }
+        let sane = bounds.contains(computed) && (computed.start < computed.end || strip);
+        let fits = if strip || self.scheme.padding == Padding::Pre {
+            computed.len() as u64 <= expected
+        } else {
+            computed.len() as u64 == expected
+        };
+        if sane && fits {
             return Ok(());
         }
         Err(StepsError::Size { tensor: self.tensor.to_owned(), axis, step, computed, expected })
@@ -260,7 +302,7 @@ impl Table<'_> {
         let mut frontier = 0;
         for step in 0..self.steps {
             let owned = table.owned.get(step);
-            let valid = table.computed.get(step).intersect(whole);
+            let valid = held(self.tiling, self.scheme, axis, step).intersect(whole);
             if !valid.contains(owned) {
                 return Err(StepsError::NotComputed { tensor: tensor(), axis, step, owned, valid });
             }

@@ -25,7 +25,7 @@ use crate::analysis::device::{self, DevicePlan, PlannedAccumulator, WeightSource
 use crate::analysis::flow::Flow;
 use crate::analysis::fusion::{Group, TailOperand, groups, is_reduction};
 use crate::base::{OpId, ParamId, ValueId};
-use crate::ir::{Def, Graph, Section, Sections, text};
+use crate::ir::{Def, Graph, Section, Sections, Storage, text};
 use crate::ops::{Lowering, Sizes};
 
 pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>> {
@@ -258,7 +258,7 @@ impl<'a> Lower<'a> {
             cols: tiling.tile[1],
             extent: tiling.extent,
             outside: tiling.zero_out.as_ref().map(|z| z.value),
-            ring: false,
+            ring: tiling.storage == Some(Storage::Ring),
             offset: place.offset,
         })
     }
