@@ -5,7 +5,7 @@ use zellige_grammar::Span;
 use zellige_runtime::machine::Machine;
 
 use crate::base::{Bindings, Dim, Element, Shape, TensorType, ValueId};
-use crate::ir::{Exact, Graph, Output, Target};
+use crate::ir::{Exact, Graph, Output, Padding, Target};
 use crate::ops;
 use crate::passes::Options;
 
@@ -149,9 +149,28 @@ fn constants() -> Graph {
     net.output("centred", c).graph
 }
 
+/// What relates channels, rows and columns to one another.
+fn attention() -> Graph {
+    let mut net = Net::new("attention");
+    let x = net.input("x", symbols(4));
+    let normal = net.op("layer_norm", json!({"eps": 1e-5, "affine": true}), &[x], "norm");
+    let rows = net.op("mean", json!({"axes": [3]}), &[normal], "");
+    let columns = net.op("sum", json!({"axes": [1, 2]}), &[normal], "");
+    let product = net.op("matmul", json!({}), &[rows, columns], "");
+    let scores = net.op("mul", json!({}), &[product, normal], "");
+    let weights = net.op("softmax", json!({}), &[scores], "");
+    let mean = net.op("global_avg_pool", json!({}), &[weights], "");
+    let linear = net.op("linear", json!({"out": 4, "bias": true}), &[mean], "linear");
+    let all = net.op("mean", json!({"axes": [1, 2, 3]}), &[weights], "");
+    let y = net.op("mul", json!({}), &[weights, linear], "");
+    let y = net.op("add", json!({}), &[y, all], "");
+    let class = net.op("argmax", json!({}), &[y], "");
+    net.output("y", y).output("class", class).graph
+}
+
 /// Graphs for images of any size.
 pub(crate) fn symbolic() -> Vec<Graph> {
-    vec![two_convs(symbols(4)), unet(), squeeze_excite(), upscaler(), constants()]
+    vec![two_convs(symbols(4)), unet(), squeeze_excite(), upscaler(), constants(), attention()]
 }
 
 /// The same for some sizes.

@@ -23,6 +23,10 @@
 //!   `acc / n` with `n` the number of taps that the definition counts.
 //! * **sums over space** — per grain of 8 × 8 pixels of the tensor's own grid an f64 sum in raster order; the sum over
 //!   grains is exact and rounded once to f64; a mean is that divided by the number of pixels, rounded to f64 and then to f32.
+//! * **fold** — over the values v₀, v₁, … along one axis, ascending, an f64 chain: `acc = +0`, then `acc = acc + v` (or `acc + v·v`,
+//!   whose product is exact), divided by their number for a mean, and rounded to f32 once. The maximum is that of a max pool.
+//!   The position of the maximum: `best = v₀, at = 0`, then `best = v, at = i` where `v > best`, or v is NaN and best is not.
+//! * **matmul** — `acc = +0`, then `acc = fma(a[y, k], b[k, x], acc)` over k, ascending.
 //! * **elementwise** — an [`scalar::Expr`], evaluated as written.
 //! * **stores** replace every NaN by the canonical one (`7fc00000`).
 

@@ -50,7 +50,7 @@ fn spread(reached: &BTreeMap<Reached, usize>, cases: usize) {
 
 /// Small programs with values for their weights.
 fn programs() -> Vec<Program> {
-    let mut programs = vec![sample::two_sections(), sample::every_instruction()];
+    let mut programs = vec![sample::two_sections(), sample::every_instruction(), sample::whole_axes()];
     for seed in 0..40 {
         let graph = random::model(seed);
         let canonical = run::canonical(&graph).expect("random models are legal");

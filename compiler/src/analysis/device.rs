@@ -115,7 +115,11 @@ fn wanted(graph: &Graph, group: &Group) -> Option<Vec<(WeightSource, Vec<u64>, P
     if !group.is_elementwise(graph) {
         let specs = first.op.params(&graph.shapes(&first.inputs)).ok()?;
         list.extend(
-            first.params.iter().zip(specs).map(|(&p, s)| (WeightSource::Param(p), packed_dims(&s), s.packing)),
+            first
+                .params
+                .iter()
+                .zip(specs)
+                .map(|(&p, s)| (WeightSource::Param(p), packed_dims(&s), s.packing)),
         );
     }
     for operand in group.tail.iter().flat_map(|t| &t.operands) {

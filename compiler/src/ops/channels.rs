@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use zellige_runtime::program::Packing;
 use zellige_runtime::program::instr::{Along, AxisId, FoldKind};
-use zellige_runtime::scalar::{self, Binary, Expr, Unary};
 
 use super::arithmetic::{div, mul, sub};
-use super::conv::static_channels;
 use super::fold::fold;
+use super::norm::{EPS, channels as parameter, check_eps};
+use super::norm_parts::{Scale, ScaleShift};
 use super::{
-    ArgError, ArgKind, ArgSpec, Args, Builder, FromAttrs, Init, Inputs, Op, OpDef, ParamSpec, Requirements,
+    ArgError, ArgKind, ArgSpec, Args, Builder, FromAttrs, Inputs, Op, OpDef, ParamSpec, Requirements,
     ShapeError, Sizes, activations, attrs_of,
 };
 use crate::base::{AxisMap, ParamId, Shape, ValueId};
@@ -43,18 +42,11 @@ pub(super) fn defs() -> Vec<OpDef> {
                 ArgSpec::new("affine", ArgKind::Bool).elsewhere(&["elementwise_affine"]),
             ],
             |args| {
-                let eps = args.float("eps")?.unwrap_or(1e-5);
+                let eps = args.float("eps")?.unwrap_or(EPS);
                 Ok(LayerNorm { eps, affine: args.bool("affine")?.unwrap_or(true) })
             },
         ),
-        internal("inverse_deviation", "1 / sqrt(x + eps)", || InverseDeviation { eps: 0.0 }),
-        internal("affine", "fma(x, weight, bias), one of each a channel", || Affine {}),
     ]
-}
-
-/// An op that the language does not know.
-fn internal<T: FromAttrs>(name: &'static str, doc: &'static str, build: fn() -> T) -> OpDef {
-    OpDef::new(name, doc, Inputs::Named(&["x"]), Vec::new(), move |_| Ok(build())).internal()
 }
 
 /// Channels that have numbers which are f32s.
@@ -152,7 +144,11 @@ impl Op for Argmax {
     }
 }
 
-/// Normalisation over channels: `(x − mean) / sqrt(variance + eps)`, then a factor and a summand a channel.
+/// Normalisation over channels, with the mean `m` and the biased variance `v` of each pixel in f64 chains, rounded once:
+///
+/// ```text
+/// y = (x − m) · (1 / √(v + eps)), then fma(y, weight, bias);  v is the mean of (x − m)²
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LayerNorm {
@@ -180,7 +176,9 @@ impl Op for LayerNorm {
     }
 
     fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
-        if self.affine { Affine {}.params(inputs) } else { Ok(Vec::new()) }
+        let x = &inputs[0];
+        let both = || Ok(vec![parameter("weight", x, 1.0)?, parameter("bias", x, 0.0)?]);
+        if self.affine { both() } else { Ok(Vec::new()) }
     }
 
     fn access(&self, _: usize, _: AxisId, _: &[Sizes]) -> AxisMap {
@@ -196,109 +194,8 @@ impl Op for LayerNorm {
         let mean = fold(builder, Along::Channels, FoldKind::Mean, x);
         let centred = builder.op(sub(), &[x, mean], &[]);
         let variance = fold(builder, Along::Channels, FoldKind::MeanSquare, centred);
-        let scale = builder.op(Arc::new(InverseDeviation { eps: self.eps }), &[variance], &[]);
+        let scale = builder.op(Arc::new(Scale { eps: self.eps, affine: false }), &[variance], &[]);
         let normal = builder.op(mul(), &[centred, scale], &[]);
-        Some(if self.affine { builder.op(Arc::new(Affine {}), &[normal], params) } else { normal })
-    }
-}
-
-fn check_eps(eps: f64) -> Result<(), ArgError> {
-    if eps.is_finite() && eps >= 0.0 {
-        Ok(())
-    } else {
-        Err(ArgError::new("eps", format!("is at least 0, found {eps}")))
-    }
-}
-
-/// `1 / sqrt(variance + eps)`
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct InverseDeviation {
-    eps: f64,
-}
-
-impl FromAttrs for InverseDeviation {
-    fn check(&self) -> Result<(), ArgError> {
-        check_eps(self.eps)
-    }
-}
-
-impl Op for InverseDeviation {
-    fn name(&self) -> &'static str {
-        "inverse_deviation"
-    }
-
-    fn attrs(&self) -> Value {
-        attrs_of(self)
-    }
-
-    fn infer(&self, inputs: &[Shape], _: &mut Requirements) -> Result<Shape, ShapeError> {
-        Ok(inputs[0].clone())
-    }
-
-    fn access(&self, _: usize, _: AxisId, _: &[Sizes]) -> AxisMap {
-        AxisMap::Identity
-    }
-
-    fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
-        3 * output[1]
-    }
-
-    fn expression(&self) -> Option<Expr> {
-        let mut b = scalar::Builder::new();
-        let (variance, eps, one) = (b.input(0), b.constant(self.eps as f32), b.constant(1.0));
-        let positive = b.binary(Binary::Add, variance, eps);
-        let deviation = b.unary(Unary::Sqrt, positive);
-        let inverse = b.binary(Binary::Div, one, deviation);
-        b.finish(inverse).ok()
-    }
-}
-
-/// `fma(x, weight, bias)` with one weight and bias a channel.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Affine {}
-
-impl FromAttrs for Affine {
-    fn check(&self) -> Result<(), ArgError> {
-        Ok(())
-    }
-}
-
-impl Op for Affine {
-    fn name(&self) -> &'static str {
-        "affine"
-    }
-
-    fn attrs(&self) -> Value {
-        attrs_of(self)
-    }
-
-    fn infer(&self, inputs: &[Shape], _: &mut Requirements) -> Result<Shape, ShapeError> {
-        Ok(inputs[0].clone())
-    }
-
-    fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
-        let c = static_channels(&inputs[0])?;
-        let param = |suffix, init| {
-            let init = Init::Constant(init);
-            ParamSpec { suffix, dims: vec![c], packing: Packing::Channels, init }
-        };
-        Ok(vec![param("weight", 1.0), param("bias", 0.0)])
-    }
-
-    fn access(&self, _: usize, _: AxisId, _: &[Sizes]) -> AxisMap {
-        AxisMap::Identity
-    }
-
-    fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
-        2 * output[1]
-    }
-
-    fn expression(&self) -> Option<Expr> {
-        let mut b = scalar::Builder::new();
-        let (x, weight, bias) = (b.input(0), b.input(1), b.input(2));
-        let result = b.fma(x, weight, bias);
-        b.finish(result).ok()
+        Some(if self.affine { builder.op(Arc::new(ScaleShift {}), &[normal], params) } else { normal })
     }
 }

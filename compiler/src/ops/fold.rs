@@ -7,7 +7,8 @@ use serde_json::Value;
 use zellige_runtime::program::instr::{self, Along, AxisId, FoldKind, Instr};
 
 use super::{
-    ArgError, Args, Builder, FromAttrs, Inputs, Lowering, Op, OpDef, Requirements, ShapeError, Sizes, attrs_of,
+    ArgError, Args, Builder, FromAttrs, Inputs, Lowering, Op, OpDef, Requirements, ShapeError, Sizes,
+    attrs_of,
 };
 use crate::base::{AxisMap, Shape, ValueId};
 

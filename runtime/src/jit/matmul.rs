@@ -26,8 +26,7 @@ pub(super) struct Matmul {
 
 impl Matmul {
     pub(super) fn new(scope: &Scope<'_>, matmul: &instr::Matmul) -> Result<Self, JitError> {
-        let [dst, a, b] =
-            [scope.buffer(matmul.dst)?, scope.buffer(matmul.a)?, scope.buffer(matmul.b)?];
+        let [dst, a, b] = [scope.buffer(matmul.dst)?, scope.buffer(matmul.a)?, scope.buffer(matmul.b)?];
         let inner = i64::try_from(matmul.inner)
             .map_err(|_| JitError::Malformed("a matrix is larger than any tensor"))?;
         Ok(Self { dst, a, b, inner })

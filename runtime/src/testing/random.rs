@@ -285,8 +285,7 @@ impl Draft {
 
     fn fold(&mut self) -> Instr {
         let along = [Along::Channels, Along::Rows, Along::Columns][self.rng.usize(0..3)];
-        let kinds =
-            [FoldKind::Sum, FoldKind::Mean, FoldKind::MeanSquare, FoldKind::Max, FoldKind::Argmax];
+        let kinds = [FoldKind::Sum, FoldKind::Mean, FoldKind::MeanSquare, FoldKind::Max, FoldKind::Argmax];
         let kind = kinds[self.rng.usize(0..5)];
         let (channels, extent) = (self.rng.u64(1..40), self.extent(24));
         let (length, channels_out, extent_out) = match along {

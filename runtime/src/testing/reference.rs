@@ -131,9 +131,9 @@ fn fold(case: &Case, fold: &Fold, c: u64, y: i64, x: i64) -> f32 {
         FoldKind::Sum => sum(|v| v) as f32,
         FoldKind::Mean => (sum(|v| v) / values.len() as f64) as f32,
         FoldKind::MeanSquare => (sum(|v| v * v) / values.len() as f64) as f32,
-        FoldKind::Max => values
-            .into_iter()
-            .fold(f32::NEG_INFINITY, |acc, v| if v > acc || v.is_nan() { v } else { acc }),
+        FoldKind::Max => {
+            values.into_iter().fold(f32::NEG_INFINITY, |acc, v| if v > acc || v.is_nan() { v } else { acc })
+        }
         FoldKind::Argmax => {
             let nan = values.iter().position(|v| v.is_nan());
             let largest = values.iter().fold(f32::NEG_INFINITY, |acc, &v| acc.max(v));

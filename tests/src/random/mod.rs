@@ -6,6 +6,7 @@
 
 mod activation;
 mod arguments;
+mod dense;
 mod moves;
 mod shapes;
 mod window;

@@ -44,9 +44,18 @@ impl Draw {
         }
     }
 
-    /// An op that this module does not know, by its signature.
+    /// An op that came later, or one that this module does not know, by its signature.
     fn other(&mut self) -> Option<Drawn> {
         let def = self.others[self.rng.usize(0..self.others.len())].clone();
+        match def.name {
+            "softmax" => return self.softmax(),
+            "argmax" => return self.argmax(),
+            "layer_norm" => return self.layer_norm(),
+            "mean" | "sum" => return self.reduction(def.name),
+            "linear" => return self.linear(),
+            "matmul" => return self.matmul(),
+            _ => {}
+        }
         let mut args = Vec::new();
         for spec in &def.args {
             args.extend(self.argument(spec).map(|value| (spec.name, value)));

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod blocks;
+mod dense;
 mod models;
 mod names;
 mod shapes;

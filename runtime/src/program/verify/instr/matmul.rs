@@ -18,7 +18,12 @@ impl Rule for Matmul {
         for (id, operand) in [(self.a, a), (self.b, b)] {
             let (result, found) = (dst.channels, operand.channels);
             if found != 1 && found != result {
-                return Err(InstrError::Broadcast { operand: id, what: "the number of channels", result, found });
+                return Err(InstrError::Broadcast {
+                    operand: id,
+                    what: "the number of channels",
+                    result,
+                    found,
+                });
             }
         }
         Ok(())

@@ -1,8 +1,10 @@
 use expect_test::expect;
 
 use super::{fields, refused};
-use crate::program::instr::{Operand, PoolKind};
-use crate::program::{AccumulatorId, BufferId, ExprId, Instr, Packing, Role, TensorId, WeightId, sample};
+use crate::program::instr::{Along, FoldKind, Operand, PoolKind};
+use crate::program::{
+    AccumulatorId, BufferId, ExprId, Instr, Packing, Role, Steps, TensorId, WeightId, sample,
+};
 
 #[test]
 fn ids() {
@@ -253,6 +255,48 @@ fn resampling() {
         ],
         |p| p.sections[0].buffers[5].extent = [64, 95],
     );
+}
+
+#[test]
+fn folds() {
+    let sample = sample::whole_axes;
+    refused(sample(), &expect![[""]], |p| fields!(p, 0, 2, Fold).length = 19);
+    refused(sample(), &expect![[""]], |p| fields!(p, 0, 2, Fold).along = Along::Rows);
+    refused(sample(), &expect![[""]], |p| fields!(p, 0, 2, Fold).dst = BufferId(3));
+    refused(sample(), &expect![[""]], |p| {
+        fields!(p, 0, 2, Fold).along = Along::Channels;
+        fields!(p, 0, 2, Fold).length = 4;
+    });
+    refused(sample(), &expect![[""]], |p| {
+        let columns = &mut p.sections[0].x.buffers[0].computed;
+        *columns = Steps::compress(&columns.iter().map(|c| c.shift(1)).collect::<Vec<_>>());
+    });
+    refused(sample(), &expect![[""]], |p| {
+        let long = 1 << 25;
+        p.tensors[0].dims.w = long;
+        p.sections[0].buffers[0].extent[1] = long;
+        let fold = fields!(p, 0, 2, Fold);
+        (fold.length, fold.kind) = (long, FoldKind::Argmax);
+    });
+}
+
+#[test]
+fn products() {
+    let sample = sample::whole_axes;
+    refused(sample(), &expect![[""]], |p| fields!(p, 0, 3, Matmul).inner = 2);
+    refused(sample(), &expect![[""]], |p| {
+        fields!(p, 0, 3, Matmul).a = BufferId(0);
+        fields!(p, 0, 3, Matmul).inner = 20;
+    });
+    refused(sample(), &expect![[""]], |p| {
+        p.tensors[1].dims.c = 3;
+        p.sections[0].buffers[2].channels = 3;
+    });
+    refused(sample(), &expect![[""]], |p| {
+        p.tensors[0].dims.h = 13;
+        p.sections[0].buffers[0].extent[0] = 13;
+        p.sections[0].buffers[1].extent[0] = 13;
+    });
 }
 
 #[test]
