@@ -195,6 +195,6 @@ pub(crate) fn options(sram: u64, tile: Option<[u64; 2]>) -> Options {
         untiled: false,
         cut_after: Vec::new(),
         overlap: None,
-        padding: Padding::Post,
+        padding: crate::ir::Padding::default(),
     }
 }

@@ -125,6 +125,9 @@ fn write_section(section: &Section) -> Statement {
     let buffers = section.buffers.iter().enumerate().map(|(i, buffer)| {
         let (name, mut attrs) = named(&buffer.name, codec::encode(buffer));
         insert_float(&mut attrs, "outside", buffer.outside);
+        if !buffer.ring {
+            attrs.shift_remove("ring");
+        }
         let mut statement = with("buffer", attrs).operand(Text::local(format!("b{i}")));
         statement.operands.extend(name);
         statement

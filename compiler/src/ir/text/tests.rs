@@ -307,7 +307,8 @@ fn a_text_is_of_one_level() {
 /// The sections of two convolutions, planned.
 fn planned() -> String {
     let graph = two_convs(Shape::new(1, 4, 32, 32));
-    let options = options(64 << 10, Some([16, 16]));
+    let overlap = Some(crate::ir::Overlap::Recompute);
+    let options = crate::passes::Options { overlap, ..options(64 << 10, Some([16, 16])) };
     let run = |module, pass: &crate::passes::Pass| (pass.run)(module, &options).expect("a plan");
     print(&PIPELINE[..6].iter().fold(Module::Graph(graph), run))
 }
@@ -402,7 +403,7 @@ fn edits_of_sections_are_checked() {
         tensr %image
           E0601 there is no `tensr` in `section`
         overlap: reuse
-          E0603 attributes of `section`: unknown variant `reuse`, expected `recompute`
+          E0609 section `s0`: `image`, step 1 of y: adds 15..33 to the rows above 17
         thraeds: 
           E0603 attributes of `sections`: unknown field `thraeds`, expected one of `machine`, `sram`, `memory`, `threads`
         live: [0, 2]

@@ -71,11 +71,7 @@ pub(super) fn check(
 ) {
     let graph = &ir.graph;
     if section.tensors.is_empty() {
-        let decided = [
-            ("a grid", section.grid.is_some()),
-            ("an overlap", section.overlap.is_some()),
-            ("a size in SRAM", section.sram_bytes.is_some()),
-        ];
+        let decided = [("a grid", section.grid.is_some()), ("a size in SRAM", section.sram_bytes.is_some())];
         for (what, _) in decided.into_iter().filter(|(_, there)| *there) {
             found.push(Some(index), TensorsError::Early(what));
         }

@@ -127,6 +127,7 @@ fn absurd_grids_are_refused_before_anybody_lists_them() {
         ops,
         tile: Some([1, 1]),
         overlap: None,
+        padding: crate::ir::Padding::default(),
         grid: None,
         tensors: indexmap::IndexMap::new(),
         sram_bytes: None,
