@@ -64,7 +64,7 @@ impl Op for Linear {
         let x = &inputs[0];
         static_channels(x)?;
         for size in [&x.h, &x.w] {
-            let because = format!("`linear` takes the channels of one pixel, and {x} has more");
+            let because = format!("`linear` takes one pixel, found {x}");
             requirements.equal(size, &1.into(), because).map_err(|e| {
                 ShapeError { input: Some(0), ..e }
                     .hint("`flatten` first makes all values of an image channels of one pixel")

@@ -24,8 +24,7 @@ impl MatmulKernel {
         Self { dst: matmul.dst, a: matmul.a, b: matmul.b, inner: matmul.inner as i64 }
     }
 
-    /// Where element `start` of a row of a block lies: its channel, its column, and how many elements of the row are left, up
-    /// to `most`.
+    /// Calls `f` with the stretches that the valid part of the result is made of.
     #[inline(always)]
     fn for_each_stretch(dst: &View, mut f: impl FnMut(Stretch)) {
         if dst.valid.is_empty() {
@@ -65,7 +64,7 @@ impl Stretch {
     }
 }
 
-/// The left operand's values for one stretch.
+/// The left operand, and the result's layout.
 #[derive(Clone, Copy)]
 struct Left<'a> {
     view: &'a View,
@@ -103,7 +102,7 @@ impl Left<'_> {
     }
 }
 
-/// The right operand's values.
+/// The right operand, and the result's layout.
 #[derive(Clone, Copy)]
 struct Right<'a> {
     view: &'a View,
