@@ -90,15 +90,19 @@ pub fn smallest_sram(graph: &Graph, target: &Target, wishes: &Wishes) -> u64 {
     needed
 }
 
-/// The groups with every reduction right after the group that makes its input.
+/// The groups with every reduction right after the group that makes its input; reductions of what the network is given come first.
+/// So statistics of one tensor stand together, and follow from one pass over it.
 fn with_reductions_beside_their_inputs(graph: &Graph, groups: Vec<Group>) -> Vec<Group> {
     let mut ordered: Vec<Group> = Vec::with_capacity(groups.len());
     for group in groups {
-        let input = reduced_input(graph, &group);
-        match input.and_then(|v| ordered.iter().position(|g| g.output == v)) {
-            Some(at) => ordered.insert(at + 1, group),
-            None => ordered.push(group),
-        }
+        let Some(input) = reduced_input(graph, &group) else {
+            ordered.push(group);
+            continue;
+        };
+        let maker = ordered.iter().position(|g| g.output == input);
+        let first = maker.map_or(0, |at| at + 1);
+        let before = ordered[first..].iter().take_while(|g| reduced_input(graph, g) == Some(input)).count();
+        ordered.insert(first + before, group);
     }
     ordered
 }

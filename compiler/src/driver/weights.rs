@@ -1,7 +1,7 @@
 //! Giving a program the values of its parameters: from a safetensors file, or from a seed; and what follows from those.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 
@@ -128,7 +128,8 @@ fn unusable(path: &Path, error: &IoError) -> Diagnostic {
 fn check(graph: &Graph, file: &Safetensors, path: &Path) -> Result<(), Vec<Diagnostic>> {
     let name = path.display();
     let mut diagnostics = Vec::new();
-    let unused = || file.tensors().keys().filter(|k| graph.params.iter().all(|(_, p)| p.name != **k));
+    let params: HashSet<&str> = graph.params.iter().map(|(_, p)| p.name.as_str()).collect();
+    let unused = || file.tensors().keys().filter(|k| !params.contains(k.as_str()) && !is_counter(k, &params));
     for (_, param) in graph.params.iter().filter(|(_, p)| p.derived.is_none()) {
         let Some(info) = file.tensors().get(&param.name) else {
             let hint = suggest::did_you_mean(&param.name, unused().map(String::as_str));
@@ -158,6 +159,12 @@ fn check(graph: &Graph, file: &Safetensors, path: &Path) -> Result<(), Vec<Diagn
         diagnostics.push(Diagnostic::error(Code::E0402, message).maybe_hint(hint));
     }
     if diagnostics.is_empty() { Ok(()) } else { Err(diagnostics) }
+}
+
+/// Whether an entry of a PyTorch state dict counts the batches that running statistics are of: inference does not need it.
+fn is_counter(key: &str, params: &HashSet<&str>) -> bool {
+    let norm = key.strip_suffix(".num_batches_tracked");
+    norm.is_some_and(|norm| params.contains(format!("{norm}.running_mean").as_str()))
 }
 
 fn shape(dims: &[u64]) -> String {
@@ -205,4 +212,17 @@ fn add_initial(param: &Param, init: Init, seed: u64, bytes: &mut Vec<u8>) {
 /// FNV-1a: a hash that is the same everywhere and for ever.
 fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_of_batches_stand_beside_running_statistics() {
+        let params = HashSet::from(["bn.weight", "bn.running_mean", "conv.weight"]);
+        assert!(is_counter("bn.num_batches_tracked", &params));
+        assert!(!is_counter("conv.num_batches_tracked", &params));
+        assert!(!is_counter("bn.running_mean", &params));
+    }
 }

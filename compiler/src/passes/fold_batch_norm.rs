@@ -11,7 +11,8 @@
 //! rounded once ([`crate::ops::Formula`]); this is what a batch normalisation with fixed statistics means, so no plan and no other
 //! option changes it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::iter;
 use std::sync::Arc;
 
 use zellige_grammar::Diagnostic;
@@ -31,6 +32,8 @@ struct Fold<'a> {
     old: &'a Graph,
     new: Graph,
     values: HashMap<ValueId, ValueId>,
+    /// Names of parameters.
+    names: HashSet<String>,
     /// By an op that absorbs a scaling, the op that scales.
     absorbed: HashMap<OpId, OpId>,
 }
@@ -55,7 +58,8 @@ impl<'a> Fold<'a> {
             exact: old.exact.clone(),
             ..Graph::default()
         };
-        Self { old, new, values: HashMap::new(), absorbed }
+        let names = old.params.iter().map(|(_, p)| p.name.clone()).collect();
+        Self { old, new, values: HashMap::new(), names, absorbed }
     }
 
     fn graph(mut self) -> Graph {
@@ -136,7 +140,17 @@ impl<'a> Fold<'a> {
 
     fn derive(&mut self, name: String, dims: Vec<u64>, formula: Formula, sources: &[ParamId]) -> ParamId {
         let derived = Some(Derived { formula, sources: sources.to_vec() });
+        let name = self.free_name(name);
         self.new.params.push(Param { name, dims, derived })
+    }
+
+    /// The name, or one like it that no parameter has.
+    fn free_name(&mut self, name: String) -> String {
+        let others = (1..).map(|i| format!("{name}.{i}"));
+        let free = iter::once(name.clone()).chain(others).find(|name| !self.names.contains(name));
+        let name = free.unwrap_or(name);
+        self.names.insert(name.clone());
+        name
     }
 
     /// Adds an op that computes the value of `node`.

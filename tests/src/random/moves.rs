@@ -1,5 +1,7 @@
 //! The moves that a model is made of.
 
+use zellige_compiler::ops::ArgValue;
+
 use super::{Draw, Drawn};
 
 /// Ops that the moves draw by name, with arguments that suit them; rows of the table of activations are known besides.
@@ -60,17 +62,27 @@ impl Draw {
         for spec in &def.args {
             args.extend(self.argument(spec).map(|value| (spec.name, value)));
         }
+        let first = self.any();
+        if let Some((_, groups)) = args.iter_mut().find(|(name, _)| *name == "groups") {
+            *groups = self.divisor(self.sizes(first)[1]);
+        }
         let count = match def.inputs {
             zellige_compiler::ops::Inputs::Named(names) => names.len(),
             zellige_compiler::ops::Inputs::Many => self.rng.usize(1..=3),
         };
-        let mut inputs = vec![self.any()];
+        let mut inputs = vec![first];
         while inputs.len() < count {
             let other = self.any();
             inputs.push(self.aligned(inputs[0], other)?[1]);
         }
         let magnitude = inputs.iter().map(|x| x.magnitude).fold(0.0, f64::max);
         self.op(def.name, &args, &inputs, magnitude)
+    }
+
+    /// A number that divides `n`.
+    fn divisor(&mut self, n: u64) -> ArgValue {
+        let divisors: Vec<u64> = (1..=n).filter(|d| n.is_multiple_of(*d)).collect();
+        ArgValue::Int(divisors[self.rng.usize(0..divisors.len())] as i64)
     }
 
     /// Two tensors: of one shape, made so if need be, or one repeated over the other.

@@ -1,9 +1,11 @@
 use expect_test::expect;
 
 use super::{fields, refused};
-use crate::program::instr::{Along, FoldKind, Operand, PoolKind};
+use crate::program::instr::{Along, FoldKind, Operand, PoolKind, Statistic};
+use crate::program::verify::{Limits, verify};
 use crate::program::{
-    AccumulatorId, BufferId, ExprId, Instr, Packing, Role, Steps, TensorId, WeightId, sample,
+    AccumulatorId, AccumulatorKind, BufferId, ExprId, Instr, Packing, Role, Steps, TensorId, WeightId,
+    sample,
 };
 
 #[test]
@@ -391,6 +393,26 @@ fn reductions() {
         ],
         |p| p.accumulators[0].extent[0] = 31,
     );
+    refused(
+        sample(),
+        &expect!["section 0 `s0`, reduction 0: Max does not follow from an accumulator of kind Moments"],
+        |p| p.sections[0].end[0].statistic = Statistic::Max,
+    );
+    refused(
+        sample(),
+        &expect!["section 0 `s0`, reduction 0: Variance does not follow from an accumulator of kind Sum"],
+        |p| {
+            p.accumulators[0].kind = AccumulatorKind::Sum;
+            p.sections[0].end[0].statistic = Statistic::Variance;
+        },
+    );
+    for group in [0, 3] {
+        let found = format!("section 0 `s0`, reduction 0: 2 channels cannot be taken {group} at a time");
+        let mut program = sample();
+        program.sections[0].end[0].group = group;
+        let error = verify(&program, &Limits::of(&program.machine)).expect_err("the group does not divide");
+        assert_eq!(error.to_string(), found);
+    }
     refused(
         sample(),
         &expect!["section 0 `s0`, reduction 0: @t1 is [2, 2, 32, 48] where [2, 2, 1, 1] is needed"],
