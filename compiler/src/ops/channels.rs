@@ -12,7 +12,7 @@ use super::norm::{EPS, channels as parameter, check_eps};
 use super::norm_parts::{Scale, ScaleShift};
 use super::{
     ArgError, ArgKind, ArgSpec, Args, Builder, FromAttrs, Inputs, Op, OpDef, ParamSpec, Requirements,
-    ShapeError, Sizes, activations, attrs_of,
+    ShapeError, Sizes, attrs_of, elementwise,
 };
 use crate::base::{AxisMap, ParamId, Shape, ValueId};
 
@@ -96,7 +96,7 @@ impl Op for Softmax {
         let x = inputs[0];
         let largest = fold(builder, Along::Channels, FoldKind::Max, x);
         let below = builder.op(sub(), &[x, largest], &[]);
-        let powers = builder.op(activations::plain("exp")?, &[below], &[]);
+        let powers = builder.op(elementwise::plain("exp")?, &[below], &[]);
         let total = fold(builder, Along::Channels, FoldKind::Sum, powers);
         Some(builder.op(div(), &[powers, total], &[]))
     }

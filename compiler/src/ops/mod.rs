@@ -10,6 +10,7 @@ mod channels;
 mod conv;
 mod dense;
 mod derive;
+mod elementwise;
 mod expand;
 mod fold;
 mod global;
@@ -315,7 +316,7 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         dense::defs(),
         fold::defs(),
         arithmetic::defs(),
-        activations::defs(),
+        elementwise::defs(),
     ]
     .into_iter()
     .flatten()

@@ -13,7 +13,7 @@ MOST_VALUES = 96
 MASK = (1 << 64) - 1
 # Most numbers that are drawn for a case.
 MOST_DRAWS = 256
-# What arithmetic treats apart. Subnormals are in it, the largest numbers are not: errors are relative to the largest value.
+# What arithmetic treats apart; but not the largest numbers, since errors are relative to the largest value.
 ODD = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-42, -1e-42, 1.0]
 
 
@@ -91,8 +91,8 @@ def described(tensors: dict[str, Values]) -> list[dict]:
 
 
 def kept(output: torch.Tensor) -> dict:
-    """The shape, the largest finite magnitude, values, and the sum over all finite ones with signs drawn at random, which
-    shows values that are not where they should be."""
+    """The shape, the largest finite magnitude, values, and the sum over all finite ones with random signs, which
+    shows values in wrong places."""
     with np.errstate(over="ignore"):
         values = output.contiguous().to(torch.float64).numpy().ravel().astype(np.float32).astype(np.float64)
     count = values.size

@@ -48,7 +48,7 @@ def conv_transpose2d(draw: Draw, number: int) -> Case | None:
     kernel, stride, dilation = draw.pair(1, 5), draw.pair(1, 3), draw.pair(1, 3)
     more = [draw.below(max(s, d)) if draw.chance(40) else 0 for s, d in zip(stride, dilation)]
     sides, bias = draw.sides((3, 3)), draw.chance(70)
-    # From all that the taps reach PyTorch drops the same on both sides; dropping afterwards is the same, and can be unequal.
+    # PyTorch drops as much on both sides of what the taps reach; dropped afterwards, it may be unequal.
     full = [(e - 1) * s + d * (k - 1) + 1 + m for e, s, d, k, m in zip([h, w], stride, dilation, kernel, more)]
     if full[0] <= sides[0] + sides[2] or full[1] <= sides[1] + sides[3]:
         return None

@@ -66,6 +66,14 @@ def optional(name: str, values: list) -> Callable[[Draw, int], dict]:
     return lambda draw, number: {} if number < 5 else {name: draw.of(values)}
 
 
+def leaky_relu(x: torch.Tensor, slope: float = 0.01) -> torch.Tensor:
+    return F.leaky_relu(x, slope)
+
+
+def approximate(draw: Draw, number: int) -> dict:
+    return [{}, {"approximate": "tanh"}, {"approximate": "none"}][number % 3]
+
+
 def softplus_shape(draw: Draw, number: int) -> dict:
     given = optional("beta", [0.3, 1.0, 2.5, 10.0])(draw, number)
     return given | ({"threshold": draw.of([1.0, 5.0, 20.0])} if number % 3 == 2 else {})
@@ -79,14 +87,14 @@ OPS = {
     "mul": arithmetic("mul", "*", lambda a, b: a * b),
     "div": arithmetic("div", "/", lambda a, b: a / b),
     "relu": activation("relu", F.relu),
-    "leaky_relu": activation("leaky_relu", lambda x, slope=0.01: F.leaky_relu(x, slope), optional("slope", [0.1, 0.2, 0.0, -0.5, 1.5])),
+    "leaky_relu": activation("leaky_relu", leaky_relu, optional("slope", [0.1, 0.2, 0.0, -0.5, 1.5])),
     "prelu": prelu,
     "sigmoid": activation("sigmoid", F.sigmoid),
     "hard_sigmoid": activation("hard_sigmoid", F.hardsigmoid),
     "hard_swish": activation("hard_swish", F.hardswish),
     "silu": activation("silu", F.silu),
     "tanh": activation("tanh", F.tanh),
-    "gelu": activation("gelu", F.gelu, lambda draw, number: [{}, {"approximate": "tanh"}, {"approximate": "none"}][number % 3]),
+    "gelu": activation("gelu", F.gelu, approximate),
     "elu": activation("elu", F.elu, optional("alpha", [0.1, 0.5, 1.7, -1.0])),
     "softplus": activation("softplus", F.softplus, softplus_shape),
     "clip": activation("clip", torch.clamp, clip_bounds),
@@ -94,5 +102,5 @@ OPS = {
     "log": activation("log", torch.log, ranges=POSITIVE),
     "sqrt": activation("sqrt", torch.sqrt, ranges=POSITIVE),
     "abs": activation("abs", torch.abs),
-    "pow": activation("pow", lambda x, exponent: torch.pow(x, exponent), exponent, [*POSITIVE, (-3.0, 3.0)]),
+    "pow": activation("pow", torch.pow, exponent, [*POSITIVE, (-3.0, 3.0)]),
 }

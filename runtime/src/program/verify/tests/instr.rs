@@ -4,8 +4,7 @@ use super::{fields, refused};
 use crate::program::instr::{Along, FoldKind, Operand, PoolKind, Statistic};
 use crate::program::verify::{Limits, verify};
 use crate::program::{
-    AccumulatorId, AccumulatorKind, BufferId, ExprId, Instr, Packing, Role, Steps, TensorId, WeightId,
-    sample,
+    AccumulatorId, AccumulatorKind, BufferId, ExprId, Instr, Packing, Role, Steps, TensorId, WeightId, sample,
 };
 
 #[test]
