@@ -5,7 +5,7 @@ use zellige_grammar::Span;
 use zellige_runtime::machine::Machine;
 
 use crate::base::{Bindings, Dim, Element, Shape, TensorType, ValueId};
-use crate::ir::{Exact, Graph, Output, Padding, Target};
+use crate::ir::{Exact, Graph, Output, Target};
 use crate::ops;
 use crate::passes::Options;
 
