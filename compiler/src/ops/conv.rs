@@ -12,8 +12,8 @@ use zellige_runtime::program::instr::{self, AxisId, Instr, Window};
 
 use super::pad::{Pad, PadMode};
 use super::{
-    Absorbed, ArgError, ArgKind, ArgSpec, Args, Builder, FromAttrs, Init, Inputs, Lowering, Op, OpDef, Outside,
-    ParamSpec, Requirements, ShapeError, Sizes, attrs_of,
+    Absorbed, ArgError, ArgKind, ArgSpec, Args, Builder, FromAttrs, Init, Inputs, Lowering, Op, OpDef,
+    Outside, ParamSpec, Requirements, ShapeError, Sizes, attrs_of,
 };
 use crate::base::{AxisMap, Dim, ParamId, Shape, ValueId};
 
