@@ -186,9 +186,28 @@ fn grid_mean(net: &mut Net, grid: ValueId) -> ValueId {
     net.op("global_avg_pool", json!({}), &[wrapped], "")
 }
 
+/// What relates channels, rows and columns to one another.
+fn attention() -> Graph {
+    let mut net = Net::new("attention");
+    let x = net.input("x", symbols(4));
+    let normal = net.op("layer_norm", json!({"eps": 1e-5, "affine": true}), &[x], "norm");
+    let rows = net.op("mean", json!({"axes": [3]}), &[normal], "");
+    let columns = net.op("sum", json!({"axes": [1, 2]}), &[normal], "");
+    let product = net.op("matmul", json!({}), &[rows, columns], "");
+    let scores = net.op("mul", json!({}), &[product, normal], "");
+    let weights = net.op("softmax", json!({}), &[scores], "");
+    let mean = net.op("global_avg_pool", json!({}), &[weights], "");
+    let linear = net.op("linear", json!({"out": 4, "bias": true}), &[mean], "linear");
+    let all = net.op("mean", json!({"axes": [1, 2, 3]}), &[weights], "");
+    let y = net.op("mul", json!({}), &[weights, linear], "");
+    let y = net.op("add", json!({}), &[y, all], "");
+    let class = net.op("argmax", json!({}), &[y], "");
+    net.output("y", y).output("class", class).graph
+}
+
 /// Graphs for images of any size.
 pub(crate) fn symbolic() -> Vec<Graph> {
-    vec![two_convs(symbols(4)), unet(), squeeze_excite(), upscaler(), constants(), boundaries()]
+    vec![two_convs(symbols(4)), unet(), squeeze_excite(), upscaler(), constants(), boundaries(), attention()]
 }
 
 /// The same for some sizes.

@@ -35,6 +35,10 @@
 //!   * what rounding takes from the mean: `m − f64(f32(m))`;
 //!   * variance: `v = Q / n − m · m`, and 0 where `v < 0`;
 //!   * maximum: the largest value, a NaN if there is one, and `+0` rather than `−0`.
+//! * **fold** — over the values v₀, v₁, … along one axis, ascending, an f64 chain: `acc = +0`, then `acc = acc + v` (or `acc + v·v`,
+//!   whose product is exact), divided by their number for a mean, and rounded to f32 once. The maximum is that of a max pool.
+//!   The position of the maximum: `best = v₀, at = 0`, then `best = v, at = i` where `v > best`, or v is NaN and best is not.
+//! * **matmul** — `acc = +0`, then `acc = fma(a[y, k], b[k, x], acc)` over k, ascending.
 //! * **elementwise** — an [`scalar::Expr`], evaluated as written.
 //! * **stores** replace every NaN by the canonical one (`7fc00000`).
 

@@ -11,7 +11,7 @@ use super::buffers::{ALIGNMENT, lanes, place};
 use super::fusion::{Group, TailOperand, addressing, groups, is_reduction};
 use crate::base::{Element, OpId, ParamId, ValueId};
 use crate::ir::{Composite, Def, Device, Graph};
-use crate::ops::Sizes;
+use crate::ops::{ParamSpec, Sizes};
 
 /// Smaller tensors are not worth a file.
 const SMALLEST_SPILL: u64 = 1 << 16;
@@ -139,7 +139,11 @@ fn wanted(graph: &Graph, group: &Group) -> Option<Vec<(WeightSource, Vec<u64>, P
     if !group.is_elementwise(graph) {
         let specs = first.op.params(&graph.shapes(&first.inputs)).ok()?;
         list.extend(
-            first.params.iter().zip(specs).map(|(&p, s)| (WeightSource::Param(p), s.dims, s.packing)),
+            first
+                .params
+                .iter()
+                .zip(specs)
+                .map(|(&p, s)| (WeightSource::Param(p), packed_dims(&s), s.packing)),
         );
     }
     for operand in group.tail.iter().flat_map(|t| &t.operands) {
@@ -159,6 +163,15 @@ fn wanted(graph: &Graph, group: &Group) -> Option<Vec<(WeightSource, Vec<u64>, P
         }
     }
     Some(list)
+}
+
+/// The shape that a parameter is packed as: where it has no kernel, and a convolution reads it, one of 1 × 1.
+fn packed_dims(spec: &ParamSpec) -> Vec<u64> {
+    let mut dims = spec.dims.clone();
+    if matches!(spec.packing, Packing::Conv { .. } | Packing::ConvTranspose { .. }) {
+        dims.resize(4, 1);
+    }
+    dims
 }
 
 /// The accumulators of all sections, placed after `base`, and their bytes. Statistics of one tensor in one section share one where

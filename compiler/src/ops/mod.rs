@@ -6,10 +6,13 @@
 mod activations;
 mod args;
 mod arithmetic;
+mod channels;
 mod conv;
+mod dense;
 mod derive;
 mod elementwise;
 mod expand;
+mod fold;
 mod global;
 mod norm;
 mod norm_parts;
@@ -327,6 +330,9 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         slice::defs(),
         pad::defs(),
         reshape::defs(),
+        channels::defs(),
+        dense::defs(),
+        fold::defs(),
         arithmetic::defs(),
         elementwise::defs(),
     ]

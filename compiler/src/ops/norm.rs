@@ -28,7 +28,8 @@ use super::{
 use crate::base::{AxisMap, ParamId, Shape, ValueId};
 
 /// PyTorch's default.
-const EPS: f64 = 1e-5;
+/// Added to variances, unless said otherwise.
+pub(super) const EPS: f64 = 1e-5;
 
 pub(super) fn defs() -> Vec<OpDef> {
     let eps = || ArgSpec::new("eps", ArgKind::Float).elsewhere(&["epsilon"]);

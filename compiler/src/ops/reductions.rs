@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use zellige_runtime::program::instr::{AxisId, Statistic};
+use zellige_runtime::program::instr::{Along, AxisId, FoldKind, Statistic};
 
+use super::fold::fold;
 use super::{
     ArgError, ArgKind, ArgSpec, Builder, Inputs, Op, OpDef, Requirements, ShapeError, Sizes, attrs_of,
     decode, global,
@@ -18,12 +19,24 @@ struct Row {
     doc: &'static str,
     /// Over rows and columns together.
     spatial: Statistic,
+    /// Over a single axis.
+    single: FoldKind,
 }
 
 /// The table.
 const ROWS: [Row; 2] = [
-    Row { name: "mean", doc: "Mean over axes, which keep size 1.", spatial: Statistic::Mean },
-    Row { name: "sum", doc: "Sum over axes, which keep size 1.", spatial: Statistic::Sum },
+    Row {
+        name: "mean",
+        doc: "Mean over axes, which keep size 1.",
+        spatial: Statistic::Mean,
+        single: FoldKind::Mean,
+    },
+    Row {
+        name: "sum",
+        doc: "Sum over axes, which keep size 1.",
+        spatial: Statistic::Sum,
+        single: FoldKind::Sum,
+    },
 ];
 
 pub(super) fn defs() -> Vec<OpDef> {
@@ -74,12 +87,7 @@ impl Reduction {
         if axes.is_empty() || !of_a_tensor || !axes.is_sorted_by(|a, b| a < b) {
             return Err(ArgError::new("axes", format!("is a list of axes among 1, 2 and 3, found {axes:?}")));
         }
-        let reduction = Self { row, axes };
-        if reduction.over_space() && !reduction.reduces(1) {
-            Ok(reduction)
-        } else {
-            Err(ArgError::new("axes", format!("is [2, 3] so far, found {:?}", reduction.axes)))
-        }
+        Ok(Self { row, axes })
     }
 
     fn reduces(&self, axis: u8) -> bool {
@@ -115,11 +123,17 @@ impl Op for Reduction {
         inputs[0].iter().skip(1).product::<u64>() / (output[2] * output[3]).max(1)
     }
 
-    /// One reduction after the other: over rows and columns together first, exactly over grains.
+    /// One reduction after the other: over rows and columns together first, exactly over grains; then over channels, and over rows
+    /// or columns alone, in chains.
     fn expand(&self, builder: &mut dyn Builder, inputs: &[ValueId], _: &[ParamId]) -> Option<ValueId> {
         let mut value = inputs[0];
         if self.over_space() {
             value = builder.op(global::spatial(self.row.spatial, None)?, &[value], &[]);
+        }
+        for (axis, along) in [(1, Along::Channels), (2, Along::Rows), (3, Along::Columns)] {
+            if self.reduces(axis) && (along == Along::Channels || !self.over_space()) {
+                value = fold(builder, along, self.row.single, value);
+            }
         }
         Some(value)
     }

@@ -37,6 +37,8 @@ families! {
     pixel_unshuffle_is_the_reference PixelUnshuffle;
     copy_is_the_reference Copy;
     map_is_the_reference Map;
+    fold_is_the_reference Fold;
+    matmul_is_the_reference Matmul;
 }
 
 /// A compiler for the oldest processor of the architecture, without FMA and SSE4.1: code calls functions of the host.

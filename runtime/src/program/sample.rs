@@ -1,8 +1,9 @@
 //! Programs made by hand, for tests: valid, small, and together with every instruction in them.
 
 use super::instr::{
-    Accumulate, Addressing, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Folding, Load, Map,
-    Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Reduce, Resize, Statistic, Store, Window,
+    Accumulate, Addressing, Along, AxisId, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Fold,
+    FoldKind, Folding, Load, Map, Matmul, Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Reduce,
+    Resize, Statistic, Store, Window,
 };
 use super::{
     Accumulator, AccumulatorId, AccumulatorKind, Axis, Buffer, BufferId, BufferSteps, Data, Dims, Element,
@@ -193,6 +194,31 @@ pub fn every_instruction() -> Program {
     program.finish()
 }
 
+/// The mean of each row of pixels, and the product of the result, a column, with a row: instructions that want whole axes.
+pub fn whole_axes() -> Program {
+    let mut program = Draft::new("whole_axes");
+    let image = program.tensor("image", Role::Input, [1, 4, 12, 20]);
+    let row = program.tensor("row", Role::Input, [1, 1, 1, 24]);
+    let product = program.tensor("product", Role::Output, [1, 4, 12, 24]);
+
+    let mut s0 = Cut::new("s0", 1, [tiles(12, 4), tiles(24, 8)]);
+    let x = s0.buffer("image", [4, 12, 20], None, |t| t, false);
+    s0.cover(x, AxisId::X, Interval::new(0, 20));
+    let mean = s0.buffer("mean", [4, 12, 1], None, |t| t, false);
+    s0.cover(mean, AxisId::X, Interval::new(0, 1));
+    let b = s0.buffer("row", [1, 1, 24], None, |t| t, false);
+    s0.cover(b, AxisId::Y, Interval::new(0, 1));
+    let y = s0.buffer("product", [4, 12, 24], None, |t| t, true);
+    s0.push(Instr::Load(Load { dst: x, src: image }));
+    s0.push(Instr::Load(Load { dst: b, src: row }));
+    let (along, kind) = (Along::Columns, FoldKind::Mean);
+    s0.push(Instr::Fold(Fold { dst: mean, src: x, along, kind, length: 20 }));
+    s0.push(Instr::Matmul(Matmul { dst: y, a: mean, b, inner: 1 }));
+    s0.push(Instr::Store(Store { dst: product, src: y }));
+    program.0.sections.push(s0.finish());
+    program.finish()
+}
+
 /// `length` max pools of 3 × 3 pixels in a row on an image of `extent` × `extent` pixels, in tiles of `tile` × `tile`: step
 /// tables as long and as many as one likes.
 pub fn chain(extent: i64, tile: i64, length: i64) -> Program {
@@ -378,6 +404,18 @@ impl Cut {
         self.sram += buffer.bytes().unwrap_or(0).next_multiple_of(64);
         self.section.buffers.push(buffer);
         BufferId(self.section.buffers.len() as u32 - 1)
+    }
+
+    /// Makes every tile of a buffer cover the same along an axis.
+    fn cover(&mut self, buffer: BufferId, axis: AxisId, covered: Interval) {
+        let table = if axis == AxisId::Y { &mut self.section.y } else { &mut self.section.x };
+        let steps = vec![covered; table.steps as usize];
+        table.buffers[buffer.index()].computed = Steps::compress(&steps);
+        let buffer = &mut self.section.buffers[buffer.index()];
+        let size = if axis == AxisId::Y { &mut buffer.rows } else { &mut buffer.cols };
+        *size = covered.len() as u64;
+        let end = buffer.offset + buffer.bytes().unwrap_or(0).next_multiple_of(64);
+        self.sram = self.sram.max(end);
     }
 
     fn push(&mut self, instr: Instr) {

@@ -6,8 +6,8 @@ use super::reference::folded;
 use super::{Case, Family, Layer};
 use crate::machine::Machine;
 use crate::program::instr::{
-    AxisId, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Folding, Instruction, Map, Operand,
-    PixelShuffle, PixelUnshuffle, Pool, PoolKind, Resize, Window,
+    Along, AxisId, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Fold, FoldKind, Folding,
+    Instruction, Map, Matmul, Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Resize, Window,
 };
 use crate::program::{
     Axis, Buffer, BufferId, BufferSteps, Data, ExprId, Instr, Interval, Numerics, Packing, Program, Region,
@@ -31,6 +31,8 @@ pub(super) fn case(family: Family, seed: u64) -> Case {
         Family::PixelUnshuffle => draft.pixel_unshuffle(),
         Family::Copy => draft.copy(),
         Family::Map => draft.map(),
+        Family::Fold => draft.fold(),
+        Family::Matmul => draft.matmul(),
     };
     draft.finish(format!("case({family:?}, {seed})"), instr)
 }
@@ -353,6 +355,38 @@ impl Draft {
         }
         let expr = self.expression(operands.len() as u32);
         Instr::Map(Map { dst, operands, expr })
+    }
+
+    fn fold(&mut self) -> Instr {
+        let along = [Along::Channels, Along::Rows, Along::Columns][self.rng.usize(0..3)];
+        let kinds = [FoldKind::Sum, FoldKind::Mean, FoldKind::MeanSquare, FoldKind::Max, FoldKind::Argmax];
+        let kind = kinds[self.rng.usize(0..5)];
+        let (channels, extent) = (self.rng.u64(1..40), self.extent(24));
+        let (length, channels_out, extent_out) = match along {
+            Along::Channels => (channels, 1, extent),
+            Along::Rows => (extent[0], channels, [1, extent[1]]),
+            Along::Columns => (extent[1], channels, [extent[0], 1]),
+        };
+        let out = self.output(channels_out, extent_out);
+        let need = out.need(|a, o| if along.is(a) { Interval::new(0, length as i64) } else { o });
+        let src = self.source(channels, extent, need, None);
+        let dst = self.destination(out);
+        Instr::Fold(Fold { dst, src, along, kind, length })
+    }
+
+    fn matmul(&mut self) -> Instr {
+        let (inner, [h, w]) = (self.rng.u64(1..20), [self.rng.u64(1..24), self.rng.u64(1..90)]);
+        let channels = self.rng.u64(1..40);
+        let out = bounded(self.output(channels, [h, w]), inner);
+        let whole = Interval::new(0, inner as i64);
+        let of = |d: &mut Self, extent, need| {
+            let c = if d.rng.u8(0..4) == 0 { 1 } else { channels };
+            d.source(c, extent, need, None)
+        };
+        let a = of(self, [h, inner], out.need(|a, o| if a == AxisId::Y { o } else { whole }));
+        let b = of(self, [inner, w], out.need(|a, o| if a == AxisId::Y { whole } else { o }));
+        let dst = self.destination(out);
+        Instr::Matmul(Matmul { dst, a, b, inner })
     }
 
     // Geometry.

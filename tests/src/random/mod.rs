@@ -7,6 +7,7 @@
 mod activation;
 mod arguments;
 mod boundary;
+mod dense;
 mod moves;
 mod shapes;
 mod window;

@@ -58,6 +58,12 @@ impl Draw {
         match def.name {
             "slice" => return self.slice(),
             "pixel_unshuffle" => return self.pixel_unshuffle(),
+            "softmax" => return self.softmax(),
+            "argmax" => return self.argmax(),
+            "layer_norm" => return self.layer_norm(),
+            "mean" | "sum" => return self.reduction(def.name),
+            "linear" => return self.linear(),
+            "matmul" => return self.matmul(),
             _ => {}
         }
         let mut args = Vec::new();

@@ -5,7 +5,9 @@
 
 mod conv;
 mod copy;
+mod fold;
 mod map;
+mod matmul;
 mod pool;
 mod reduce;
 mod resample;
@@ -17,7 +19,9 @@ use super::{BufferId, Interval, Queue};
 
 pub use conv::{Conv2d, ConvTranspose2d, Window};
 pub use copy::{Copy, Folding};
+pub use fold::{Along, Fold, FoldKind};
 pub use map::{Epilogue, Map, Operand};
+pub use matmul::Matmul;
 pub use pool::{Pool, PoolKind};
 pub use reduce::{Accumulate, Reduce, Statistic};
 pub use resample::{Coordinate, Filter, PixelShuffle, PixelUnshuffle, Resize};
@@ -110,6 +114,10 @@ pub enum Instr {
     Copy(Copy),
     /// Elementwise expression.
     Map(Map),
+    /// Reduction along one axis.
+    Fold(Fold),
+    /// Product of matrices.
+    Matmul(Matmul),
     /// Statistics over space into an accumulator.
     Accumulate(Accumulate),
 }
@@ -128,6 +136,8 @@ impl Instr {
             Self::PixelUnshuffle(i) => i,
             Self::Copy(i) => i,
             Self::Map(i) => i,
+            Self::Fold(i) => i,
+            Self::Matmul(i) => i,
             Self::Accumulate(i) => i,
         }
     }

@@ -3,6 +3,7 @@
 mod arguments;
 mod blocks;
 mod boundaries;
+mod dense;
 mod models;
 mod names;
 mod shapes;

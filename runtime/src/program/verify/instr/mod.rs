@@ -2,7 +2,9 @@
 
 mod conv;
 mod copy;
+mod fold;
 mod map;
+mod matmul;
 mod pool;
 mod reduce;
 mod resample;
@@ -86,6 +88,8 @@ pub(super) fn rule(instr: &Instr) -> &dyn Rule {
         Instr::PixelUnshuffle(i) => i,
         Instr::Copy(i) => i,
         Instr::Map(i) => i,
+        Instr::Fold(i) => i,
+        Instr::Matmul(i) => i,
         Instr::Accumulate(i) => i,
     }
 }

@@ -1,10 +1,10 @@
 use expect_test::expect;
 
 use super::{fields, refused};
-use crate::program::instr::{Operand, PoolKind, Statistic};
+use crate::program::instr::{Along, FoldKind, Operand, PoolKind, Statistic};
 use crate::program::verify::{Limits, verify};
 use crate::program::{
-    AccumulatorId, AccumulatorKind, BufferId, ExprId, Instr, Packing, Role, TensorId, WeightId, sample,
+    AccumulatorId, AccumulatorKind, BufferId, ExprId, Instr, Packing, Role, Steps, TensorId, WeightId, sample,
 };
 
 #[test]
@@ -292,6 +292,88 @@ fn resampling() {
             "section 0 `s0`, instruction 7 (pixel_shuffle): extent of the result: 95 where 96 is needed"
         ],
         |p| p.sections[0].buffers[5].extent = [64, 95],
+    );
+}
+
+#[test]
+fn folds() {
+    let sample = sample::whole_axes;
+    refused(
+        sample(),
+        &expect!["section 0 `s0`, instruction 2 (fold): values along the axis: 19 where 20 is needed"],
+        |p| fields!(p, 0, 2, Fold).length = 19,
+    );
+    refused(
+        sample(),
+        &expect!["section 0 `s0`, instruction 2 (fold): values along the axis: 20 where 12 is needed"],
+        |p| fields!(p, 0, 2, Fold).along = Along::Rows,
+    );
+    refused(
+        sample(),
+        &expect!["section 0 `s0`, instruction 2 (fold): width of the result: 24 where 1 is needed"],
+        |p| fields!(p, 0, 2, Fold).dst = BufferId(3),
+    );
+    refused(sample(), &expect!["section 0 `s0`, instruction 2 (fold): channels: 4 where 1 is needed"], |p| {
+        fields!(p, 0, 2, Fold).along = Along::Channels;
+        fields!(p, 0, 2, Fold).length = 4;
+    });
+    refused(
+        sample(),
+        &expect!["section 0 `s0`: instruction 2, step 0 of x: reads 0..20 of %b0, which holds 1..21"],
+        |p| {
+            let columns = &mut p.sections[0].x.buffers[0].computed;
+            *columns = Steps::compress(&columns.iter().map(|c| c.shift(1)).collect::<Vec<_>>());
+        },
+    );
+    refused(
+        sample(),
+        &expect![
+            "section 0 `s0`, instruction 2 (fold): the last position is 33554431, not between 0 and 16777216"
+        ],
+        |p| {
+            let long = 1 << 25;
+            p.tensors[0].dims.w = long;
+            p.sections[0].buffers[0].extent[1] = long;
+            let fold = fields!(p, 0, 2, Fold);
+            (fold.length, fold.kind) = (long, FoldKind::Argmax);
+        },
+    );
+}
+
+#[test]
+fn products() {
+    let sample = sample::whole_axes;
+    refused(
+        sample(),
+        &expect!["section 0 `s0`, instruction 3 (matmul): columns of the left operand: 1 where 2 is needed"],
+        |p| fields!(p, 0, 3, Matmul).inner = 2,
+    );
+    refused(
+        sample(),
+        &expect!["section 0 `s0`, instruction 3 (matmul): rows of the right operand: 1 where 20 is needed"],
+        |p| {
+            fields!(p, 0, 3, Matmul).a = BufferId(0);
+            fields!(p, 0, 3, Matmul).inner = 20;
+        },
+    );
+    refused(
+        sample(),
+        &expect![
+            "section 0 `s0`, instruction 3 (matmul): %b2: the number of channels is 3, neither 1 nor the result's 4"
+        ],
+        |p| {
+            p.tensors[1].dims.c = 3;
+            p.sections[0].buffers[2].channels = 3;
+        },
+    );
+    refused(
+        sample(),
+        &expect!["section 0 `s0`, instruction 3 (matmul): height of the result: 12 where 13 is needed"],
+        |p| {
+            p.tensors[0].dims.h = 13;
+            p.sections[0].buffers[0].extent[0] = 13;
+            p.sections[0].buffers[1].extent[0] = 13;
+        },
     );
 }
 

@@ -45,6 +45,7 @@ fn the_samples_are_safe() {
         verify(&program, &LIMITS).unwrap();
         verify(&sample::with_rings(program), &LIMITS).unwrap();
     }
+    verify(&sample::whole_axes(), &LIMITS).unwrap();
 }
 
 #[test]
