@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use zellige_compiler::check::{CheckError, Proof};
 use zellige_compiler::driver::{CompileOptions, Model, Pipeline, prove};
 use zellige_compiler::ir::Graph;
-use zellige_compiler::passes::{self, Module, PIPELINE};
+use zellige_compiler::passes::{Module, PIPELINE};
 use zellige_grammar::{Code, Diagnostic, SourceFile};
 use zellige_runtime::engine::{ArrayView, ArrayViewMut, Control, EngineError, Executable, Options, RunStats};
 use zellige_runtime::io::Array;

@@ -209,8 +209,8 @@ pub fn whole_axes() -> Program {
     let b = s0.buffer("row", [1, 1, 24], None, |t| t, false);
     s0.cover(b, AxisId::Y, Interval::new(0, 1));
     let y = s0.buffer("product", [4, 12, 24], None, |t| t, true);
-    s0.push(Instr::Load(Load { dst: x, src: image }));
-    s0.push(Instr::Load(Load { dst: b, src: row }));
+    s0.push(Instr::Load(Load { dst: x, src: image, addressing: None }));
+    s0.push(Instr::Load(Load { dst: b, src: row, addressing: None }));
     let (along, kind) = (Along::Columns, FoldKind::Mean);
     s0.push(Instr::Fold(Fold { dst: mean, src: x, along, kind, length: 20 }));
     s0.push(Instr::Matmul(Matmul { dst: y, a: mean, b, inner: 1 }));

@@ -65,8 +65,8 @@ impl Draw {
     fn reshape(&mut self) -> Option<Drawn> {
         let x = self.any();
         let all: u64 = self.sizes(x)[1..].iter().product();
-        let channels = self.divisor(all, MOST_CHANNELS);
-        let rows = self.divisor(all / channels, u64::MAX);
+        let channels = self.divisor_of(all, MOST_CHANNELS);
+        let rows = self.divisor_of(all / channels, u64::MAX);
         let mut shape = [channels, rows, all / channels / rows].map(|size| ArgValue::Int(size as i64));
         if self.chance(40) {
             shape[self.rng.usize(0..3)] = ArgValue::Int(-1);
@@ -74,7 +74,7 @@ impl Draw {
         self.op("reshape", &[("shape", ArgValue::List(shape.to_vec()))], &[x], x.magnitude)
     }
 
-    fn divisor(&mut self, of: u64, most: u64) -> u64 {
+    fn divisor_of(&mut self, of: u64, most: u64) -> u64 {
         let divisors: Vec<u64> = (1..=of.min(most)).filter(|d| of.is_multiple_of(*d)).collect();
         divisors[self.rng.usize(0..divisors.len())]
     }
