@@ -172,5 +172,6 @@ pub(super) fn smallest_budgets(graph: &Graph, options: &Options) -> Option<[u64;
     let wishes = wishes(options);
     let sram = planner::smallest_sram(graph, &options.target, &wishes);
     let small = planner::plan(graph, &options.target, &wishes, Objective::Memory).ok()?;
-    Some([sram, device_plan(graph, &small, 0).ok()?.total()])
+    // Where nothing has to be in memory, any budget will do.
+    Some([sram, device_plan(graph, &small, 0).ok()?.total().max(1)])
 }

@@ -191,7 +191,7 @@ fn plan_says_what_would_happen() {
         total: 1 section, 4 tiles
         work: 166 kFLOP without halos, recompute ratio 1.047
         --sram: 35136 bytes a worker are used; the smallest that would do: 30784
-        --memory: 73728 bytes are used, 73728 of them for inputs and outputs; the smallest that would do: 73728
+        --memory: 73728 bytes are used, 73728 of them for inputs and outputs; the smallest that would do: 1
     "#]].assert_eq(&text);
     let plan = json(&folder.succeeds(&format!("plan blur.zlg --bind H=64,W=48 {TINY} --tile 16x48 --json")));
     assert_eq!(plan["sections"][0]["tile"], Value::from([16, 48]));

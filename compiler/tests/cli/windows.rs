@@ -46,7 +46,9 @@ fn streamed_images_are_those_of_a_run_in_memory() {
         let before = folder.contents().len();
         assert_eq!(run("a.png", ""), run("b.png", STREAMED), "{model} of {image}");
         assert_eq!(run("a.npy", ""), run("b.npy", STREAMED), "{model} of {image}");
-        ["a.png", "b.png", "a.npy", "b.npy"].map(|n| std::fs::remove_file(folder.path(n)).unwrap());
+        for name in ["a.png", "b.png", "a.npy", "b.npy"] {
+            std::fs::remove_file(folder.path(name)).unwrap();
+        }
         assert_eq!(folder.contents().len(), before);
     }
     let broken = folder.fails(&format!("run blur.zlg -i truncated.png -o a.png {STREAMED}"));

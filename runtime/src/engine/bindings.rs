@@ -101,9 +101,10 @@ impl<'a> Tensors<'a> {
         for (name, input) in inputs {
             match input {
                 Input::Array(array) => {
+                    let placed = self.find(program, Side::Input, name, array.dims)?;
                     check_len(Side::Input, name, array.dims, array.data.len())?;
                     // Inputs are only read: a verified program stores to no input.
-                    self.find(program, Side::Input, name, array.dims)?.bind(array.data.as_ptr().cast_mut());
+                    placed.bind(array.data.as_ptr().cast_mut());
                 }
                 Input::Windows(source) => {
                     self.find(program, Side::Input, name, source.dims())?.back(Backing::Source(*source));
@@ -113,8 +114,9 @@ impl<'a> Tensors<'a> {
         for (name, output) in outputs {
             match output {
                 Output::Array(array) => {
+                    let placed = self.find(program, Side::Output, name, array.dims)?;
                     check_len(Side::Output, name, array.dims, array.data.len())?;
-                    self.find(program, Side::Output, name, array.dims)?.bind(array.data.as_mut_ptr());
+                    placed.bind(array.data.as_mut_ptr());
                 }
                 Output::Windows(sink) => {
                     self.find(program, Side::Output, name, sink.dims())?.back(Backing::Sink(*sink));
