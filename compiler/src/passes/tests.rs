@@ -95,9 +95,9 @@ fn cuts_anywhere_make_programs_that_are_safe_to_run() {
             let options = Options { cut_after, ..options(1 << 20, Some([8, 8])) };
             let run = |module, name| (find(name).expect("a pass").run)(module, &options);
             let mut graphs = ["canonicalize", "fold-batch-norm"].into_iter();
-            let graph_level = graphs.try_fold(Module::Graph(graph.clone()), run).expect("a graph");
+            let graph_level = graphs.try_fold(Module::Graph(graph.clone()), run);
             // These passes may have dropped the op.
-            if run(graph_level, "section-cut").is_ok() {
+            if graph_level.and_then(|graph| run(graph, "section-cut")).is_ok() {
                 check_program(&graph, &options);
             }
         }

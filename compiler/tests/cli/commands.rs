@@ -209,6 +209,11 @@ fn the_smallest_budgets_do() {
         folder.succeeds(&format!("{command} --memory {memory}"));
         // One byte less does not do, and the message says what does.
         for (option, smallest) in [("--sram", sram), ("--memory", memory)] {
+            if smallest == 1 {
+                // Nothing has to be in memory.
+                folder.fails(&format!("{command} {option} 0"));
+                continue;
+            }
             let said = folder.fails(&format!("{command} {option} {}", smallest - 1));
             assert_eq!(suggested(&said, option), smallest, "{said}");
         }
