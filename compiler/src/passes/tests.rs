@@ -93,9 +93,8 @@ fn cuts_anywhere_make_programs_that_are_safe_to_run() {
         for (_, node) in graph.ops.iter() {
             let cut_after = vec![graph.values[node.output].name.clone()];
             let options = Options { cut_after, ..options(1 << 20, Some([8, 8])) };
-            // Canonicalization may have dropped the op.
-            let canonical = (PIPELINE[0].run)(Module::Graph(graph.clone()), &options).expect("a graph");
-            if (PIPELINE[1].run)(canonical, &options).is_ok() {
+            // Canonicalization may drop the op, and says so.
+            if (PIPELINE[0].run)(Module::Graph(graph.clone()), &options).is_ok() {
                 check_program(&graph, &options);
             }
         }
