@@ -4,11 +4,12 @@ use std::error::Error;
 use std::path::Path;
 
 use zellige_compiler::base::ValueId;
+use zellige_compiler::driver::give;
 use zellige_compiler::ir::Graph;
 use zellige_compiler::ops::Init;
 use zellige_runtime::io::Array;
 use zellige_runtime::io::safetensors::{self, Values};
-use zellige_runtime::program::{Data, Dims, Program, Source};
+use zellige_runtime::program::{Data, Dims, Program};
 
 /// A parameter with its values.
 #[derive(Clone, Debug)]
@@ -49,13 +50,13 @@ pub fn write(parameters: &[Parameter], path: &Path) -> Result<(), Box<dyn Error>
 
 /// Gives a program the values of its parameters.
 pub fn attach(program: &mut Program, parameters: &[Parameter]) {
-    for weight in &mut program.weights {
-        let Source::Offset(offset) = &mut weight.source else { continue };
-        let before = parameters.iter().take_while(|p| p.name != weight.name);
-        *offset = before.map(|p| p.values.len() as u64 * 4).sum();
-    }
     let values = parameters.iter().flat_map(|p| &p.values);
-    program.data = Data::new(values.flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
+    let data = Data::new(values.flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
+    let offset_of = |name: &str| {
+        let before = &parameters[..parameters.iter().position(|p| p.name == name)?];
+        Some(before.iter().map(|p| p.values.len() as u64 * 4).sum())
+    };
+    give(program, data, offset_of).expect("all parameters of the graph have values");
 }
 
 /// Values in ±1 for all inputs of a graph.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use zellige_compiler::check::{CheckError, Proof};
 use zellige_compiler::driver::{CompileOptions, Model, Pipeline, prove};
 use zellige_compiler::ir::Graph;
-use zellige_compiler::passes::{self, Module, PIPELINE};
+use zellige_compiler::passes::{Module, PIPELINE};
 use zellige_grammar::{Code, Diagnostic, SourceFile};
 use zellige_runtime::engine::{ArrayView, ArrayViewMut, Control, EngineError, Executable, Options, RunStats};
 use zellige_runtime::io::Array;
@@ -49,11 +49,14 @@ pub fn verify_each_pass(graph: &Graph, options: &CompileOptions) -> Result<(), V
 /// The graph as the planner sees it.
 pub fn canonical(graph: &Graph) -> Result<Graph, Vec<Diagnostic>> {
     let options = CompileOptions::new(Machine::builtin("tiny").expect("`tiny` is built in")).for_passes();
-    let pass = passes::find("canonicalize").expect("there is such a pass");
-    match (pass.run)(Module::Graph(graph.clone()), &options)? {
-        Module::Graph(graph) => Ok(graph),
-        other => unreachable!("`canonicalize` gives a graph, not {}", other.level()),
+    let mut graph = graph.clone();
+    for pass in PIPELINE.iter().take_while(|pass| pass.name != "section-cut") {
+        graph = match (pass.run)(Module::Graph(graph), &options)? {
+            Module::Graph(graph) => graph,
+            other => unreachable!("`{}` gives a graph, not {}", pass.name, other.level()),
+        };
     }
+    Ok(graph)
 }
 
 /// The outputs of a program, in its order.

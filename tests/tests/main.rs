@@ -8,6 +8,7 @@ mod fuzz;
 mod initial_values;
 mod lossless;
 mod models;
+mod normalisation;
 mod onnxruntime;
 mod ops;
 mod random_models;

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use zellige_runtime::program::instr::Addressing;
 use zellige_runtime::scalar::{Builder, Expr, MAX_NODES, Ref};
 
 use crate::base::{OpId, ParamId, ValueId};
@@ -51,8 +52,17 @@ impl Group {
         graph.ops[self.ops[0]].op.expression().is_some()
     }
 
-    /// Tensors that the instruction reads, each once.
+    /// The tensor of device memory that the instruction loads, if that is what it does.
+    pub fn loads(&self, graph: &Graph) -> Option<ValueId> {
+        let first = self.ops[0];
+        addressing(graph, first).and_then(|_| graph.ops[first].inputs.first().copied())
+    }
+
+    /// Tensors whose tiles the instruction reads, each once.
     pub fn reads(&self, graph: &Graph) -> Vec<ValueId> {
+        if self.loads(graph).is_some() {
+            return Vec::new();
+        }
         let mut reads =
             if self.is_elementwise(graph) { Vec::new() } else { graph.ops[self.ops[0]].inputs.clone() };
         reads.extend(self.tail.iter().flat_map(|t| &t.operands).filter_map(|o| match o {
@@ -196,6 +206,14 @@ impl Fused {
             self.operands.len() - 1
         });
         self.builder.input(self.first + at as u32)
+    }
+}
+
+/// How an op addresses its input in device memory, if it must find it there.
+pub fn addressing(graph: &Graph, op: OpId) -> Option<Addressing> {
+    match graph.ops[op].op.placement() {
+        Placement::Boundary(addressing) => Some(addressing),
+        Placement::Tile | Placement::Reduce => None,
     }
 }
 

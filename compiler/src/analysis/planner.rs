@@ -90,15 +90,19 @@ pub fn smallest_sram(graph: &Graph, target: &Target, wishes: &Wishes) -> u64 {
     needed
 }
 
-/// The groups with every reduction right after the group that makes its input.
+/// The groups with every reduction right after the group that makes its input; reductions of what the network is given come first.
+/// So statistics of one tensor stand together, and follow from one pass over it.
 fn with_reductions_beside_their_inputs(graph: &Graph, groups: Vec<Group>) -> Vec<Group> {
     let mut ordered: Vec<Group> = Vec::with_capacity(groups.len());
     for group in groups {
-        let input = reduced_input(graph, &group);
-        match input.and_then(|v| ordered.iter().position(|g| g.output == v)) {
-            Some(at) => ordered.insert(at + 1, group),
-            None => ordered.push(group),
-        }
+        let Some(input) = reduced_input(graph, &group) else {
+            ordered.push(group);
+            continue;
+        };
+        let maker = ordered.iter().position(|g| g.output == input);
+        let first = maker.map_or(0, |at| at + 1);
+        let before = ordered[first..].iter().take_while(|g| reduced_input(graph, g) == Some(input)).count();
+        ordered.insert(first + before, group);
     }
     ordered
 }
@@ -227,18 +231,21 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Whether groups `i..j` may be one section: no result of a reduction is read inside, one number of images, no cut wished.
+    /// Whether groups `i..j` may be one section: what is read in device memory is made before, one number of images, no cut
+    /// wished.
     fn is_legal(&self, i: usize, j: usize) -> bool {
         let last = &self.groups[j - 1];
         let images = |g: &Group| self.graph.values[g.output].ty.shape.n.clone();
-        let inside = |v: &ValueId| {
+        let boundary = last.loads(self.graph).is_some();
+        let too_early = |v: &ValueId| {
             self.graph.producer(*v).is_some_and(|op| {
-                fusion::is_reduction(self.graph, op) && self.groups[i..j].iter().any(|g| g.ops.contains(&op))
+                (boundary || fusion::is_reduction(self.graph, op))
+                    && self.groups[i..j].iter().any(|g| g.ops.contains(&op))
             })
         };
-        let reads_reduction = last.ops.iter().flat_map(|&op| &self.graph.ops[op].inputs).any(inside);
+        let reads_too_early = last.ops.iter().flat_map(|&op| &self.graph.ops[op].inputs).any(too_early);
         let cut = j - 1 > i && self.groups[j - 2].ops.iter().any(|op| self.wishes.cut_after.contains(op));
-        !reads_reduction && !cut && images(last) == images(&self.groups[i])
+        !reads_too_early && !cut && images(last) == images(&self.groups[i])
     }
 
     fn segment(&self, i: usize, j: usize) -> Option<Segment> {

@@ -3,15 +3,15 @@
 use std::ops::Range;
 
 use zellige_runtime::program::instr::{
-    Accumulate, Conv2d, ConvTranspose2d, Copy, Epilogue, Load, Map, Operand, PixelShuffle, PixelUnshuffle,
-    Pool, PoolKind, Resize, Store,
+    Accumulate, Addressing, Conv2d, ConvTranspose2d, Copy, Epilogue, Fold, Load, Map, Matmul, Operand,
+    PixelShuffle, PixelUnshuffle, Pool, PoolKind, Resize, Store,
 };
 use zellige_runtime::program::{
     AccumulatorId, Buffer, BufferId, ExprId, Instr, Packing, Section, TensorId, WeightId,
 };
 
 use super::error::InstrError;
-use super::meaning::{self, Convolution, Meaning, Shift, Window};
+use super::meaning::{self, Border, Convolution, Meaning, Shift, Window};
 
 /// An instruction as this checker sees it.
 #[derive(Clone, Debug)]
@@ -38,8 +38,8 @@ pub(super) struct Reading {
 pub(super) enum Reach {
     /// The same; that of an operand of size 1 is repeated.
     Same,
-    /// Those of an operation.
-    Of(Meaning),
+    /// Those of an operation, of which it is this operand.
+    Of(Meaning, usize),
 }
 
 /// What becomes of what is read.
@@ -75,8 +75,8 @@ pub(super) enum Outcome {
 /// Values that an instruction computes.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
-    /// Those of a device tensor.
-    Loaded(TensorId),
+    /// Those of a device tensor, perhaps in another order.
+    Loaded(TensorId, Option<Addressing>),
     /// Channels of the first buffer that is read, as they are.
     Moved(Range<u64>),
     /// Channels of the first buffer that is read, moved over rows and columns.
@@ -86,10 +86,12 @@ pub(super) enum Value {
         /// The channels.
         channels: Range<u64>,
     },
-    /// An operation on the first buffer that is read, with parameters, and perhaps an elementwise tail.
+    /// An operation on the first buffers that are read, with parameters, and perhaps an elementwise tail.
     Applied {
         /// The operation.
         meaning: Meaning,
+        /// Number of its operands.
+        operands: usize,
         /// Its parameters, and how they are laid out.
         params: Vec<(WeightId, Packing)>,
         /// What follows; its input 0 is the operation's value.
@@ -158,6 +160,8 @@ pub(super) fn effect(section: &Section, instr: &Instr) -> Result<Effect, InstrEr
         Instr::Copy(i) => copy(section, i),
         Instr::Map(i) => map(section, i),
         Instr::Accumulate(i) => accumulate(section, i),
+        Instr::Fold(i) => fold(section, i),
+        Instr::Matmul(i) => matmul(section, i),
     }
 }
 
@@ -178,19 +182,22 @@ fn written(
     Ok(Effect { mnemonic, reads, result: Outcome::Written { dst, channel: 0, channels, value } })
 }
 
-/// An operation on one buffer, with an elementwise tail if there is an epilogue.
+/// An operation on buffers, with an elementwise tail if there is an epilogue.
 fn applied(
     section: &Section,
     mnemonic: &'static str,
-    [dst, src]: [BufferId; 2],
+    dst: BufferId,
+    srcs: &[BufferId],
     meaning: Option<Meaning>,
     params: Vec<(WeightId, Packing)>,
     epilogue: Option<&Epilogue>,
 ) -> Result<Effect, InstrError> {
     let meaning = meaning.ok_or(InstrError::Unknown)?;
-    let mut reads = vec![Reading { buffer: src, reach: Reach::Of(meaning.clone()) }];
+    let of = |(operand, &buffer)| Reading { buffer, reach: Reach::Of(meaning.clone(), operand) };
+    let mut reads: Vec<Reading> = srcs.iter().enumerate().map(of).collect();
     let tail = epilogue.map(|e| tail(e.expr, &e.operands, &mut reads));
-    written(section, mnemonic, dst, reads, Value::Applied { meaning, params, tail })
+    let operands = srcs.len();
+    written(section, mnemonic, dst, reads, Value::Applied { meaning, operands, params, tail })
 }
 
 fn tail(expr: ExprId, operands: &[Operand], reads: &mut Vec<Reading>) -> Tail {
@@ -205,7 +212,7 @@ fn tail(expr: ExprId, operands: &[Operand], reads: &mut Vec<Reading>) -> Tail {
 }
 
 fn load(section: &Section, i: &Load) -> Result<Effect, InstrError> {
-    written(section, "load", i.dst, Vec::new(), Value::Loaded(i.src))
+    written(section, "load", i.dst, Vec::new(), Value::Loaded(i.src, i.addressing))
 }
 
 fn store(section: &Section, i: &Store) -> Result<Effect, InstrError> {
@@ -225,7 +232,7 @@ fn conv2d(section: &Section, i: &Conv2d) -> Result<Effect, InstrError> {
     let convolution = |window| Meaning::Convolution(Convolution { transposed: false, window, groups });
     let meaning = Window::of_instr(&i.window).map(convolution);
     let params = parameters(i.weight, Packing::Conv { groups }, i.bias, groups);
-    applied(section, "conv2d", [i.dst, i.src], meaning, params, i.epilogue.as_ref())
+    applied(section, "conv2d", i.dst, &[i.src], meaning, params, i.epilogue.as_ref())
 }
 
 fn conv_transpose2d(section: &Section, i: &ConvTranspose2d) -> Result<Effect, InstrError> {
@@ -233,7 +240,7 @@ fn conv_transpose2d(section: &Section, i: &ConvTranspose2d) -> Result<Effect, In
     let convolution = |window| Meaning::Convolution(Convolution { transposed: true, window, groups });
     let meaning = Window::of_instr(&i.window).map(convolution);
     let params = parameters(i.weight, Packing::ConvTranspose { groups }, i.bias, groups);
-    applied(section, "conv_transpose2d", [i.dst, i.src], meaning, params, i.epilogue.as_ref())
+    applied(section, "conv_transpose2d", i.dst, &[i.src], meaning, params, i.epilogue.as_ref())
 }
 
 fn parameters(
@@ -252,22 +259,22 @@ fn pool(section: &Section, i: &Pool) -> Result<Effect, InstrError> {
         PoolKind::Average { margin } => meaning::PoolKind::Average(margin),
     };
     let meaning = Window::of_instr(&i.window).map(|window| Meaning::Pool(meaning::Pool { kind, window }));
-    applied(section, "pool", [i.dst, i.src], meaning, Vec::new(), None)
+    applied(section, "pool", i.dst, &[i.src], meaning, Vec::new(), None)
 }
 
 fn resize(section: &Section, i: &Resize) -> Result<Effect, InstrError> {
     let meaning = meaning::Resize::of_instr(i.filter, i.coordinates).map(Meaning::Resize);
-    applied(section, "resize", [i.dst, i.src], meaning, Vec::new(), None)
+    applied(section, "resize", i.dst, &[i.src], meaning, Vec::new(), None)
 }
 
 fn pixel_shuffle(section: &Section, i: &PixelShuffle) -> Result<Effect, InstrError> {
     let meaning = meaning::Shuffle::new(i.factor, false).map(Meaning::Shuffle);
-    applied(section, "pixel_shuffle", [i.dst, i.src], meaning, Vec::new(), None)
+    applied(section, "pixel_shuffle", i.dst, &[i.src], meaning, Vec::new(), None)
 }
 
 fn pixel_unshuffle(section: &Section, i: &PixelUnshuffle) -> Result<Effect, InstrError> {
     let meaning = meaning::Shuffle::new(i.factor, true).map(Meaning::Shuffle);
-    applied(section, "pixel_unshuffle", [i.dst, i.src], meaning, Vec::new(), None)
+    applied(section, "pixel_unshuffle", i.dst, &[i.src], meaning, Vec::new(), None)
 }
 
 fn copy(section: &Section, i: &Copy) -> Result<Effect, InstrError> {
@@ -276,9 +283,10 @@ fn copy(section: &Section, i: &Copy) -> Result<Effect, InstrError> {
     let (reach, value) = if i.shift == [0, 0] && src.extent == dst.extent {
         (Reach::Same, Value::Moved(channels))
     } else {
-        let shift = Shift::new(i.shift, i.outside, src.extent, dst.extent).ok_or(InstrError::Unknown)?;
+        let shift = Shift::new(i.shift, Border::of_copy(i.outside, i.fold), src.extent, dst.extent)
+            .ok_or(InstrError::Unknown)?;
         let meaning = Meaning::Shift(shift);
-        (Reach::Of(meaning.clone()), Value::Shifted { meaning, channels })
+        (Reach::Of(meaning.clone(), 0), Value::Shifted { meaning, channels })
     };
     let reads = vec![Reading { buffer: i.src, reach }];
     let result = Outcome::Written { dst: i.dst, channel: i.channel, channels: i.channels, value };
@@ -289,4 +297,14 @@ fn map(section: &Section, i: &Map) -> Result<Effect, InstrError> {
     let mut reads = Vec::new();
     let tail = tail(i.expr, &i.operands, &mut reads);
     written(section, "map", i.dst, reads, Value::Elementwise(tail))
+}
+
+fn fold(section: &Section, i: &Fold) -> Result<Effect, InstrError> {
+    let meaning = Meaning::Fold(meaning::Fold { along: i.along, kind: i.kind, length: i.length });
+    applied(section, "fold", i.dst, &[i.src], Some(meaning), Vec::new(), None)
+}
+
+fn matmul(section: &Section, i: &Matmul) -> Result<Effect, InstrError> {
+    let meaning = Meaning::Matmul(meaning::Matmul { inner: i.inner });
+    applied(section, "matmul", i.dst, &[i.a, i.b], Some(meaning), Vec::new(), None)
 }

@@ -29,6 +29,8 @@ pub(super) struct Numbering<'a> {
 #[derive(PartialEq)]
 struct Compared {
     axis: AxisId,
+    /// Which of the op's inputs.
+    operand: usize,
     meaning: Option<Meaning>,
     map: AxisMap,
     output: u64,
@@ -72,7 +74,12 @@ impl<'a> Numbering<'a> {
         Ok(numbering)
     }
 
-    fn node(&mut self, node: &Node, sizes: Sizes, compared: &mut Vec<Compared>) -> Result<TermId, OpError> {
+    fn node(
+        &mut self,
+        node: &Node,
+        sizes: Sizes,
+        compared: &mut Vec<(Compared, bool)>,
+    ) -> Result<TermId, OpError> {
         let inputs: Vec<TermId> = node
             .inputs
             .iter()
@@ -115,7 +122,7 @@ impl<'a> Numbering<'a> {
         meaning: Option<&Meaning>,
         inputs: &[Sizes],
         output: Sizes,
-        compared: &mut Vec<Compared>,
+        compared: &mut Vec<(Compared, bool)>,
     ) -> Result<(), OpError> {
         let stated_outside = |input| match node.op.outside(input) {
             Outside::Skipped => None,
@@ -126,22 +133,27 @@ impl<'a> Numbering<'a> {
             Some(Beyond::Never | Beyond::Skipped) | None => None,
         };
         for (input, sizes) in inputs.iter().enumerate() {
-            if stated_outside(input) != meant_outside {
-                return Err(OpError::Outside { input });
-            }
             for axis in AxisId::BOTH {
                 let along = |s: &Sizes| s[2 + axis.index()];
                 let this = Compared {
                     axis,
+                    operand: input,
                     meaning: meaning.cloned(),
                     map: node.op.access(input, axis, inputs),
                     output: along(&output),
                     input: along(sizes),
                 };
-                if !compared.contains(&this) {
-                    self.relations += this.output;
-                    this.compare(input)?;
-                    compared.push(this);
+                let leaves = match compared.iter().find(|(c, _)| *c == this) {
+                    Some((_, leaves)) => *leaves,
+                    None => {
+                        self.relations += this.output;
+                        let leaves = this.compare()?;
+                        compared.push((this, leaves));
+                        leaves
+                    }
+                };
+                if leaves && stated_outside(input) != meant_outside {
+                    return Err(OpError::Outside { input });
                 }
             }
         }
@@ -228,14 +240,19 @@ impl<'a> Numbering<'a> {
 }
 
 impl Compared {
-    fn compare(&self, input: usize) -> Result<(), OpError> {
+    /// Whether a coordinate outside the input is named, if all that is stated is meant.
+    fn compare(&self) -> Result<bool, OpError> {
         let size = self.input as i64;
+        if self.map == AxisMap::All && self.meaning.as_ref().is_some_and(Meaning::reads_all) {
+            return Ok(false);
+        }
+        let mut leaves = false;
         let (mut meant, mut stated) = (Vec::new(), Vec::new());
         for output in 0..self.output as i64 {
             meant.clear();
             stated.clear();
             match &self.meaning {
-                Some(meaning) => meaning.sources(self.axis.index(), output, size, &mut meant),
+                Some(meaning) => meaning.sources(self.operand, self.axis.index(), output, size, &mut meant),
                 None => meant.push(if size == 1 { 0 } else { output }),
             }
             relation::sources(self.map, output, size, &mut stated);
@@ -244,10 +261,12 @@ impl Compared {
                 list.dedup();
             }
             if meant != stated {
-                return Err(OpError::Access { input, axis: self.axis, output, meant, stated });
+                let (input, axis) = (self.operand, self.axis);
+                return Err(OpError::Access { input, axis, output, meant, stated });
             }
+            leaves |= meant.first().is_some_and(|&i| i < 0) || meant.last().is_some_and(|&i| i >= size);
         }
-        Ok(())
+        Ok(leaves)
     }
 }
 

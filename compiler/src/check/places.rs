@@ -162,7 +162,7 @@ impl<'a> Walk<'a> {
     fn width(&self, reading: &Reading) -> u64 {
         match &reading.reach {
             Reach::Same => 1,
-            Reach::Of(meaning) => meaning.width(self.axis.index(), self.extent(reading.buffer)) as u64,
+            Reach::Of(meaning, _) => meaning.width(self.axis.index(), self.extent(reading.buffer)) as u64,
         }
     }
 
@@ -215,7 +215,7 @@ impl<'a> Walk<'a> {
         let extent = self.extent(buffer);
         let beyond = match &reading.reach {
             Reach::Same => Beyond::Never,
-            Reach::Of(meaning) => meaning.beyond(),
+            Reach::Of(meaning, _) => meaning.beyond(),
         };
         let rows = &self.rows[buffer.index()];
         let mut back = false;
@@ -223,7 +223,9 @@ impl<'a> Walk<'a> {
             self.sources.clear();
             match &reading.reach {
                 Reach::Same => self.sources.push(if extent == 1 { 0 } else { output }),
-                Reach::Of(meaning) => meaning.sources(axis.index(), output, extent, &mut self.sources),
+                Reach::Of(meaning, operand) => {
+                    meaning.sources(*operand, axis.index(), output, extent, &mut self.sources);
+                }
             }
             for &source_at in &self.sources {
                 let inside = 0 <= source_at && source_at < extent;

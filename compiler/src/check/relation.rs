@@ -24,6 +24,18 @@ pub(super) fn sources(map: AxisMap, o: i64, size: i64, found: &mut Vec<i64>) {
                 }
             }
         }
+        AxisMap::Mirrored { by } => {
+            let (i, last) = (o + by, size - 1);
+            found.push(if i < 0 {
+                -i
+            } else if i > last {
+                2 * last - i
+            } else {
+                i
+            });
+        }
+        AxisMap::Clamped { by } => found.push((o + by).clamp(0, size - 1)),
+        AxisMap::Wrapped { by } => found.push((o + by).rem_euclid(size)),
         AxisMap::Resampled { num, offset, den, first, taps } => {
             let at = i128::from(o) * i128::from(num) + i128::from(offset);
             // A coordinate this side of 2⁶³ has its pixels there, too.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use zellige_runtime::program::instr::Reduce;
+use zellige_runtime::program::instr::{Addressing, Reduce};
 use zellige_runtime::program::{
     AccumulatorId, BufferId, ExprId, Packing, Program, Scheduled, Section, TensorId,
 };
@@ -12,7 +12,7 @@ use super::contents::{Contents, share_bytes};
 use super::device::{Device, sizes};
 use super::effect::{Effect, Outcome, Tail, TailOperand, Value, effect};
 use super::error::{CheckError, InstrError, SectionError};
-use super::meaning::{Mean, Meaning};
+use super::meaning::{Meaning, Rearranged, Statistic};
 use super::numbering::Numbering;
 use super::places::{self, is_ring};
 use super::term::{Apply, Channels, TermId};
@@ -209,19 +209,25 @@ impl<'a> SectionCheck<'a, '_> {
         read: &[TermId],
     ) -> Result<TermId, InstrError> {
         match value {
-            Value::Loaded(tensor) => self.loaded(*tensor),
+            Value::Loaded(tensor, addressing) => {
+                let term = self.loaded(*tensor)?;
+                match addressing {
+                    Some(addressing) => self.rearranged(term, *addressing, dst, channels),
+                    None => Ok(term),
+                }
+            }
             Value::Moved(channels) => self.selected(read, channels),
             Value::Shifted { meaning, channels } => {
                 let input = self.selected(read, channels)?;
                 self.of_graph(input)?;
-                self.applied(dst, channels.end - channels.start, meaning, input, Vec::new())
+                self.applied(dst, channels.end - channels.start, meaning, vec![input], Vec::new())
             }
-            Value::Applied { meaning, params, tail } => {
-                let &input = read.first().ok_or(InstrError::Operands)?;
+            Value::Applied { meaning, operands, params, tail } => {
+                let inputs = read.get(..*operands).ok_or(InstrError::Operands)?.to_vec();
                 let params =
                     params.iter().map(|&(id, packing)| self.weights.term(self.numbering, id, packing));
                 let params = params.collect::<Result<Vec<_>, _>>()?;
-                let term = self.applied(dst, channels, meaning, input, params)?;
+                let term = self.applied(dst, channels, meaning, inputs, params)?;
                 match tail {
                     Some(tail) => self.elementwise(Some(term), tail, read),
                     None => Ok(term),
@@ -231,19 +237,38 @@ impl<'a> SectionCheck<'a, '_> {
         }
     }
 
+    /// A tensor that is loaded in another order.
+    fn rearranged(
+        &mut self,
+        term: TermId,
+        addressing: Addressing,
+        dst: BufferId,
+        channels: u64,
+    ) -> Result<TermId, InstrError> {
+        let [images, _, height, width] = self.numbering.terms.sizes(term);
+        let rearranged = Rearranged::of_load(addressing, [height, width]).ok_or(InstrError::Unknown)?;
+        let [rows, columns] = self.section.buffers[dst.index()].extent;
+        Ok(self.numbering.terms.apply(Apply {
+            meaning: Meaning::Rearranged(rearranged),
+            inputs: vec![term],
+            params: Vec::new(),
+            sizes: [images, channels, rows, columns],
+        }))
+    }
+
     /// An operation whose result goes into a buffer: it is one of the graph's.
     fn applied(
         &mut self,
         dst: BufferId,
         channels: u64,
         meaning: &Meaning,
-        input: TermId,
+        inputs: Vec<TermId>,
         params: Vec<TermId>,
     ) -> Result<TermId, InstrError> {
         let [height, width] = self.section.buffers[dst.index()].extent;
-        let images = self.numbering.terms.sizes(input)[0];
+        let images = inputs.iter().map(|&i| self.numbering.terms.sizes(i)[0]).max().unwrap_or(1);
         let sizes = [images, channels, height, width];
-        let apply = Apply { meaning: meaning.clone(), inputs: vec![input], params, sizes };
+        let apply = Apply { meaning: meaning.clone(), inputs, params, sizes };
         let term = self.numbering.terms.apply(apply);
         self.of_graph(term)?;
         Ok(term)
@@ -334,19 +359,24 @@ impl<'a> SectionCheck<'a, '_> {
     ) -> Result<(), InstrError> {
         let sum = sums.iter().find(|(id, _)| *id == reduce.acc);
         let &(_, input) = sum.ok_or(InstrError::Accumulator(reduce.acc))?;
-        let sizes_of_mean = [images, self.numbering.terms.sizes(input)[1], 1, 1];
-        let mean = Apply {
-            meaning: Meaning::Mean(Mean),
+        let sizes_of_result = [images, self.numbering.terms.sizes(input)[1], 1, 1];
+        let statistic = Statistic { kind: reduce.statistic, group: reduce.group };
+        let gathered = self.program.accumulators[reduce.acc.index()].kind;
+        if !statistic.follows_from(gathered) {
+            return Err(InstrError::Accumulator(reduce.acc));
+        }
+        let apply = Apply {
+            meaning: Meaning::Statistic(statistic),
             inputs: vec![input],
             params: Vec::new(),
-            sizes: sizes_of_mean,
+            sizes: sizes_of_result,
         };
-        let term = self.numbering.terms.apply(mean);
+        let term = self.numbering.terms.apply(apply);
         self.of_graph(term)?;
         let to = self.device.to_store(reduce.dst).ok_or(InstrError::NotWritable(reduce.dst))?;
-        if sizes(to) != sizes_of_mean {
+        if sizes(to) != sizes_of_result {
             let what = reduce.dst.to_string();
-            return Err(InstrError::Shape { what, expected: sizes_of_mean, found: sizes(to) });
+            return Err(InstrError::Shape { what, expected: sizes_of_result, found: sizes(to) });
         }
         self.device.store(reduce.dst, term);
         Ok(())

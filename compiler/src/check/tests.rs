@@ -252,15 +252,15 @@ fn access_relations_are_compared_with_what_ops_mean() {
     for axis in AxisId::BOTH {
         for o in -3..9 {
             let (mut meant, mut stated) = (Vec::new(), Vec::new());
-            pool.sources(axis.index(), o, 7, &mut meant);
+            pool.sources(0, axis.index(), o, 7, &mut meant);
             relation::sources(map(axis), o, 7, &mut stated);
             assert_eq!(meant, stated);
             // What is read backwards is what reads.
             let mut readers = Vec::new();
-            transposed.sources(axis.index(), o, 7, &mut readers);
+            transposed.sources(0, axis.index(), o, 7, &mut readers);
             for reader in -12..24 {
                 let mut read = Vec::new();
-                pool.sources(axis.index(), reader, 7, &mut read);
+                pool.sources(0, axis.index(), reader, 7, &mut read);
                 assert_eq!(read.contains(&o), readers.contains(&reader), "{axis} {o} {reader}");
             }
         }

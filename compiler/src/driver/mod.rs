@@ -14,4 +14,4 @@ pub use pipeline::{Pipeline, passes_named};
 pub use proof::prove;
 pub use report::{Report, SectionReport, TensorReport};
 pub use source::{Given, Kind, Model, Opened, graph_of};
-pub use weights::attach;
+pub use weights::{attach, give};

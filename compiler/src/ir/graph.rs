@@ -7,7 +7,7 @@ use zellige_grammar::Span;
 
 use super::names::Names;
 use crate::base::{Arena, Bindings, Dim, Id, OpId, ParamId, Shape, TensorType, ValueId};
-use crate::ops::{Op, Requirement, Requirements, ShapeError, Sizes};
+use crate::ops::{Formula, Op, Requirement, Requirements, ShapeError, Sizes};
 
 /// A network.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -88,6 +88,24 @@ pub struct Param {
     pub name: String,
     /// Its shape.
     pub dims: Vec<u64>,
+    /// What it follows from; others are stored, and given with the weights.
+    pub derived: Option<Derived>,
+}
+
+/// What a parameter that is not stored follows from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Derived {
+    /// How.
+    pub formula: Formula,
+    /// Stored parameters, defined before it.
+    pub sources: Vec<ParamId>,
+}
+
+impl Param {
+    /// One that is stored.
+    pub fn stored(name: impl Into<String>, dims: Vec<u64>) -> Self {
+        Self { name: name.into(), dims, derived: None }
+    }
 }
 
 /// An output.
@@ -168,7 +186,7 @@ impl Graph {
             return Err(GraphError::Duplicate(name.clone()));
         }
         let params = names.into_iter().zip(specs);
-        let params = params.map(|(name, spec)| self.params.push(Param { name, dims: spec.dims })).collect();
+        let params = params.map(|(name, spec)| self.params.push(Param::stored(name, spec.dims))).collect();
         Ok(self.push_op(name, op, inputs, params, TensorType::f32(shape), span))
     }
 
@@ -215,6 +233,27 @@ impl Graph {
             Def::Op(op) => Some(op),
             Def::Input | Def::Constant(_) => None,
         }
+    }
+
+    /// Takes a parameter of another graph over, with what it follows from; `taken` has those that were.
+    pub fn take_param(
+        &mut self,
+        from: &Self,
+        param: ParamId,
+        taken: &mut HashMap<ParamId, ParamId>,
+    ) -> ParamId {
+        if let Some(&id) = taken.get(&param) {
+            return id;
+        }
+        let mut copy = from.params[param].clone();
+        if let Some(derived) = &mut copy.derived {
+            for source in &mut derived.sources {
+                *source = self.take_param(from, *source, taken);
+            }
+        }
+        let id = self.params.push(copy);
+        taken.insert(param, id);
+        id
     }
 
     /// For every value, the ops that read it, in order, each once.

@@ -7,7 +7,7 @@ mod sections;
 pub mod text;
 pub mod verify;
 
-pub use graph::{Def, Exact, Graph, GraphError, Node, Output, Param, Spans, Value};
+pub use graph::{Def, Derived, Exact, Graph, GraphError, Node, Output, Param, Spans, Value};
 pub use module::{Level, Module};
 pub use names::Names;
 pub use sections::{

@@ -19,6 +19,12 @@ pub(super) fn defs() -> Vec<OpDef> {
     ACTIVATIONS.iter().map(def).collect()
 }
 
+/// The activation of that name, which has no arguments.
+pub(super) fn plain(name: &str) -> Option<Arc<dyn Op>> {
+    let row = ACTIVATIONS.iter().find(|row| row.name == name && row.args.is_empty())?;
+    Some(Arc::new(Elementwise { row, args: Vec::new() }))
+}
+
 fn def(row: &'static Activation) -> OpDef {
     OpDef {
         name: row.name,

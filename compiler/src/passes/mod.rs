@@ -2,6 +2,7 @@
 
 mod allocate;
 mod canonicalize;
+mod fold_batch_norm;
 mod lower;
 mod overlap;
 mod pad;
@@ -56,6 +57,12 @@ pub const PIPELINE: &[Pass] = &[
         doc: "Expands ops into simpler ones, drops what nothing reads or what changes nothing, joins equal ones.",
         level: Level::Graph,
         run: canonicalize::run,
+    },
+    Pass {
+        name: "fold-batch-norm",
+        doc: "Puts batch normalisations into the parameters of the convolutions before them, or makes scales and shifts of them.",
+        level: Level::Graph,
+        run: fold_batch_norm::run,
     },
     Pass {
         name: "section-cut",

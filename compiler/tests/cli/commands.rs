@@ -144,7 +144,10 @@ fn dump_after_shows_passes_on_standard_error() {
     let all = run("--dump-after all");
     assert_eq!((all.status, all.stdout.as_str()), (Some(0), ""));
     let heads: Vec<_> = all.stderr.lines().filter_map(|l| l.strip_prefix("// after ")).collect();
-    assert_eq!(heads, ["canonicalize", "section-cut", "tile", "pad", "overlap", "allocate", "lower"]);
+    assert_eq!(
+        heads,
+        ["canonicalize", "fold-batch-norm", "section-cut", "tile", "pad", "overlap", "allocate", "lower"]
+    );
     let some = run("--dump-after pad --dump-after tile").stderr;
     assert_eq!(some.matches("// after").count(), 2);
     assert!(all.stderr.contains(&some[some.find("// after pad").unwrap()..]));

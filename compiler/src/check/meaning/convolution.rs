@@ -48,6 +48,23 @@ pub(super) fn conv_transpose2d(op: &Operation<'_>) -> Option<Definition> {
     convolution(op, true)
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields that shape the result or its parameters, which are compared themselves")]
+struct LinearAttrs {
+    out: u32,
+    bias: bool,
+}
+
+/// A convolution of one pixel.
+pub(super) fn linear(op: &Operation<'_>) -> Option<Definition> {
+    let _: LinearAttrs = op.attrs()?;
+    let window = Window { kernel: [1; 2], stride: [1; 2], dilation: [1; 2], pad: [0; 2] };
+    let one_pixel = op.inputs.first().is_some_and(|s| s[2..] == [1, 1]);
+    let convolution = Convolution { transposed: false, window, groups: 1 };
+    one_pixel.then_some(Definition::Apply(Meaning::Convolution(convolution)))
+}
+
 fn convolution(op: &Operation<'_>, transposed: bool) -> Option<Definition> {
     let attrs: Attrs = op.attrs()?;
     let window = Window {

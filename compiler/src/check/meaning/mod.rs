@@ -5,6 +5,7 @@
 //! [`super::effect`].
 
 mod convolution;
+mod matmul;
 mod pool;
 mod reduce;
 mod resample;
@@ -17,10 +18,11 @@ use serde_json::Value;
 use crate::ops::Sizes;
 
 pub(super) use convolution::Convolution;
+pub(super) use matmul::Matmul;
 pub(super) use pool::{Pool, PoolKind};
-pub(super) use reduce::Mean;
+pub(super) use reduce::{Fold, Statistic};
 pub(super) use resample::{Resize, Shuffle};
-pub(super) use shape::Shift;
+pub(super) use shape::{Border, Rearranged, Shift};
 pub(super) use window::Window;
 
 /// An operation that is not elementwise.
@@ -31,7 +33,10 @@ pub(super) enum Meaning {
     Resize(Resize),
     Shuffle(Shuffle),
     Shift(Shift),
-    Mean(Mean),
+    Rearranged(Rearranged),
+    Statistic(Statistic),
+    Fold(Fold),
+    Matmul(Matmul),
 }
 
 /// What an operation does about the coordinates that it names outside the extent of its operand.
@@ -82,7 +87,11 @@ pub(super) fn of_op(op: &Operation<'_>) -> Option<Definition> {
         "conv_transpose2d" => convolution::conv_transpose2d(op),
         "max_pool2d" => pool::max_pool2d(op),
         "avg_pool2d" => pool::avg_pool2d(op),
-        "global_avg_pool" => reduce::global_avg_pool(op),
+        "linear" => convolution::linear(op),
+        "matmul" => matmul::matmul(op),
+        "global_avg_pool" | "global_max_pool" | "spatial_sum" | "spatial_mean" | "spatial_mean_rest"
+        | "spatial_variance" => reduce::statistic(op),
+        "fold" => reduce::fold(op),
         "upsample" => resample::upsample(op),
         "pixel_shuffle" => resample::pixel_shuffle(op),
         "pixel_unshuffle" => resample::pixel_unshuffle(op),
@@ -90,21 +99,42 @@ pub(super) fn of_op(op: &Operation<'_>) -> Option<Definition> {
         "concat" => shape::concat(op),
         "crop" => shape::crop(op),
         "pad" => shape::pad(op),
+        "transpose" => shape::transpose(op),
+        "reshape" => shape::reshape(op),
+        "flatten" => shape::flatten(op),
         _ => None,
     }
 }
 
 impl Meaning {
-    /// Adds the coordinates of an operand that the result's coordinate `o` along `axis` (0: rows, 1: columns) reads; the operand
-    /// has `size` of them.
-    pub(super) fn sources(&self, axis: usize, o: i64, size: i64, found: &mut Vec<i64>) {
+    /// Adds the coordinates of operand `operand` that the result's coordinate `o` along `axis` (0: rows, 1: columns) reads; the
+    /// operand has `size` of them.
+    pub(super) fn sources(&self, operand: usize, axis: usize, o: i64, size: i64, found: &mut Vec<i64>) {
         match self {
             Self::Convolution(m) => m.sources(axis, o, found),
             Self::Pool(m) => m.window.sources(axis, o, found),
             Self::Resize(m) => m.sources(axis, o, size, found),
             Self::Shuffle(m) => m.sources(o, found),
-            Self::Shift(m) => m.sources(axis, o, found),
-            Self::Mean(_) => found.extend(0..size),
+            Self::Shift(m) => m.sources(axis, o, size, found),
+            Self::Rearranged(m) => m.sources(axis, o, size, found),
+            Self::Statistic(_) => found.extend(0..size),
+            Self::Fold(m) => m.sources(axis, o, size, found),
+            Self::Matmul(m) => m.sources(operand, axis, o, size, found),
+        }
+    }
+
+    /// Whether it may read every coordinate of its operand for any of the result.
+    pub(super) fn reads_all(&self) -> bool {
+        match self {
+            Self::Rearranged(m) => m.reads_all(),
+            Self::Statistic(_) => true,
+            Self::Convolution(_)
+            | Self::Pool(_)
+            | Self::Resize(_)
+            | Self::Shuffle(_)
+            | Self::Shift(_)
+            | Self::Fold(_)
+            | Self::Matmul(_) => false,
         }
     }
 
@@ -116,7 +146,8 @@ impl Meaning {
             Self::Resize(_) => Resize::WIDTH,
             Self::Shuffle(m) => m.width(),
             Self::Shift(_) => 1,
-            Self::Mean(_) => size,
+            Self::Rearranged(m) if !m.reads_all() => 1,
+            Self::Rearranged(_) | Self::Statistic(_) | Self::Fold(_) | Self::Matmul(_) => size,
         }
     }
 
@@ -124,8 +155,14 @@ impl Meaning {
     pub(super) fn beyond(&self) -> Beyond {
         match self {
             Self::Convolution(_) => Beyond::Reads(0f32.to_bits()),
-            Self::Pool(_) | Self::Shift(_) => Beyond::Skipped,
-            Self::Resize(_) | Self::Shuffle(_) | Self::Mean(_) => Beyond::Never,
+            Self::Pool(_) => Beyond::Skipped,
+            Self::Shift(m) => m.beyond(),
+            Self::Resize(_)
+            | Self::Shuffle(_)
+            | Self::Rearranged(_)
+            | Self::Statistic(_)
+            | Self::Fold(_)
+            | Self::Matmul(_) => Beyond::Never,
         }
     }
 }

@@ -422,7 +422,7 @@ fn read_axis(statement: &Statement, reader: &mut Reader) -> Option<Axis> {
 }
 
 /// The names of all instructions.
-const INSTRUCTIONS: [&str; 11] = [
+const INSTRUCTIONS: [&str; 13] = [
     "load",
     "store",
     "conv2d",
@@ -433,6 +433,8 @@ const INSTRUCTIONS: [&str; 11] = [
     "pixel_unshuffle",
     "copy",
     "map",
+    "fold",
+    "matmul",
     "accumulate",
 ];
 

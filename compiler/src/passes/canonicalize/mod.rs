@@ -107,10 +107,7 @@ fn rebuild(graph: &Graph, canonical: &HashMap<ValueId, ValueId>) -> Graph {
             Def::Op(op) => {
                 let Node { op, inputs, params: old, span, .. } = &graph.ops[*op];
                 let inputs = inputs.iter().map(|v| values[&canonical[v]]).collect();
-                let own = old
-                    .iter()
-                    .map(|p| *params.entry(*p).or_insert_with(|| new.params.push(graph.params[*p].clone())));
-                let own = own.collect();
+                let own = old.iter().map(|&p| new.take_param(graph, p, &mut params)).collect();
                 new.push_op(&value.name, op.clone(), inputs, own, value.ty.clone(), *span)
             }
         };
