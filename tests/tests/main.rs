@@ -13,3 +13,4 @@ mod onnxruntime;
 mod ops;
 mod random_models;
 mod tidy;
+mod windows;

@@ -2,6 +2,7 @@
 
 pub mod buffers;
 pub mod cost;
+pub mod crop;
 pub mod device;
 pub mod flow;
 pub mod footprint;

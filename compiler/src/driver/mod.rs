@@ -7,6 +7,7 @@ mod proof;
 mod report;
 mod source;
 mod weights;
+mod windows;
 
 pub use failure::{Failure, engine_failure, io_failure, reason, unreadable};
 pub use options::CompileOptions;
@@ -15,3 +16,4 @@ pub use proof::prove;
 pub use report::{Report, SectionReport, TensorReport};
 pub use source::{Given, Kind, Model, Opened, graph_of};
 pub use weights::{attach, give};
+pub use windows::{Cropped, Observed, Statistic};

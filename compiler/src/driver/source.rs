@@ -10,7 +10,10 @@ use super::{CompileOptions, Failure, Pipeline, Report, attach, passes_named};
 use crate::base::Bindings;
 use crate::front;
 use crate::ir::{Graph, Module, Sections, text};
-use crate::passes::{PIPELINE, Pass};
+use crate::passes::{self, PIPELINE, Pass};
+
+/// The pass that ends the graph level.
+const FIRST_CUT: &str = "section-cut";
 
 /// What kind of file a name says it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +134,26 @@ impl Model {
 
     /// The program for a bound graph, with weights, and what its plan comes to.
     pub fn compile(&self, graph: &Graph, options: &CompileOptions) -> Result<(Program, Report), Failure> {
+        self.compile_part(graph, graph, options)
+    }
+
+    /// The bound graph as the passes leave it that do not cut it yet.
+    pub fn simplify(&self, graph: &Graph, options: &CompileOptions) -> Result<Graph, Failure> {
+        let fail = |d: Vec<Diagnostic>| Failure::new(d, &self.source);
+        let for_passes = CompileOptions { cut_after: Vec::new(), ..options.clone() }.for_passes();
+        let passes = PIPELINE.iter().take_while(|p| p.name != FIRST_CUT).collect();
+        let pipeline = Pipeline { passes, options: &for_passes, verify_each: false, after: &mut |_, _| {} };
+        let module = pipeline.run(Module::Graph(graph.clone())).map_err(fail)?;
+        passes::graph(module, FIRST_CUT).map_err(fail)
+    }
+
+    /// As [`Self::compile`], for a part of the bound graph `whole`, whose parameters it has.
+    pub fn compile_part(
+        &self,
+        graph: &Graph,
+        whole: &Graph,
+        options: &CompileOptions,
+    ) -> Result<(Program, Report), Failure> {
         let fail = |d: Vec<Diagnostic>| Failure::new(d, &self.source);
         let mut report = None;
         let mut after = |_: &Pass, module: &Module| {
@@ -149,7 +172,7 @@ impl Model {
         let (Module::Program(mut program), Some(report)) = (module, report) else {
             return Err(Diagnostic::error(Code::E0612, "the pipeline does not end in a program").into());
         };
-        attach(&mut program, graph, &self.path, options).map_err(fail)?;
+        attach(&mut program, whole, &self.path, options).map_err(fail)?;
         Ok((program, report))
     }
 

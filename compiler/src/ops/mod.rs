@@ -128,6 +128,11 @@ pub trait Op: Debug + Send + Sync {
         None
     }
 
+    /// For a part of its input that gives an output of so many rows and columns; `None` where no attribute says how many there are.
+    fn resized(&self, _output: [u64; 2]) -> Option<Arc<dyn Op>> {
+        None
+    }
+
     /// With symbols in attributes replaced; `None` where there are none.
     fn substitute(&self, _bindings: &Bindings) -> Option<Arc<dyn Op>> {
         None

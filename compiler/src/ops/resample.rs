@@ -233,6 +233,12 @@ impl Op for Upsample {
         same_size && self.mode.filter() == Filter::Nearest
     }
 
+    fn resized(&self, output: [u64; 2]) -> Option<Arc<dyn Op>> {
+        self.size.as_ref()?;
+        let size = output.map(|size| Dim::from(i64::try_from(size).unwrap_or(i64::MAX)));
+        Some(Arc::new(Self { size: Some(size), ..self.clone() }))
+    }
+
     fn substitute(&self, bindings: &Bindings) -> Option<Arc<dyn Op>> {
         let size = self.size.as_ref().filter(|size| size.iter().any(|size| size.constant().is_none()))?;
         let size = [0, 1].map(|axis| size[axis].substitute(bindings));

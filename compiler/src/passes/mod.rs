@@ -116,7 +116,7 @@ fn sections(module: Module, pass: &str) -> Result<Sections, Vec<Diagnostic>> {
 }
 
 /// The module as a graph, for passes that take one.
-fn graph(module: Module, pass: &str) -> Result<Graph, Vec<Diagnostic>> {
+pub(crate) fn graph(module: Module, pass: &str) -> Result<Graph, Vec<Diagnostic>> {
     match module {
         Module::Graph(graph) => Ok(graph),
         other => Err(vec![wrong_level(pass, Level::Graph, other.level())]),

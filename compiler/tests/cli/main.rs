@@ -13,3 +13,4 @@ mod filetests;
 mod fixtures;
 mod folder;
 mod snapshot;
+mod windows;

@@ -1,6 +1,7 @@
 //! Arrays in memory.
 
 use super::IoError;
+use super::window::{Window, WindowSource, stretches};
 use crate::program::Dims;
 
 /// An array of f32 in planar order: element `(n, c, y, x)` at `((n · C + c) · H + y) · W + x`.
@@ -26,6 +27,20 @@ impl Array {
         data.try_reserve_exact(len).map_err(|_| out_of_memory())?;
         data.resize(len, 0.0);
         Ok(Self { dims, data })
+    }
+}
+
+impl WindowSource for Array {
+    fn dims(&self) -> Dims {
+        self.dims
+    }
+
+    fn read(&self, window: &Window, values: &mut [f32]) -> Result<(), IoError> {
+        stretches(self.dims, window, |first, range| {
+            let found = self.data.get(first as usize..).and_then(|data| data.get(..range.len()));
+            values[range].copy_from_slice(found.ok_or(IoError::Truncated)?);
+            Ok(())
+        })
     }
 }
 

@@ -12,7 +12,9 @@ mod npy;
 mod npy_windows;
 mod pixels;
 mod png;
+mod positioned;
 pub mod safetensors;
+mod scratch;
 mod temporary;
 mod window;
 
@@ -27,6 +29,7 @@ pub use atomic::{NewFile, can_write, write_atomically};
 pub use error::IoError;
 pub use format::Format;
 pub use npy_windows::{NpySink, NpySource};
+pub use scratch::Scratch;
 pub use temporary::remove_temporaries;
 pub use window::{Window, WindowSink, WindowSource};
 
@@ -70,6 +73,20 @@ pub fn read_dims(path: &Path, options: &ReadOptions) -> Result<Dims, IoError> {
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Array, IoError> {
     let array = open(path).and_then(|(format, file, len)| array_from(format, file, len, options));
     array.map_err(|e: IoError| e.in_file(path))
+}
+
+/// As [`read`], of a PNG that need not fit in memory: row by row into a temporary file, in `directory` or where the system has
+/// its own. `None` if the file gives no rows one after the other: an interlaced PNG, or another format.
+pub fn spool(
+    path: &Path,
+    options: &ReadOptions,
+    directory: Option<&Path>,
+) -> Result<Option<Scratch>, IoError> {
+    let spooled = open(path).and_then(|(format, file, len)| match format {
+        Format::Png => png::spool(file, len, options, directory),
+        Format::Jpeg | Format::Npy => Ok(None),
+    });
+    spooled.map_err(|e: IoError| e.in_file(path))
 }
 
 /// As [`read_dims`], of a file that is in memory.
@@ -128,6 +145,16 @@ pub fn stage(path: &Path, array: &Array) -> Result<NewFile, IoError> {
         let format = Format::of(path)?;
         let file = NewFile::create(path)?;
         file.fill(|out| encode(format, array, out))?;
+        Ok(file)
+    };
+    staged().map_err(|e: IoError| e.in_file(path))
+}
+
+/// As [`stage`], of a PNG that need not fit in memory: `source` is read row by row, and has values from 0 to `max`.
+pub fn stage_png(path: &Path, source: &dyn WindowSource, max: f32) -> Result<NewFile, IoError> {
+    let staged = || {
+        let file = NewFile::create(path)?;
+        file.fill(|out| png::write_windows(out, source, max))?;
         Ok(file)
     };
     staged().map_err(|e: IoError| e.in_file(path))

@@ -2,18 +2,14 @@
 
 use std::fs::File;
 use std::io::BufReader;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::array::elements;
 use super::atomic::NewFile;
 use super::npy::{self, Header};
-use super::window::{Window, WindowSink, WindowSource, stretches};
-use super::{Format, IoError};
+use super::window::{Window, WindowSink, WindowSource};
+use super::{Format, IoError, positioned};
 use crate::program::{Dims, Element};
-
-/// Bytes that are converted at a time.
-const CHUNK: usize = 1 << 13;
 
 /// An NPY file that is read window by window.
 pub struct NpySource {
@@ -48,20 +44,7 @@ impl WindowSource for NpySource {
 
     fn read(&self, window: &Window, values: &mut [f32]) -> Result<(), IoError> {
         let Header { element, dims, len } = self.header;
-        let size = element.size();
-        let read = |first: u64, values: &mut [f32]| -> Result<(), IoError> {
-            let mut bytes = [0; CHUNK];
-            let mut at = len + first * size as u64;
-            for values in values.chunks_mut(CHUNK / size) {
-                let bytes = &mut bytes[..values.len() * size];
-                self.file.read_exact_at(bytes, at)?;
-                element.convert(bytes, values);
-                at += bytes.len() as u64;
-            }
-            Ok(())
-        };
-        stretches(dims, window, |first, range| read(first, &mut values[range]))
-            .map_err(|e| e.in_file(&self.path))
+        positioned::read(&self.file, len, element, dims, window, values).map_err(|e| e.in_file(&self.path))
     }
 }
 
@@ -113,34 +96,8 @@ impl WindowSink for NpySink {
     }
 
     fn write(&self, window: &Window, values: &[f32]) -> Result<(), IoError> {
-        let size = self.element.bytes();
-        let write = |first: u64, values: &[f32]| -> Result<(), IoError> {
-            let mut bytes = [0; CHUNK];
-            let mut at = self.header_len + first * size;
-            for values in values.chunks(CHUNK / size as usize) {
-                let bytes = &mut bytes[..values.len() * size as usize];
-                encode(self.element, values, bytes);
-                self.file.file().write_all_at(bytes, at)?;
-                at += bytes.len() as u64;
-            }
-            Ok(())
-        };
-        stretches(self.dims, window, |first, range| write(first, &values[range]))
+        let (file, header_len) = (self.file.file(), self.header_len);
+        positioned::write(file, header_len, self.element, self.dims, window, values)
             .map_err(|e| e.in_file(&self.path))
-    }
-}
-
-/// Values, which are of the type already, as bytes.
-fn encode(element: Element, values: &[f32], bytes: &mut [u8]) {
-    match element {
-        Element::F32 => each(values, bytes, f32::to_le_bytes),
-        Element::U8 => each(values, bytes, |v| [v as u8]),
-        Element::U16 => each(values, bytes, |v| (v as u16).to_le_bytes()),
-    }
-}
-
-fn each<const N: usize>(values: &[f32], bytes: &mut [u8], encode: impl Fn(f32) -> [u8; N]) {
-    for (bytes, &value) in bytes.as_chunks_mut().0.iter_mut().zip(values) {
-        *bytes = encode(value);
     }
 }

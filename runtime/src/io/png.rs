@@ -1,14 +1,17 @@
 //! PNG.
 
 use std::io::{BufRead, Seek, Write};
+use std::path::Path;
 
 use png::{
     BitDepth, ColorType, Compression, Decoder, DecodingError, Encoder, EncodingError, Reader, Transformations,
 };
 
 use super::pixels::{Place, Samples, gather, image_dims, scatter};
+use super::scratch::Scratch;
+use super::window::{Window, WindowSink, WindowSource};
 use super::{Array, Format, IoError, ReadOptions};
-use crate::program::Dims;
+use crate::program::{Dims, Element, Interval, Region};
 
 /// Most bytes that a byte of a deflate stream stands for.
 const MAX_INFLATION: u64 = 1032;
@@ -39,9 +42,72 @@ pub(super) fn read(file: impl BufRead + Seek, len: u64, options: &ReadOptions) -
     Ok(image)
 }
 
+/// Reads an image that is not interlaced into a temporary file in `directory`, row by row; `None` if it is interlaced.
+pub(super) fn spool(
+    file: impl BufRead + Seek,
+    len: u64,
+    options: &ReadOptions,
+    directory: Option<&Path>,
+) -> Result<Option<Scratch>, IoError> {
+    let mut reader = open(file, len)?;
+    if reader.info().interlaced {
+        return Ok(None);
+    }
+    let (color, depth) = reader.output_color_type();
+    let wide = depth == BitDepth::Sixteen;
+    let dims = image_dims(reader.info().width, reader.info().height, options.channels);
+    // A mean of colours is no whole number.
+    let whole = options.whole && (dims.c == 3 || color.samples() < 3);
+    let element = match (whole, wide) {
+        (true, false) => Element::U8,
+        (true, true) => Element::U16,
+        (false, _) => Element::F32,
+    };
+    let scratch = Scratch::create(directory, dims, element)?;
+    let mut line = Array::zeros(Dims { h: 1, ..dims }, options.limit)?;
+    for y in 0..dims.h {
+        let row = reader.next_row()?.ok_or(IoError::Truncated)?;
+        let samples = Samples { bytes: row.data(), per_pixel: color.samples(), wide, whole: options.whole };
+        scatter(samples, Place { y: 0, first: 0, step: 1 }, &mut line);
+        scratch.write(&row_of(dims, y), &line.data)?;
+    }
+    Ok(Some(scratch))
+}
+
+/// A row of the first image of an array.
+fn row_of(dims: Dims, y: u64) -> Window {
+    let (y, width) = (y as i64, dims.w as i64);
+    let region = Region { y: Interval::new(y, y + 1), x: Interval::new(0, width) };
+    Window { image: 0, channels: 0..dims.c, region }
+}
+
 /// Writes an image of one or three channels, 8 bits a sample.
 pub(super) fn write(file: impl Write, array: &Array) -> Result<(), IoError> {
-    let Dims { n, c, h, w } = array.dims;
+    write_rows(file, array.dims, |y, row| {
+        gather(array, y, row);
+        Ok(())
+    })
+}
+
+/// As [`write`], of values from 0 to `max`, read row by row.
+pub(super) fn write_windows(file: impl Write, source: &dyn WindowSource, max: f32) -> Result<(), IoError> {
+    let dims = source.dims();
+    let mut line = Array::zeros(Dims { n: 1, h: 1, ..dims }, u64::MAX)?;
+    write_rows(file, dims, |y, row| {
+        source.read(&row_of(dims, y as u64), &mut line.data)?;
+        line.data.iter_mut().for_each(|v| *v /= max);
+        gather(&line, 0, row);
+        Ok(())
+    })
+}
+
+/// Writes an image; `sample` gives the samples of a row.
+fn write_rows(
+    file: impl Write,
+    dims: Dims,
+    mut sample: impl FnMut(usize, &mut [u8]) -> Result<(), IoError>,
+) -> Result<(), IoError> {
+    let Dims { n, c, h, w } = dims;
     let color = match (n, c) {
         (1, 1) => ColorType::Grayscale,
         (1, 3) => ColorType::Rgb,
@@ -58,7 +124,7 @@ pub(super) fn write(file: impl Write, array: &Array) -> Result<(), IoError> {
     let mut stream = writer.stream_writer()?;
     let mut row = vec![0; color.samples() * width as usize];
     for y in 0..height as usize {
-        gather(array, y, &mut row);
+        sample(y, &mut row)?;
         stream.write_all(&row)?;
     }
     stream.finish()?;

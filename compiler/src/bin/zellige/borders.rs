@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use zellige_compiler::driver::{Failure, io_failure};
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::engine::{ArrayView, ArrayViewMut, Input, Output};
-use zellige_runtime::io::{self, Array, Format, IoError, NewFile, NpySink, NpySource, ReadOptions};
+use zellige_runtime::io::{
+    self, Array, Format, IoError, NewFile, NpySink, NpySource, ReadOptions, Scratch, WindowSource,
+};
 use zellige_runtime::program::{Element, Program, Role, Tensor};
 
 /// An input.
@@ -13,7 +15,7 @@ pub(crate) enum Source {
     /// Read before the run.
     Array(Array),
     /// Read as tiles need it.
-    Windows(NpySource),
+    Windows(Box<dyn WindowSource>),
 }
 
 /// An output.
@@ -22,6 +24,8 @@ pub(crate) enum Sink {
     Array(Array),
     /// Written as tiles make it.
     Windows(NpySink),
+    /// Kept as tiles make it, in a temporary file.
+    Scratch(Scratch),
 }
 
 /// The file of an input, and how it is read.
@@ -44,12 +48,21 @@ impl InputFile {
         io::read(&self.path, &self.options).map_err(|e| io_failure(&e, false))
     }
 
-    /// As the program wants it: whole, or, of an array that memory has no room for, open.
-    pub(crate) fn open(&self, program: &Program) -> Result<Source, Failure> {
-        if program.streamed && is_npy(&self.path) {
-            return NpySource::open(&self.path).map(Source::Windows).map_err(|e| io_failure(&e, false));
+    /// As the program wants it: whole, or, if memory has no room for that, open, an image by way of a temporary file in `spill`.
+    pub(crate) fn open(&self, program: &Program, spill: Option<&Path>) -> Result<Source, Failure> {
+        let fail = |e| io_failure(&e, false);
+        match Format::of(&self.path) {
+            Ok(Format::Npy) if program.streamed => {
+                NpySource::open(&self.path).map(|s| Source::Windows(Box::new(s))).map_err(fail)
+            }
+            Ok(Format::Png) if program.streamed => {
+                match io::spool(&self.path, &self.options, spill).map_err(fail)? {
+                    Some(scratch) => Ok(Source::Windows(Box::new(scratch))),
+                    None => self.read().map(Source::Array),
+                }
+            }
+            _ => self.read().map(Source::Array),
         }
-        self.read().map(Source::Array)
     }
 }
 
@@ -58,7 +71,15 @@ impl Source {
     pub(crate) fn input(&self) -> Input<'_> {
         match self {
             Self::Array(array) => Input::Array(ArrayView { dims: array.dims, data: &array.data }),
-            Self::Windows(source) => Input::Windows(source),
+            Self::Windows(source) => Input::Windows(&**source),
+        }
+    }
+
+    /// To be read in part.
+    pub(crate) fn windows(&self) -> &dyn WindowSource {
+        match self {
+            Self::Array(array) => array,
+            Self::Windows(source) => &**source,
         }
     }
 }
@@ -70,13 +91,31 @@ impl Sink {
         zeros.map(Self::Array).map_err(|e| Diagnostic::error(Code::E0906, e.to_string()).into())
     }
 
-    /// What will go to `path`: written as tiles make it, if memory has no room for it, or its values are whole numbers.
-    pub(crate) fn create(program: &Program, tensor: &Tensor, path: &Path) -> Result<Self, Failure> {
-        if is_npy(path) && (program.streamed || tensor.element != Element::F32) {
-            let sink = NpySink::create(path, tensor.dims, tensor.element);
-            return sink.map(Self::Windows).map_err(|e| io_failure(&e, true));
+    /// What will go to `path`: written as tiles make it, if memory has no room for it, or its values are whole numbers; an image
+    /// by way of a temporary file in `spill`.
+    pub(crate) fn create(
+        program: &Program,
+        tensor: &Tensor,
+        path: &Path,
+        spill: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        match Format::of(path) {
+            Ok(Format::Npy) if program.streamed || tensor.element != Element::F32 => Self::npy(tensor, path),
+            Ok(Format::Png) if program.streamed => Self::scratch(tensor, spill),
+            _ => Self::in_memory(tensor),
         }
-        Self::in_memory(tensor)
+    }
+
+    /// An array file.
+    pub(crate) fn npy(tensor: &Tensor, path: &Path) -> Result<Self, Failure> {
+        let sink = NpySink::create(path, tensor.dims, tensor.element);
+        sink.map(Self::Windows).map_err(|e| io_failure(&e, true))
+    }
+
+    /// A temporary file in `spill`.
+    pub(crate) fn scratch(tensor: &Tensor, spill: Option<&Path>) -> Result<Self, Failure> {
+        let scratch = Scratch::create(spill, tensor.dims, tensor.element);
+        scratch.map(Self::Scratch).map_err(|e| io_failure(&e, true))
     }
 
     /// For the engine.
@@ -84,6 +123,7 @@ impl Sink {
         match self {
             Self::Array(array) => Output::Array(ArrayViewMut { dims: array.dims, data: &mut array.data }),
             Self::Windows(sink) => Output::Windows(sink),
+            Self::Scratch(scratch) => Output::Windows(scratch),
         }
     }
 
@@ -98,6 +138,7 @@ impl Sink {
                 io::stage(path, &array)
             }
             Self::Windows(sink) => Ok(sink.into_file()),
+            Self::Scratch(scratch) => io::stage_png(path, &scratch, tensor.element.max().unwrap_or(1.0)),
         }
     }
 }
@@ -105,8 +146,4 @@ impl Sink {
 /// The outputs of a program.
 pub(crate) fn outputs(program: &Program) -> impl Iterator<Item = &Tensor> {
     program.tensors.iter().filter(|t| t.role == Role::Output)
-}
-
-fn is_npy(path: &Path) -> bool {
-    Format::of(path).ok() == Some(Format::Npy)
 }

@@ -18,6 +18,7 @@ mod run;
 mod stats;
 mod usage;
 mod verify;
+mod windows;
 
 use std::ffi::OsString;
 use std::io::ErrorKind;

@@ -59,12 +59,13 @@ impl Run {
         }
         let options = self.running.options(self.compiling.threads, &prepared.program.machine);
         let options = Options { spill: self.compiling.spill.clone(), ..options };
-        let open = |file: &InputFile| Ok((file.name.clone(), file.open(&prepared.program)?));
+        let spill = self.compiling.spill.as_deref();
+        let open = |file: &InputFile| Ok((file.name.clone(), file.open(&prepared.program, spill)?));
         let inputs = prepared.inputs.iter().map(open).collect::<Result<Vec<_>, Failure>>()?;
         let start = Instant::now();
         let mut executable = Executable::load(prepared.program, &options).map_err(|e| engine_failure(&e))?;
         let load_ms = start.elapsed().as_secs_f64() * 1e3;
-        let mut sinks = sinks(executable.program(), &outputs)?;
+        let mut sinks = sinks(executable.program(), &outputs, spill)?;
         let Some(run) = execute::run(&mut executable, &inputs, &mut sinks)? else {
             return Ok(Outcome::Interrupted);
         };
@@ -132,16 +133,7 @@ pub(crate) fn prepare(
     if matches!(opened, Opened::Program(_)) {
         compiling.refuse_compiled(binding)?;
     }
-    let files = assign(inputs, &tensor_names(&opened, Role::Input), "input")?;
-    let inputs: Vec<_> = files
-        .into_iter()
-        .map(|(name, path)| {
-            let whole = wants_whole_numbers(&opened, &name);
-            let options =
-                ReadOptions { channels: wanted_channels(&opened, &name), whole, ..ReadOptions::default() };
-            InputFile { name, path, options }
-        })
-        .collect();
+    let inputs = input_files(&opened, inputs)?;
     match opened {
         Opened::Model(model) => {
             let start = Instant::now();
@@ -152,6 +144,18 @@ pub(crate) fn prepare(
         Opened::Program(program) => Ok(Prepared { program: *program, inputs, compiled: Compiled::before() }),
         Opened::Ir(module, _) => Err(not_run(&module)),
     }
+}
+
+/// The files of the inputs, and how each is read.
+pub(crate) fn input_files(opened: &Opened, inputs: &[NamedFile]) -> Result<Vec<InputFile>, Failure> {
+    let files = assign(inputs, &tensor_names(opened, Role::Input), "input")?;
+    let files = files.into_iter().map(|(name, path)| {
+        let whole = wants_whole_numbers(opened, &name);
+        let options =
+            ReadOptions { channels: wanted_channels(opened, &name), whole, ..ReadOptions::default() };
+        InputFile { name, path, options }
+    });
+    Ok(files.collect())
 }
 
 /// The failure to run IR below the graph.
@@ -191,10 +195,14 @@ fn wants_whole_numbers(opened: &Opened, input: &str) -> bool {
 }
 
 /// What each output goes to.
-fn sinks(program: &Program, files: &[(String, PathBuf)]) -> Result<Vec<(String, Sink)>, Failure> {
+fn sinks(
+    program: &Program,
+    files: &[(String, PathBuf)],
+    spill: Option<&Path>,
+) -> Result<Vec<(String, Sink)>, Failure> {
     let sink = |tensor: &Tensor| {
         let sink = match files.iter().find(|(name, _)| *name == tensor.name) {
-            Some((_, path)) => Sink::create(program, tensor, path),
+            Some((_, path)) => Sink::create(program, tensor, path, spill),
             None => Sink::in_memory(tensor),
         };
         sink.map(|sink| (tensor.name.clone(), sink))

@@ -6,14 +6,15 @@ use clap::Args;
 use zellige_compiler::driver::{CompileOptions, Failure, Opened, engine_failure};
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::engine::{EngineKind, Executable, Options};
-use zellige_runtime::io::Array;
+use zellige_runtime::io::{Array, Format};
 use zellige_runtime::program::{Axis, Instr, Program, Role, Section};
 
 use crate::borders::{InputFile, Sink, Source};
 use crate::execute;
-use crate::options::{Binding, Compiling, NamedFile, Running, named_file};
+use crate::options::{Binding, Compiling, NamedFile, Running, assign, named_file};
 use crate::output::{self, MessageFormat, Outcome, count};
-use crate::run::prepare;
+use crate::run::{input_files, prepare, tensor_names};
+use crate::windows::Request;
 
 /// Run tiled, run untiled on the reference engine, and compare bit for bit
 #[derive(Args)]
@@ -23,6 +24,13 @@ pub(crate) struct Verify {
     /// Input: .png, .jpg or .npy
     #[arg(short, long, value_name = "[NAME=]FILE", value_parser = named_file)]
     input: Vec<NamedFile>,
+    /// Compare this many windows of each output only, each computed from the part of the inputs that it depends on: for images
+    /// too large to be run untiled
+    #[arg(long, value_name = "N", value_parser = windows)]
+    windows: Option<u32>,
+    /// Keep the output of the tiled run, as .npy
+    #[arg(short, long, value_name = "[NAME=]FILE", value_parser = named_file, requires = "windows")]
+    output: Vec<NamedFile>,
     #[command(flatten)]
     binding: Binding,
     #[command(flatten)]
@@ -37,14 +45,12 @@ impl Verify {
         let Opened::Model(model) = &opened else {
             return Err(Diagnostic::error(Code::E0005, "`verify` takes a model or a graph").into());
         };
-        let reference = CompileOptions {
-            untiled: true,
-            tile: None,
-            sram: None,
-            memory: Some(u64::MAX),
-            cut_after: Vec::new(),
-            ..self.compiling.options()?
-        };
+        let reference = self.reference()?;
+        if let Some(count) = self.windows {
+            let (inputs, outputs) = (input_files(&opened, &self.input)?, self.outputs(&opened)?);
+            let Self { binding, compiling, running, .. } = self;
+            return Request { model, inputs, outputs, binding, compiling, running, count }.verify(&reference);
+        }
         let model = model.clone();
         let prepared = prepare(opened, &self.input, &self.binding, &self.compiling)?;
         let graph = model.bind(&crate::options::given(&prepared.inputs)?, &self.binding.bindings()?)?;
@@ -84,6 +90,42 @@ impl Verify {
     }
 }
 
+impl Verify {
+    /// How the reference is compiled.
+    fn reference(&self) -> Result<CompileOptions, Failure> {
+        Ok(CompileOptions {
+            untiled: true,
+            tile: None,
+            sram: None,
+            memory: Some(u64::MAX),
+            cut_after: Vec::new(),
+            ..self.compiling.options()?
+        })
+    }
+
+    /// The array files that outputs are kept in.
+    fn outputs(&self, opened: &Opened) -> Result<Vec<(String, PathBuf)>, Failure> {
+        if self.output.is_empty() {
+            return Ok(Vec::new());
+        }
+        let outputs = assign(&self.output, &tensor_names(opened, Role::Output), "output")?;
+        for (_, path) in &outputs {
+            if Format::of(path).ok() != Some(Format::Npy) {
+                let message = format!("cannot keep an output in `{}`", path.display());
+                return Err(Diagnostic::error(Code::E0005, message)
+                    .hint("its name should end in .npy")
+                    .into());
+            }
+            output::probe(path)?;
+        }
+        Ok(outputs)
+    }
+}
+
+fn windows(text: &str) -> Result<u32, String> {
+    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "a number of windows is 1 or more".to_owned())
+}
+
 type Arrays = Vec<(String, Array)>;
 
 fn outputs(
@@ -99,12 +141,12 @@ fn outputs(
 }
 
 /// The first value that differs.
-struct Difference {
-    output: String,
+pub(crate) struct Difference {
+    pub(crate) output: String,
     /// Image, channel, row, column.
-    at: [u64; 4],
-    tiled: f32,
-    untiled: f32,
+    pub(crate) at: [u64; 4],
+    pub(crate) tiled: f32,
+    pub(crate) untiled: f32,
 }
 
 fn difference(tiled: &Arrays, untiled: &Arrays) -> Option<Difference> {
@@ -118,7 +160,7 @@ fn difference(tiled: &Arrays, untiled: &Arrays) -> Option<Difference> {
 
 impl Difference {
     /// With the section and the tile that wrote the value.
-    fn describe(&self, program: &Program) -> String {
+    pub(crate) fn describe(&self, program: &Program) -> String {
         let [n, c, y, x] = self.at;
         let home = program.sections.iter().find_map(|s| self.tile(program, s)).unwrap_or_default();
         format!(
