@@ -114,11 +114,17 @@ fn parameter(numbering: &Numbering<'_>, weight: &Weight) -> Result<ParamId, Weig
     let (id, param) = params
         .find(|(_, p)| p.name == weight.name)
         .ok_or_else(|| WeightError::Unknown(weight.name.clone()))?;
-    if param.dims == weight.dims {
+    // A kernel of one tap may be left out: a matrix is packed as a convolution's weights are.
+    if trimmed(&param.dims) == trimmed(&weight.dims) {
         return Ok(id);
     }
     let (expected, found) = (param.dims.clone(), weight.dims.clone());
     Err(WeightError::Shape { name: weight.name.clone(), expected, found })
+}
+
+/// Dimensions without the ones at their end.
+fn trimmed(dims: &[u64]) -> &[u64] {
+    &dims[..dims.iter().rposition(|&d| d != 1).map_or(0, |last| last + 1)]
 }
 
 fn shared(program: &Program, one: usize, other: usize) -> WeightError {
