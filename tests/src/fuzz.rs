@@ -1,6 +1,7 @@
 //! Bodies for fuzzing: each takes any input, and panics where a promise is broken. Fuzz targets call them, and the tests run
 //! them for a moment.
 
+mod check;
 mod files;
 mod lossless;
 pub mod mutators;
@@ -24,6 +25,7 @@ use zellige_runtime::program::{Data, Program, Role};
 use crate::plans;
 use crate::run::{self, Arrays};
 
+pub use check::check;
 pub use files::{array, safetensors};
 pub use lossless::lossless;
 

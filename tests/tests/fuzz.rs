@@ -157,6 +157,15 @@ fn models_and_plans() {
     });
 }
 
+/// Faults by the hundred are in `check.rs`; here the fuzz target's own body runs.
+#[test]
+fn faults() {
+    all(40, |rng| {
+        let seeds = [rng.u64(..), rng.u64(..), rng.u64(..)];
+        (format!("{seeds:?}"), Box::new(move || fuzz::check(seeds)))
+    });
+}
+
 /// What mutators make is not all refused.
 #[test]
 fn mutators_keep_most_of_what_they_are_given() {

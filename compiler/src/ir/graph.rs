@@ -29,9 +29,9 @@ pub struct Graph {
     /// Quotients in declared types that must be whole.
     pub exact: Vec<Exact>,
     /// Where the declarations were written.
-    pub spans: Spans,
+    pub spans: Box<Spans>,
     /// Index of the values' names, kept by the graph itself.
-    pub names: Names,
+    pub names: Box<Names>,
 }
 
 /// A tensor.

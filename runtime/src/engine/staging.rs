@@ -56,7 +56,10 @@ pub(super) unsafe fn load(
         }
         let valid = dst.valid;
         match addressing {
-            None => return Ok(transfer::load(dst, &read(tensor, image, valid, stage)?)),
+            None => {
+                transfer::load(dst, &read(tensor, image, valid, stage)?);
+                return Ok(());
+            }
             Some(Addressing::Transposed) => {
                 let swapped = Region { y: valid.x, x: valid.y };
                 addressed::transposed(dst, &read(tensor, image, swapped, stage)?);

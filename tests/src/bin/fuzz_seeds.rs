@@ -31,6 +31,7 @@ fn write_all(dir: &Path) -> io::Result<()> {
     write(&dir.join("jpeg"), seeds::arrays(Format::Jpeg))?;
     write(&dir.join("npy"), seeds::arrays(Format::Npy))?;
     write(&dir.join("safetensors"), seeds::safetensors())?;
+    write(&dir.join("check"), (0..64u8).map(|i| [[i; 8], [i ^ 0x5a; 8], [i ^ 0xa5; 8]].concat()).collect())?;
     write(&dir.join("lossless"), (0..64u8).map(|i| [[i; 8], [i ^ 0x5a; 8]].concat()).collect())
 }
 

@@ -15,6 +15,7 @@ static STOP: AtomicBool = AtomicBool::new(false);
 static WATCHED: AtomicBool = AtomicBool::new(false);
 /// The signal that came first.
 static SIGNAL: AtomicI32 = AtomicI32::new(SIGINT);
+static REPORTED: AtomicBool = AtomicBool::new(false);
 static MESSAGES: OnceLock<MessageFormat> = OnceLock::new();
 
 /// From now on a signal asks what is [`watched`] to stop, and ends the process where nothing is, or when it comes again.
@@ -52,8 +53,11 @@ pub(crate) fn watched<T>(work: impl FnOnce(&'static AtomicBool) -> T) -> Option<
     (!STOP.load(SeqCst)).then_some(done)
 }
 
-/// Says that the command was interrupted.
+/// Says that the command was interrupted, once.
 pub(crate) fn report() {
+    if REPORTED.swap(true, SeqCst) {
+        return;
+    }
     let note = Diagnostic::error(Code::E0901, "interrupted; no incomplete output was left behind");
     MESSAGES.get().copied().unwrap_or_default().report(&[note], &SourceFile::default());
 }
