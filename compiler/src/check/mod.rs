@@ -4,7 +4,7 @@
 //! that is safe to run and wrong. This module derives from program and graph alone that every output of the graph is computed,
 //! bit for bit and for all tiles. It works on the model of regalloc2's checker: the program is run on abstract values, and
 //! what it leaves is compared with what should be there. It shares no code with the passes, their analyses or the runtime's
-//! verifier; what ops and instructions mean is stated anew, a file per family, in [`meaning`] and [`effect`].
+//! verifier; what ops and instructions mean is stated anew, a file per family, in `meaning` and `effect`.
 //!
 //! # What is claimed
 //!
@@ -14,9 +14,9 @@
 //!
 //! # What is assumed
 //!
-//! * Kernels and JIT do what [`effect`] says that their instructions do; that is what the runtime's tests compare, instruction by
+//! * Kernels and JIT do what `effect` says that their instructions do; that is what the runtime's tests compare, instruction by
 //!   instruction.
-//! * An op means what [`meaning`] says, and an elementwise op its expression; values are compared with other frameworks elsewhere.
+//! * An op means what `meaning` says, and an elementwise op its expression; values are compared with other frameworks elsewhere.
 //! * The program is safe, and its queues keep to the order of the body as far as that matters: that buffers lie in SRAM, and
 //!   that tokens order instructions that touch the same bytes, is the runtime's to verify before it runs anything. The engines
 //!   of the host run in the order of the body.
@@ -25,18 +25,18 @@
 //!
 //! # Why it holds
 //!
-//! *Terms* ([`term`], [`numbering`]). Every value of the graph becomes a term: a function of inputs and parameters, interned, so
+//! *Terms* (`term`, `numbering`). Every value of the graph becomes a term: a function of inputs and parameters, interned, so
 //! that equal ids mean equal functions, bit for bit. An op that is not elementwise is one node, which holds everything that decides
 //! its values (window, groups, padding, parameters by name, sizes). Expressions are taken apart into their primitives; so it does
 //! not matter how a program divides them among epilogues and instructions, and no rewriting is needed that might not be exact.
 //!
-//! *Contents* ([`section`], [`contents`]). For one tile, any tile, the body is run on terms. What a buffer holds is known by
+//! *Contents* (`section`, `contents`). For one tile, any tile, the body is run on terms. What a buffer holds is known by
 //! channels; a write takes the content of all other buffers that share its bytes; a tile begins with nothing known, since any other
 //! may have run before it. An instruction's term follows from those that its operands hold at that moment, and must be one that
 //! the graph has, of the size of the buffer that it goes into. Which term a buffer holds does not depend on the tile; only the
 //! coordinates at which it holds it do.
 //!
-//! *Coordinates* ([`places`]). A buffer that holds a term holds its values at coordinates (y, x) with y among the rows and x among
+//! *Coordinates* (`places`). A buffer that holds a term holds its values at coordinates (y, x) with y among the rows and x among
 //! the columns that it holds at that step; of those outside the extent it holds its `outside`. For each instruction, step and
 //! coordinate of its result, the coordinates that it reads are enumerated from its meaning, and each must be among those held at
 //! that moment: inside the extent; or outside where the operation reads there and wants the value that is there; or outside
@@ -58,11 +58,11 @@
 //! the tile, and add them exactly; each grain once, it is the mean that the graph means. A tensor holds its term from the end of the
 //! section that stores it, and loses it when a section begins that stores into the same bytes.
 //!
-//! *Outputs* ([`device`]). In the end the tensor that has an output's name must hold the output's term. Inputs were recognised by
+//! *Outputs* (`device`). In the end the tensor that has an output's name must hold the output's term. Inputs were recognised by
 //! name and size, parameters by name and shape, constants by their bits; everything else is followed from there, whatever it is
 //! called. A program need not be one that the pipeline makes.
 //!
-//! *The graph's access relations* ([`relation`]). The passes tile by what ops state in [`crate::base::AxisMap`]. For every op the
+//! *The graph's access relations* (`relation`). The passes tile by what ops state in [`crate::base::AxisMap`]. For every op the
 //! statement is enumerated beside its meaning, coordinate by coordinate; they must name the same.
 
 mod contents;
