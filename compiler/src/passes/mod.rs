@@ -12,6 +12,7 @@ use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::machine::format_size;
 
 use crate::analysis::geometry::MAX_STEPS;
+use crate::analysis::planner::Alternatives;
 use crate::ir::{Graph, Overlap, Padding, Sections, Target};
 
 pub use crate::ir::{Level, Module};
@@ -149,6 +150,11 @@ impl Options {
     /// The smallest SRAM and device memory that a plan for a bound graph can do with; `None` if there is no plan at all.
     pub fn smallest_budgets(&self, graph: &Graph) -> Option<[u64; 2]> {
         section_cut::smallest_budgets(graph, self)
+    }
+
+    /// What else there was for each section of a plan, and what its cuts are for.
+    pub fn alternatives(&self, ir: &Sections) -> Vec<Alternatives> {
+        section_cut::alternatives(ir, self)
     }
 }
 

@@ -14,7 +14,7 @@ use zellige_grammar::{Code, Diagnostic};
 
 use super::{Module, Options, bytes};
 use crate::analysis::device::{self, DevicePlan};
-use crate::analysis::planner::{self, Choice, Objective, PlanError, Wishes};
+use crate::analysis::planner::{self, Alternatives, Choice, Objective, PlanError, Wishes};
 use crate::base::OpId;
 use crate::ir::{Graph, Section, Sections};
 
@@ -161,4 +161,10 @@ pub(super) fn smallest_budgets(graph: &Graph, options: &Options) -> Option<[u64;
     let sram = planner::smallest_sram(graph, &options.target, &wishes);
     let small = planner::plan(graph, &options.target, &wishes, Objective::Memory).ok()?;
     Some([sram, device_plan(graph, &small, 0).ok()?.total()])
+}
+
+/// What else there was, with the tiles, strategies and cuts that the options fix.
+pub(super) fn alternatives(ir: &Sections, options: &Options) -> Vec<Alternatives> {
+    let cut_after = cut_after(&ir.graph, &options.cut_after).unwrap_or_default();
+    planner::alternatives(ir, &Wishes { cut_after, ..wishes(options) })
 }

@@ -183,12 +183,14 @@ fn plan_says_what_would_happen() {
         section s0: 2 ops, 4 tiles of 16x48 (4 x 1), 34.3 KiB of SRAM
             reads  image: f32[1, 3, 64, 48] in tiles of 20x52, overlap 4x0, padding top 2, left 2, bottom 2, right 2
             writes soft: f32[1, 3, 64, 48] in tiles of 16x48
-            modelled: 174 kFLOP (recompute ratio 1.047, along y 1.047, along x 1.000), 78.8 KiB to and from memory, 0.04 ms
+            modelled: 174 kFLOP (recompute ratio 1.047, along y 1.047, along x 1.000), 78.8 KiB to and from memory, 0.0415 ms
+            time: the larger of compute 0.0201 ms + overhead 0.0214 ms, and traffic 0.0101 ms
+            next best: nothing else fits or is allowed
         receptive field: 5 x 5 pixels
         total: 1 section, 4 tiles
         work: 166 kFLOP without halos, recompute ratio 1.047
         --sram: 35136 bytes a worker are used; the smallest that would do: 30784
-        --memory: 73728 bytes are used, 73728 of them for inputs and outputs; the smallest that would do: 73728
+        --memory: 73728 bytes are used, 73728 of them for inputs and outputs; the smallest that would do: 0
     "#]].assert_eq(&text);
     let plan = json(&folder.succeeds(&format!("plan blur.zlg --bind H=64,W=48 {TINY} --tile 16x48 --json")));
     assert_eq!(plan["sections"][0]["tile"], Value::from([16, 48]));
