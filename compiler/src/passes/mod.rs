@@ -2,6 +2,7 @@
 
 mod allocate;
 mod canonicalize;
+mod conform;
 mod lower;
 mod overlap;
 mod pad;
@@ -16,6 +17,7 @@ use crate::analysis::planner::Alternatives;
 use crate::ir::{Graph, Overlap, Padding, Sections, Target};
 
 pub use crate::ir::{Level, Module};
+pub use conform::KeptPlan;
 
 /// What the caller asks of the pipeline.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub struct Options {
     pub overlap: Option<Overlap>,
     /// Where padding goes.
     pub padding: Padding,
+    /// Sections from a file, instead of the planner's.
+    pub plan: Option<KeptPlan>,
 }
 
 /// What a pass does to a module.
@@ -147,7 +151,8 @@ fn bytes(n: u64) -> String {
 }
 
 impl Options {
-    /// The smallest SRAM and device memory that a plan for a bound graph can do with; `None` if there is no plan at all.
+    /// The smallest SRAM and device memory that a plan for a bound graph can do with; `None` if there is no plan at all,
+    /// or it is given.
     pub fn smallest_budgets(&self, graph: &Graph) -> Option<[u64; 2]> {
         section_cut::smallest_budgets(graph, self)
     }

@@ -26,6 +26,9 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
     if !graph.is_bound() {
         return Err(vec![unbound(&graph)]);
     }
+    if let Some(plan) = &options.plan {
+        return Ok(Module::Sections(plan.cut(graph, options.target.clone())?));
+    }
     check_tile(&graph, options)?;
     let choices = plan(&graph, options)?;
     let sections = choices.into_iter().enumerate().map(|(i, choice)| Section {
@@ -157,6 +160,9 @@ fn cut_after(graph: &Graph, names: &[String]) -> Result<Vec<OpId>, Vec<Diagnosti
 /// The smallest SRAM a worker (as found with the smallest tiles, op by op), and the device memory of the plan with the
 /// smallest boundary tensors.
 pub(super) fn smallest_budgets(graph: &Graph, options: &Options) -> Option<[u64; 2]> {
+    if options.plan.is_some() {
+        return None;
+    }
     let wishes = wishes(options);
     let sram = planner::smallest_sram(graph, &options.target, &wishes);
     let small = planner::plan(graph, &options.target, &wishes, Objective::Memory).ok()?;

@@ -11,4 +11,5 @@ mod filetests;
 mod fixtures;
 mod folder;
 mod interrupt;
+mod kept_plan;
 mod snapshot;

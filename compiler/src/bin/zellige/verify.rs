@@ -43,6 +43,7 @@ impl Verify {
             sram: None,
             memory: Some(u64::MAX),
             cut_after: Vec::new(),
+            plan: None,
             ..self.compiling.options()?
         };
         let model = model.clone();
