@@ -149,9 +149,65 @@ fn constants() -> Graph {
     net.output("centred", c).graph
 }
 
+/// Padding of all kinds, within a section and at its border, and reads of device memory with other addressings: of an input,
+/// of a constant, of what a section makes, and of an output; two images.
+fn boundaries() -> Graph {
+    let sides = |mode: &str| json!({"top": 3, "left": 1, "bottom": 2, "right": 4, "mode": mode});
+    let mut net = Net::new("boundaries");
+    let x = net.input("image", Shape::new(2, 3, Dim::symbol("H"), Dim::symbol("W")));
+    let numbers = (0..48).map(|i| i as f32).collect();
+    let grid = net.graph.add_constant("grid", Shape::new(1, 3, 4, 4), numbers);
+    let a = net.op("pad", sides("circular"), &[x], "");
+    let a = net.conv(a, 4, 3, 1, "a");
+    let a = net.op("pad", sides("reflect"), &[a], "");
+    let low = json!({"top": 1, "left": 0, "bottom": 0, "right": 1, "value": "-inf"});
+    let a = net.op("pad", low, &[a], "");
+    let conv = json!({
+        "out": 5, "kernel": [3, 3], "stride": [1, 2], "pad": [2, 1, 0, 1], "dilation": [1, 1], "groups": 1,
+        "bias": true, "pad_mode": "replicate",
+    });
+    let b = net.op("conv2d", conv, &[a], "b");
+    let t = net.op("transpose", json!({}), &[b], "");
+    let t = net.conv(t, 6, 1, 1, "t");
+    let r = net.op("reshape", json!({"shape": [2, -1, 1]}), &[t], "");
+    let r = net.relu(r);
+    let flat = net.op("reshape", json!({"shape": [1, "3*H", "W"]}), &[x], "");
+    let mean = grid_mean(&mut net, grid);
+    let image = net.op("add", json!({}), &[x, mean], "");
+    let f = net.op("flatten", json!({}), &[image], "");
+    let net = net.output("transposed", t).output("column", r);
+    net.output("flat", f).output("rows", flat).graph
+}
+
+/// The mean of a constant that is wrapped first, of one image.
+fn grid_mean(net: &mut Net, grid: ValueId) -> ValueId {
+    let sides = json!({"top": 4, "left": 0, "bottom": 0, "right": 1, "mode": "circular"});
+    let wrapped = net.op("pad", sides, &[grid], "");
+    net.op("global_avg_pool", json!({}), &[wrapped], "")
+}
+
+/// What relates channels, rows and columns to one another.
+fn attention() -> Graph {
+    let mut net = Net::new("attention");
+    let x = net.input("x", symbols(4));
+    let normal = net.op("layer_norm", json!({"eps": 1e-5, "affine": true}), &[x], "norm");
+    let rows = net.op("mean", json!({"axes": [3]}), &[normal], "");
+    let columns = net.op("sum", json!({"axes": [1, 2]}), &[normal], "");
+    let product = net.op("matmul", json!({}), &[rows, columns], "");
+    let scores = net.op("mul", json!({}), &[product, normal], "");
+    let weights = net.op("softmax", json!({}), &[scores], "");
+    let mean = net.op("global_avg_pool", json!({}), &[weights], "");
+    let linear = net.op("linear", json!({"out": 4, "bias": true}), &[mean], "linear");
+    let all = net.op("mean", json!({"axes": [1, 2, 3]}), &[weights], "");
+    let y = net.op("mul", json!({}), &[weights, linear], "");
+    let y = net.op("add", json!({}), &[y, all], "");
+    let class = net.op("argmax", json!({}), &[y], "");
+    net.output("y", y).output("class", class).graph
+}
+
 /// Graphs for images of any size.
 pub(crate) fn symbolic() -> Vec<Graph> {
-    vec![two_convs(symbols(4)), unet(), squeeze_excite(), upscaler(), constants()]
+    vec![two_convs(symbols(4)), unet(), squeeze_excite(), upscaler(), constants(), boundaries(), attention()]
 }
 
 /// The same for some sizes.

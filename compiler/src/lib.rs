@@ -1,7 +1,7 @@
 //! Compiles neural graphs into tiled programs.
 //!
 //! ```text
-//! base → ops → ir → { front, analysis } → passes → lower → driver → the zellige command
+//! base → ops → ir → { front, analysis } → passes → lower → driver → draw → the zellige command
 //! ```
 //!
 //! # Invariants of the IR
@@ -15,16 +15,18 @@
 //! 3. An op is in the list of ops, has as many inputs as its entry says, and its output's type is what it infers from them.
 //! 4. Known sizes are between 1 and 2³¹, a tensor has fewer than 2⁴⁸ elements, a constant as many values as its type says.
 //!    Only inputs and outputs have other elements than f32.
-//! 5. An op's parameters are those it asks for, in number and shape; a parameter belongs to one op.
+//! 5. An op's parameters are those it asks for, in number and shape; a parameter belongs to one op, or others are derived from
+//!    it. What derived ones follow from is stored, stands before them, and suits their formula.
 //! 6. There is an input and an output; each output is the result of an op, and of no other output; declared output types and
 //!    exact quotients do not contradict what is computed.
 //!
 //! Sections:
 //! 7. Sizes are known. Every op belongs to one section; sections, and ops within them, are in topological order.
-//! 8. No op reads a value that a reduction in its own section produces; what a section computes has one number of images, what it
-//!    reads that number or one; something that it computes is needed outside.
-//! 9. Where a section has tilings, they are those of the tensors that it reads and computes (results of reductions apart), in
-//!    that order, with true roles, extents and readers; one that leaves the section is its anchor. Grid, overlap and
+//! 8. No op reads a value that a reduction in its own section produces, or reads in device memory what its own section
+//!    produces; what a section computes has one number of images, what it reads that number or one; something that it
+//!    computes is needed outside.
+//! 9. Where a section has tilings, they are those of the tensors of which it reads or computes tiles (results of reductions
+//!    apart), in that order, with true roles, extents and readers; one that leaves the section is its anchor. Grid, overlap and
 //!    size in SRAM come after tilings.
 //! 10. Step tables have one entry a step, as many steps as the anchor has target tiles; tiles of a tensor have one size. What
 //!     leaves the section is owned exactly once, the anchor as the target tile cuts it, what is summed by whole grains.
@@ -32,8 +34,9 @@
 //! 12. Padding, zero-out and overlap, where they are there, agree with step tables and access relations.
 //! 13. Every tensor has a storage or none has; what is stored nowhere is read by one op. Where buffers are placed, those alive at
 //!     the same time do not overlap, and all fit the budget, unless the section is one tile.
-//! 14. Where device memory is laid out, composites are the tensors that cross sections; those alive at the same time do not
-//!     overlap, weights and accumulators lie before them, and all fit the budget.
+//! 14. Where device memory is laid out, composites are the tensors that cross sections, planar where an op reads them in
+//!     raster order; those alive at the same time do not overlap, weights and accumulators lie before them, and all fit the
+//!     budget.
 //!
 //! Programs have a verifier of their own, [`zellige_runtime::program::verify`].
 
@@ -41,6 +44,8 @@
 
 pub mod analysis;
 pub mod base;
+pub mod check;
+pub mod draw;
 pub mod driver;
 #[cfg(test)]
 mod fixtures;

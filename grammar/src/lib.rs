@@ -23,8 +23,8 @@ pub mod ast;
 pub mod codes;
 pub mod diagnostic;
 pub mod dim;
-#[cfg(test)]
-mod fuzz;
+#[doc(hidden)]
+pub mod fuzz;
 mod lexer;
 mod literal;
 mod model;

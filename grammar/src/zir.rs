@@ -27,6 +27,8 @@
 //! [`json`] maps values to JSON, and so, through serde, to the structures of compiler
 //! and runtime.
 
+pub mod decode;
+mod decode_error;
 pub mod json;
 pub(crate) mod lexer;
 pub(crate) mod parser;

@@ -27,8 +27,18 @@
 //!   i + 2: −0.75 · g · f · f`, where `p(t) = fma(fma(1.25, t, −2.25), t · t, 1)`. A tap outside the tensor is the pixel at the
 //!   border. Columns first: for each row tap `r = w · v` for the first column tap, then `r = fma(w, v, r)`, ascending; then
 //!   `acc = w · r` for the first row tap, then `acc = fma(w, r, acc)`, ascending.
-//! * **sums over space** — per grain of 8 × 8 pixels of the tensor's own grid an f64 sum in raster order; the sum over
-//!   grains is exact and rounded once to f64; a mean is that divided by the number of pixels, rounded to f64 and then to f32.
+//! * **statistics over space** — per grain of 8 × 8 pixels of the tensor's own grid, in f64 and raster order from `+0` on,
+//!   `s = s + x` and `q = q + x · x` (the product is exact). `S` and `Q` are the exact sums of `s` and `q` over all grains, of one
+//!   channel or of a group of channels, each rounded to f64 once; `n` is the number of values. In f64, rounded to f32 at the end:
+//!   * sum: `S`;
+//!   * mean: `m = S / n`;
+//!   * what rounding takes from the mean: `m − f64(f32(m))`;
+//!   * variance: `v = Q / n − m · m`, and 0 where `v < 0`;
+//!   * maximum: the largest value, a NaN if there is one, and `+0` rather than `−0`.
+//! * **fold** — over the values v₀, v₁, … along one axis, ascending, an f64 chain: `acc = +0`, then `acc = acc + v` (or `acc + v·v`,
+//!   whose product is exact), divided by their number for a mean, and rounded to f32 once. The maximum is that of a max pool.
+//!   The position of the maximum: `best = v₀, at = 0`, then `best = v, at = i` where `v > best`, or v is NaN and best is not.
+//! * **matmul** — `acc = +0`, then `acc = fma(a[y, k], b[k, x], acc)` over k, ascending.
 //! * **elementwise** — an [`scalar::Expr`], evaluated as written.
 //! * **stores** replace every NaN by the canonical one (`7fc00000`).
 

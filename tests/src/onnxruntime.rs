@@ -101,18 +101,12 @@ impl Case {
         format!("{:016x}", hash.0)
     }
 
-    /// Writes the parameters as a safetensors file.
-    pub fn write_parameters(&self, path: &Path) -> Result<(), Box<dyn Error>> {
-        let tensors: Vec<_> = self.parameters.iter().map(parameter_values).collect();
-        Ok(safetensors::write(path, &tensors)?)
-    }
-
     /// Writes the graph as JSON, the parameters, and the inputs.
     fn write(&self, dir: &Path) -> Result<(), Box<dyn Error>> {
         fs::create_dir_all(dir)?;
         fs::write(dir.join("graph.json"), graph_to_json(&self.graph).to_string())?;
         fs::write(dir.join("hash"), self.hash())?;
-        self.write_parameters(&dir.join("weights.safetensors"))?;
+        parameters::write(&self.parameters, &dir.join("weights.safetensors"))?;
         let shape = |array: &Array| [array.dims.n, array.dims.c, array.dims.h, array.dims.w];
         let shapes: Vec<_> = self.inputs.iter().map(|(_, array)| shape(array)).collect();
         let tensors: Vec<_> = self
@@ -123,10 +117,6 @@ impl Case {
             .collect();
         Ok(safetensors::write(&dir.join("inputs.safetensors"), &tensors)?)
     }
-}
-
-fn parameter_values(parameter: &Parameter) -> Values<'_> {
-    Values { name: &parameter.name, shape: &parameter.dims, values: &parameter.values }
 }
 
 /// Writes all models, a folder each, and the ops that they are drawn of.

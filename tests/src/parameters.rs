@@ -1,10 +1,15 @@
 //! Values of inputs and parameters, drawn from a seed.
 
+use std::error::Error;
+use std::path::Path;
+
 use zellige_compiler::base::ValueId;
+use zellige_compiler::driver::give;
 use zellige_compiler::ir::Graph;
 use zellige_compiler::ops::Init;
 use zellige_runtime::io::Array;
-use zellige_runtime::program::{Data, Dims, Program, Source};
+use zellige_runtime::io::safetensors::{self, Values};
+use zellige_runtime::program::{Data, Dims, Program};
 
 /// A parameter with its values.
 #[derive(Clone, Debug)]
@@ -36,15 +41,22 @@ pub fn draw(graph: &Graph, seed: u64) -> Vec<Parameter> {
     parameters
 }
 
+/// Writes parameters as a safetensors file.
+pub fn write(parameters: &[Parameter], path: &Path) -> Result<(), Box<dyn Error>> {
+    let tensors: Vec<_> =
+        parameters.iter().map(|p| Values { name: &p.name, shape: &p.dims, values: &p.values }).collect();
+    Ok(safetensors::write(path, &tensors)?)
+}
+
 /// Gives a program the values of its parameters.
 pub fn attach(program: &mut Program, parameters: &[Parameter]) {
-    for weight in &mut program.weights {
-        let Source::Offset(offset) = &mut weight.source else { continue };
-        let before = parameters.iter().take_while(|p| p.name != weight.name);
-        *offset = before.map(|p| p.values.len() as u64 * 4).sum();
-    }
     let values = parameters.iter().flat_map(|p| &p.values);
-    program.data = Data::new(values.flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
+    let data = Data::new(values.flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
+    let offset_of = |name: &str| {
+        let before = &parameters[..parameters.iter().position(|p| p.name == name)?];
+        Some(before.iter().map(|p| p.values.len() as u64 * 4).sum())
+    };
+    give(program, data, offset_of).expect("all parameters of the graph have values");
 }
 
 /// Values in ±1 for all inputs of a graph.

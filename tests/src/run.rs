@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use zellige_compiler::driver::{CompileOptions, Model, Pipeline};
+use zellige_compiler::check::{CheckError, Proof};
+use zellige_compiler::driver::{CompileOptions, Model, Pipeline, prove};
 use zellige_compiler::ir::Graph;
-use zellige_compiler::passes::{self, Module, PIPELINE};
-use zellige_grammar::{Diagnostic, SourceFile};
+use zellige_compiler::passes::{Module, PIPELINE};
+use zellige_grammar::{Code, Diagnostic, SourceFile};
 use zellige_runtime::engine::{ArrayView, ArrayViewMut, Control, EngineError, Executable, Options, RunStats};
 use zellige_runtime::io::Array;
 use zellige_runtime::machine::Machine;
@@ -14,7 +15,7 @@ use zellige_runtime::program::{Program, Role};
 /// Named arrays.
 pub type Arrays = Vec<(String, Array)>;
 
-/// The program for a bound graph.
+/// The program for a bound graph, proved to compute it.
 pub fn compile(graph: &Graph, options: &CompileOptions) -> Result<Program, Vec<Diagnostic>> {
     let model = Model {
         graph: graph.clone(),
@@ -22,7 +23,16 @@ pub fn compile(graph: &Graph, options: &CompileOptions) -> Result<Program, Vec<D
         path: PathBuf::new(),
         warnings: Vec::new(),
     };
-    model.compile(graph, options).map(|(program, _)| program).map_err(|failure| failure.diagnostics)
+    let (program, _) = model.compile(graph, options).map_err(|failure| failure.diagnostics)?;
+    match check(&program) {
+        Ok(_) => Ok(program),
+        Err(error) => Err(vec![Diagnostic::error(Code::E0904, error.to_string())]),
+    }
+}
+
+/// The proof that a program computes the graph that it carries.
+pub fn check(program: &Program) -> Result<Proof, CheckError> {
+    prove(program).expect("a program carries its graph")
 }
 
 /// Whether the module after each pass keeps the invariants of its level, and its text parses back to it.
@@ -39,11 +49,14 @@ pub fn verify_each_pass(graph: &Graph, options: &CompileOptions) -> Result<(), V
 /// The graph as the planner sees it.
 pub fn canonical(graph: &Graph) -> Result<Graph, Vec<Diagnostic>> {
     let options = CompileOptions::new(Machine::builtin("tiny").expect("`tiny` is built in")).for_passes();
-    let pass = passes::find("canonicalize").expect("there is such a pass");
-    match (pass.run)(Module::Graph(graph.clone()), &options)? {
-        Module::Graph(graph) => Ok(graph),
-        other => unreachable!("`canonicalize` gives a graph, not {}", other.level()),
+    let mut graph = graph.clone();
+    for pass in PIPELINE.iter().take_while(|pass| pass.name != "section-cut") {
+        graph = match (pass.run)(Module::Graph(graph), &options)? {
+            Module::Graph(graph) => graph,
+            other => unreachable!("`{}` gives a graph, not {}", pass.name, other.level()),
+        };
     }
+    Ok(graph)
 }
 
 /// The outputs of a program, in its order.

@@ -4,7 +4,7 @@ use fastrand::Rng;
 use indexmap::IndexMap;
 use zellige_compiler::base::{Shape, TensorType};
 use zellige_compiler::ir::{Graph, Output};
-use zellige_compiler::ops::{ACTIVATIONS, Activation, ArgValue, Args, find};
+use zellige_compiler::ops::{ACTIVATIONS, Activation, ActivationArg, ArgValue, Args, find};
 use zellige_grammar::Span;
 use zellige_runtime::engine::{EngineKind, Isa, Options};
 use zellige_runtime::io::Array;
@@ -29,8 +29,7 @@ fn every_activation_is_what_its_reference_says() {
         let mut rng = Rng::with_seed(17);
         let mut checked = 0;
         for round in 0..ROUNDS {
-            let args: Vec<f32> =
-                row.args.iter().map(|&(_, default)| argument(default, round, &mut rng)).collect();
+            let args: Vec<f32> = row.args.iter().map(|&(_, arg)| argument(arg, round, &mut rng)).collect();
             // Some arguments an op does not take.
             if let Some(graph) = graph(row, &args, samples.len()) {
                 check(row, &graph, &args, round, &samples);
@@ -48,10 +47,11 @@ fn samples() -> Vec<f32> {
     dense.chain(wide).chain([0.0, -0.0, f32::NAN]).collect()
 }
 
-/// The default in the first round; later, or where there is none, a number that suits most.
-fn argument(default: Option<f32>, round: u64, rng: &mut Rng) -> f32 {
-    match default {
-        Some(value) if round == 0 => value,
+/// The default in the first round; later, or where there is none, a number that suits most, or a word.
+fn argument(arg: ActivationArg, round: u64, rng: &mut Rng) -> f32 {
+    match arg {
+        ActivationArg::Number(default) if round == 0 => default,
+        ActivationArg::Word(words) => (round % words.len() as u64) as f32,
         _ => (0.1 + 2.0 * rng.f32()) * if rng.u8(0..4) == 0 { -1.0 } else { 1.0 },
     }
 }
@@ -99,8 +99,13 @@ fn check(row: &Activation, graph: &Graph, args: &[f32], round: u64, samples: &[f
 
 /// `None` if the op does not take such arguments.
 fn graph(row: &Activation, args: &[f32], width: usize) -> Option<Graph> {
-    let named = row.args.iter().zip(args);
-    let named = named.map(|(&(name, _), &value)| (name.to_owned(), ArgValue::Float(value.into())));
+    let named = row.args.iter().zip(args).map(|(&(name, arg), &value)| {
+        let value = match arg {
+            ActivationArg::Word(words) => ArgValue::Text(words[value as usize].to_owned()),
+            _ => ArgValue::Float(value.into()),
+        };
+        (name.to_owned(), value)
+    });
     let op = (find(row.name)?.build)(&Args::new(IndexMap::from_iter(named))).ok()?;
     let mut graph = Graph { name: row.name.to_owned(), ..Graph::default() };
     let ty = TensorType::f32(Shape::new(1, CHANNELS as i64, 1, width as i64));

@@ -1,9 +1,8 @@
 //! The bodies of `zellige_tests::fuzz`, run for a moment on what is damaged at random.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use serde_json::Value;
@@ -11,17 +10,22 @@ use zellige_compiler::base::{Shape, TensorType};
 use zellige_compiler::driver::CompileOptions;
 use zellige_compiler::ir::{Graph, Output, text};
 use zellige_compiler::ops::{Args, find};
-use zellige_compiler::passes::{Module, Options, PIPELINE};
+use zellige_compiler::passes::Module;
 use zellige_grammar::{Code, Span};
-use zellige_runtime::program::{Data, Program, format, sample};
-use zellige_tests::fuzz::{self, Reached};
-use zellige_tests::run::{self, describe};
-use zellige_tests::{mutate, parallel, plans, random};
+use zellige_runtime::io::Format;
+use zellige_runtime::program::{Data, Program, format};
+use zellige_tests::fuzz::{self, Reached, seeds};
+use zellige_tests::run;
+use zellige_tests::{mutate, parallel, plans};
 
+/// A case takes no longer, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Damaged programs, half of them as bytes and half as trees.
 const PROGRAMS: usize = 20_000;
 /// Damaged texts, half of them models and half IR.
 const TEXTS: usize = 20_000;
+/// Damaged files of each format.
+const FILES: usize = 2_000;
 
 /// Runs a body on case after case; counts how far they got.
 fn all(
@@ -30,10 +34,17 @@ fn all(
 ) -> BTreeMap<Reached, usize> {
     let results = parallel::map(cases, |case| {
         let (input, run) = body(&mut Rng::with_seed(case as u64));
-        catch_unwind(AssertUnwindSafe(run)).map_err(|_| format!("case {case}: {input}"))
+        let start = Instant::now();
+        let reached = catch_unwind(AssertUnwindSafe(run)).map_err(|_| format!("case {case}: {input}"));
+        if start.elapsed() > PATIENCE {
+            Err(format!("case {case} takes {:?}: {input}", start.elapsed()))
+        } else {
+            reached
+        }
     });
     let failures: Vec<_> = results.iter().filter_map(|r| r.as_ref().err()).map(String::as_str).collect();
-    assert!(failures.is_empty(), "{} cases panic, the first is {}", failures.len(), failures[0]);
+    let first = failures.first().unwrap_or(&"");
+    assert!(failures.is_empty(), "{} cases panic or take too long, the first is {first}", failures.len());
     let mut reached = BTreeMap::new();
     for result in results.into_iter().flatten() {
         *reached.entry(result).or_default() += 1;
@@ -48,31 +59,9 @@ fn spread(reached: &BTreeMap<Reached, usize>, cases: usize) {
     assert!((cases / 20..cases - cases / 20).contains(&done), "{done} of {cases} get through: {reached:?}");
 }
 
-/// Small programs with values for their weights.
-fn programs() -> Vec<Program> {
-    let mut programs = vec![sample::two_sections(), sample::every_instruction()];
-    for seed in 0..40 {
-        let graph = random::model(seed);
-        let canonical = run::canonical(&graph).expect("random models are legal");
-        let elements: u64 =
-            graph.values.ids().filter_map(|v| graph.sizes(v)).map(|s| s.iter().product::<u64>()).sum();
-        if elements < 30_000 {
-            let plan = plans::plan(&canonical, &mut Rng::with_seed(seed));
-            programs.push(run::compile(&graph, &plan.compile).unwrap_or_else(|d| panic!("{}", describe(&d))));
-        }
-    }
-    programs
-}
-
-fn bytes_of(program: &Program) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    format::write(program, &mut bytes, format::Weights::Embedded).expect("memory takes all that is written");
-    bytes
-}
-
 #[test]
 fn programs_damaged_as_bytes() {
-    let originals: Vec<Vec<u8>> = programs().iter().map(bytes_of).collect();
+    let originals: Vec<Vec<u8>> = seeds::programs().iter().map(seeds::bytes_of).collect();
     let reached = all(PROGRAMS / 2, |rng| {
         let mut bytes = mutate::bytes(&originals[rng.usize(0..originals.len())], &originals, rng);
         if rng.u8(0..16) > 0 {
@@ -92,7 +81,7 @@ fn programs_damaged_as_trees() {
         let same = serde_json::from_value::<Program>(tree.clone()).is_ok();
         same.then(|| (tree, program.data.bytes().to_vec()))
     };
-    let originals: Vec<(Value, Vec<u8>)> = programs().into_iter().filter_map(tree).collect();
+    let originals: Vec<(Value, Vec<u8>)> = seeds::programs().into_iter().filter_map(tree).collect();
     assert!(originals.len() > 10);
     let cases = PROGRAMS - PROGRAMS / 2;
     let reached = all(cases, |rng| {
@@ -104,41 +93,18 @@ fn programs_damaged_as_trees() {
         let run = move || {
             let Ok(mut program) = program else { return Reached::Refused };
             program.data = Data::new(data);
-            fuzz::program(&bytes_of(&program), seed)
+            fuzz::program(&seeds::bytes_of(&program), seed)
         };
         (input, Box::new(run))
     });
     spread(&reached, cases);
 }
 
-fn options() -> Options {
-    let compile = CompileOptions { sram: Some(1 << 20), memory: Some(1 << 30), ..plans::reference().compile };
-    Options { untiled: false, ..compile.for_passes() }
-}
-
-/// Files of the repository that end in `extension`, in order.
-fn files(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
-    let mut entries: Vec<PathBuf> =
-        fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            files(&path, extension, found);
-        } else if path.extension().is_some_and(|e| e == extension) {
-            found.push(path);
-        }
-    }
-}
-
 #[test]
 fn models_damaged_as_text() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the workspace");
-    let mut paths = Vec::new();
-    files(&root.join("examples"), "zlg", &mut paths);
-    files(&root.join("tests/data"), "zlg", &mut paths);
-    let texts: Vec<String> = paths.iter().map(|p| fs::read_to_string(p).expect("it was listed")).collect();
+    let texts = seeds::models();
     assert!(texts.len() > 4);
-    let options = options();
+    let options = fuzz::compile_options();
     let reached = all(TEXTS / 2, |rng| {
         let text = mutate::text(&texts[rng.usize(0..texts.len())], &texts, rng);
         // Planning takes longer than all the rest.
@@ -148,34 +114,11 @@ fn models_damaged_as_text() {
     spread(&reached, TEXTS / 2);
 }
 
-/// Small graphs after some of the passes.
-fn modules() -> Vec<String> {
-    let mut texts = Vec::new();
-    for seed in 0..40 {
-        let graph = random::model(seed);
-        let printed = text::print_graph(&graph);
-        if printed.len() > 8000 {
-            continue;
-        }
-        texts.push(printed);
-        let canonical = run::canonical(&graph).expect("random models are legal");
-        let options = plans::plan(&canonical, &mut Rng::with_seed(seed)).compile.for_passes();
-        let mut module = Module::Graph(graph);
-        for pass in PIPELINE {
-            module = (pass.run)(module, &options).unwrap_or_else(|d| panic!("{}", describe(&d)));
-            if seed % PIPELINE.len() as u64 == 0 || pass.name == "section-cut" || pass.name == "lower" {
-                texts.push(text::print(&module));
-            }
-        }
-    }
-    texts
-}
-
 #[test]
 fn ir_damaged_as_text() {
-    let texts = modules();
+    let texts = seeds::ir();
     assert!(texts.len() > 10);
-    let options = options();
+    let options = fuzz::compile_options();
     let cases = TEXTS - TEXTS / 2;
     let reached = all(cases, |rng| {
         let text = mutate::text(&texts[rng.usize(0..texts.len())], &texts, rng);
@@ -183,6 +126,49 @@ fn ir_damaged_as_text() {
         (text.clone(), Box::new(move || fuzz::ir(&text, &options)))
     });
     spread(&reached, cases);
+}
+
+/// Files are damaged in all formats that are read.
+#[test]
+fn files_damaged_as_bytes() {
+    for format in [Format::Png, Format::Jpeg, Format::Npy] {
+        let originals = seeds::arrays(format);
+        assert!(!originals.is_empty());
+        let reached = all(FILES, |rng| {
+            let bytes = mutate::bytes(&originals[rng.usize(0..originals.len())], &originals, rng);
+            (format!("{format}, {} bytes", bytes.len()), Box::new(move || fuzz::array(format, &bytes)))
+        });
+        assert!(reached.len() > 1, "{format}: {reached:?}");
+    }
+    let originals = seeds::safetensors();
+    let reached = all(FILES, |rng| {
+        let bytes = mutate::bytes(&originals[rng.usize(0..originals.len())], &originals, rng);
+        (format!("{} bytes", bytes.len()), Box::new(move || fuzz::safetensors(&bytes)))
+    });
+    assert!(reached.len() > 1, "{reached:?}");
+}
+
+/// Plans are compared by `lossless.rs`; here the fuzz target's own body runs.
+#[test]
+fn models_and_plans() {
+    all(20, |rng| {
+        let seeds = [rng.u64(..), rng.u64(..)];
+        (format!("{seeds:?}"), Box::new(move || fuzz::lossless(seeds)))
+    });
+}
+
+/// What mutators make is not all refused.
+#[test]
+fn mutators_keep_most_of_what_they_are_given() {
+    let programs: Vec<Vec<u8>> = seeds::programs().iter().map(seeds::bytes_of).collect();
+    let kept = (0..200u32).filter(|&seed| {
+        let mutated = fuzz::mutators::program(&programs[seed as usize % programs.len()], seed);
+        mutated.is_some_and(|bytes| format::read(&bytes, |_| Ok(Data::default())).is_ok())
+    });
+    assert!(kept.count() > 100);
+    assert_eq!(fuzz::mutators::program(b"no program", 1), None);
+    let text = fuzz::mutators::text(seeds::models()[0].as_bytes(), 1).expect("it is text");
+    assert!(std::str::from_utf8(&text).is_ok());
 }
 
 /// Found by hand: step tables of a billion steps took all memory.

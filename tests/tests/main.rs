@@ -3,10 +3,13 @@
 #![allow(clippy::print_stdout, reason = "tests print what they counted and measured")]
 
 mod activations;
+mod check;
 mod fuzz;
 mod initial_values;
 mod lossless;
 mod models;
+mod normalisation;
 mod onnxruntime;
+mod ops;
 mod random_models;
 mod tidy;

@@ -8,7 +8,7 @@ use zellige_runtime::engine::Options;
 use zellige_runtime::io::Array;
 use zellige_tests::onnxruntime::{self, Case, Expected, ExpectedModel, ExpectedOutput, positions};
 use zellige_tests::run::{self, describe};
-use zellige_tests::{parallel, plans};
+use zellige_tests::{parallel, parameters, plans};
 
 /// How far values may be off, as part of the output's largest: the order of summation is onnxruntime's own.
 const TOLERANCE: f64 = 1e-4;
@@ -24,7 +24,7 @@ fn random_models_give_what_onnxruntime_gives() {
     let results = parallel::map(expected.models.len(), |seed| {
         let case = Case::new(seed as u64, &expected.ops);
         let weights = dir.path().join(format!("{seed}.safetensors"));
-        case.write_parameters(&weights).map_err(|e| e.to_string())?;
+        parameters::write(&case.parameters, &weights).map_err(|e| e.to_string())?;
         let options = CompileOptions { weights: Some(weights), ..plans::reference().compile };
         compare(&case, &expected.models[seed], &options)
             .map_err(|e| format!("model of seed {seed}: {e}\n{}", text::print_graph(&case.graph)))

@@ -59,17 +59,15 @@ pub fn section_cost(machine: &Machine, threads: u32, flow: &Flow, axes: [&AxisGe
             axes[a].tensors[t].pixels(tensor.extent(axis), axes[a].steps)
         });
         let (pixels, bytes) = (rows * cols * images, tensor.sizes[1] as f64 * 4.0);
-        match tensor.op {
-            Some(_) => {
-                flops += tensor.flops * pixels;
-                overhead += INSTRUCTION_OVERHEAD * tiles + ROW_OVERHEAD * rows * steps[1] * images;
-                moved += bytes * pixels / 4.0;
-                streamed += tensor.weight_bytes * tiles;
-            }
-            None => {
-                traffic += bytes * pixels;
-                streamed += bytes * pixels;
-            }
+        if tensor.loaded {
+            traffic += bytes * pixels;
+            streamed += bytes * pixels;
+        }
+        if tensor.op.is_some() {
+            flops += tensor.flops * pixels;
+            overhead += INSTRUCTION_OVERHEAD * tiles + ROW_OVERHEAD * rows * steps[1] * images;
+            moved += bytes * pixels / 4.0;
+            streamed += tensor.weight_bytes * tiles;
         }
         if tensor.exported {
             traffic += bytes * tensor.sizes[0] as f64 * tensor.sizes[2] as f64 * tensor.sizes[3] as f64;

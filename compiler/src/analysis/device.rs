@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 
 use indexmap::IndexMap;
-use zellige_runtime::exact::superaccumulator::BYTES_PER_SUM;
-use zellige_runtime::program::{Packing, Source, Weight};
+use zellige_runtime::program::instr::Addressing;
+use zellige_runtime::program::{AccumulatorKind, Packing, Source, Weight};
 use zellige_runtime::weights::packed_len;
 
 use super::buffers::{ALIGNMENT, lanes, place};
-use super::fusion::{Group, TailOperand, groups, is_reduction};
+use super::fusion::{Group, TailOperand, addressing, groups, is_reduction};
 use crate::base::{Element, OpId, ParamId, ValueId};
 use crate::ir::{Composite, Def, Device, Graph};
-use crate::ops::Sizes;
+use crate::ops::{ParamSpec, Sizes};
 
 /// Smaller tensors are not worth a file.
 const SMALLEST_SPILL: u64 = 1 << 16;
@@ -45,10 +45,23 @@ pub struct PackedWeight {
 pub struct DevicePlan {
     /// Weights, first in the arena.
     pub weights: Vec<PackedWeight>,
-    /// Accumulators by reducing op with their offsets, next in the arena.
-    pub accumulators: IndexMap<OpId, u64>,
+    /// Accumulators, next in the arena.
+    pub accumulators: Vec<PlannedAccumulator>,
     /// The part that the IR shows.
     pub device: Device,
+}
+
+/// What a section gathers of a tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedAccumulator {
+    /// The tensor.
+    pub value: ValueId,
+    /// What is gathered of it.
+    pub kind: AccumulatorKind,
+    /// The ops of the section whose statistics follow from it, in order.
+    pub ops: Vec<OpId>,
+    /// Offset in bytes in the device arena.
+    pub offset: u64,
 }
 
 /// Lays out device memory for sections of the given ops. Where `memory` bytes do not hold everything, inputs and outputs are
@@ -126,7 +139,11 @@ fn wanted(graph: &Graph, group: &Group) -> Option<Vec<(WeightSource, Vec<u64>, P
     if !group.is_elementwise(graph) {
         let specs = first.op.params(&graph.shapes(&first.inputs)).ok()?;
         list.extend(
-            first.params.iter().zip(specs).map(|(&p, s)| (WeightSource::Param(p), s.dims, s.packing)),
+            first
+                .params
+                .iter()
+                .zip(specs)
+                .map(|(&p, s)| (WeightSource::Param(p), packed_dims(&s), s.packing)),
         );
     }
     for operand in group.tail.iter().flat_map(|t| &t.operands) {
@@ -140,7 +157,7 @@ fn wanted(graph: &Graph, group: &Group) -> Option<Vec<(WeightSource, Vec<u64>, P
             TailOperand::Value(_) => {}
         }
     }
-    for value in group.reads(graph) {
+    for value in group.reads(graph).into_iter().chain(group.loads(graph)) {
         if matches!(graph.values[value].def, Def::Constant(_)) {
             list.push((WeightSource::Constant(value), graph.sizes(value)?.to_vec(), Packing::Plain));
         }
@@ -148,16 +165,46 @@ fn wanted(graph: &Graph, group: &Group) -> Option<Vec<(WeightSource, Vec<u64>, P
     Some(list)
 }
 
-fn accumulators(graph: &Graph, sections: &[&[OpId]], base: u64) -> Option<(IndexMap<OpId, u64>, u64)> {
-    let mut offsets = IndexMap::new();
-    let mut offset = base;
-    for &op in sections.iter().copied().flatten().filter(|&&op| is_reduction(graph, op)) {
-        let [n, c, ..] = graph.sizes(graph.ops[op].output)?;
-        let bytes = n.checked_mul(c)?.checked_mul(BYTES_PER_SUM)?.checked_next_multiple_of(ALIGNMENT)?;
-        offsets.insert(op, offset);
-        offset = offset.checked_add(bytes)?;
+/// The shape that a parameter is packed as: where it has no kernel, and a convolution reads it, one of 1 × 1.
+fn packed_dims(spec: &ParamSpec) -> Vec<u64> {
+    let mut dims = spec.dims.clone();
+    if matches!(spec.packing, Packing::Conv { .. } | Packing::ConvTranspose { .. }) {
+        dims.resize(4, 1);
     }
-    Some((offsets, offset - base))
+    dims
+}
+
+/// The accumulators of all sections, placed after `base`, and their bytes. Statistics of one tensor in one section share one where
+/// it gathers enough for all of them.
+fn accumulators(graph: &Graph, sections: &[&[OpId]], base: u64) -> Option<(Vec<PlannedAccumulator>, u64)> {
+    let mut all: Vec<PlannedAccumulator> = Vec::new();
+    for ops in sections {
+        let before = all.len();
+        for &op in ops.iter().filter(|&&op| is_reduction(graph, op)) {
+            let node = &graph.ops[op];
+            let (value, kind) = (*node.inputs.first()?, node.op.statistic()?.statistic.kind());
+            let shared = all[before..]
+                .iter_mut()
+                .find(|a| a.value == value && (a.kind.covers(kind) || kind.covers(a.kind)));
+            match shared {
+                Some(accumulator) => {
+                    if kind.covers(accumulator.kind) {
+                        accumulator.kind = kind;
+                    }
+                    accumulator.ops.push(op);
+                }
+                None => all.push(PlannedAccumulator { value, kind, ops: vec![op], offset: 0 }),
+            }
+        }
+    }
+    let mut offset = base;
+    for accumulator in &mut all {
+        let [n, c, ..] = graph.sizes(accumulator.value)?;
+        let bytes = n.checked_mul(c)?.checked_mul(accumulator.kind.bytes())?;
+        accumulator.offset = offset;
+        offset = offset.checked_add(bytes.checked_next_multiple_of(ALIGNMENT)?)?;
+    }
+    Some((all, offset - base))
 }
 
 /// Tensors that one section writes and another reads, placed after `base` so that those alive together do not overlap. An output
@@ -181,7 +228,8 @@ fn composites(
         let crosses = last.is_some_and(|l| l > s) || (is_reduction(graph, op) && !graph.is_output(value));
         if crosses && !as_it_is(value) {
             let sizes = graph.sizes(value)?;
-            let lanes = lanes(sizes[1]);
+            let planar = |op: &OpId| addressing(graph, *op).is_some_and(Addressing::is_planar);
+            let lanes = if readers.iter().any(planar) { 1 } else { lanes(sizes[1]) };
             let bytes = tensor_bytes(sizes, lanes)?.checked_next_multiple_of(ALIGNMENT)?;
             let live = [s as u32, last.unwrap_or(s) as u32];
             composites.insert(value, Composite { lanes, offset: 0, bytes, live, spilled: false });

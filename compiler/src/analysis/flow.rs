@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use zellige_runtime::program::instr::AxisId;
 
-use super::fusion::{is_inlined, is_reduction};
+use super::fusion::{addressing, is_inlined, is_reduction};
 use super::work::{op_flops, weight_bytes};
 use crate::base::{AxisMap, OpId, ValueId};
 use crate::ir::Graph;
 use crate::ops::{Outside, Sizes};
 
-/// A section's tensors: inputs first, then the outputs of its ops in order. Results of reductions are not among them.
+/// A section's tensors: inputs first, then the outputs of its ops in order. Results of reductions are not among them, nor
+/// tensors of device memory that are only read with an addressing of their own.
 #[derive(Clone, Debug)]
 pub struct Flow {
     /// The tensors.
@@ -28,6 +29,8 @@ pub struct FlowTensor {
     pub sizes: Sizes,
     /// The op of the section that makes it, if one does.
     pub op: Option<OpId>,
+    /// Whether its tiles come from device memory: of inputs, and where the op is a load.
+    pub loaded: bool,
     /// Floating-point operations that the op takes for a pixel.
     pub flops: f64,
     /// Bytes of the op's parameters.
@@ -71,7 +74,7 @@ impl Flow {
         let mut flow = Self { tensors: Vec::new(), anchor: 0 };
         let mut index: HashMap<ValueId, usize> = HashMap::new();
         let made: HashMap<ValueId, OpId> = ops.iter().map(|&op| (graph.ops[op].output, op)).collect();
-        for &op in ops {
+        for &op in ops.iter().filter(|&&op| addressing(graph, op).is_none()) {
             for &input in &graph.ops[op].inputs {
                 if !made.contains_key(&input) && !is_inlined(graph, input, op) && !index.contains_key(&input)
                 {
@@ -101,6 +104,7 @@ impl Flow {
             value,
             sizes,
             op,
+            loaded: op.is_none_or(|op| addressing(graph, op).is_some()),
             flops,
             weight_bytes,
             exported,
@@ -111,6 +115,9 @@ impl Flow {
     }
 
     fn read(&mut self, graph: &Graph, op: OpId, index: &HashMap<ValueId, usize>) -> Option<()> {
+        if addressing(graph, op).is_some() {
+            return Some(());
+        }
         let node = &graph.ops[op];
         let inputs: Vec<Sizes> = node.inputs.iter().map(|&v| graph.sizes(v)).collect::<Option<_>>()?;
         for (i, value) in node.inputs.iter().enumerate() {

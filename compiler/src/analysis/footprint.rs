@@ -16,6 +16,19 @@ pub fn need(map: AxisMap, out: Interval, extent: i64) -> Interval {
         AxisMap::Identity => out,
         AxisMap::Broadcast => Interval::new(0, 1),
         AxisMap::Shift { by } => out.shift(by),
+        AxisMap::Mirrored { by } => mirrored(first + i128::from(by), last + i128::from(by), extent),
+        AxisMap::Clamped { by } => {
+            let inside = |i: i128| (i + i128::from(by)).clamp(0, i128::from(extent) - 1);
+            saturated(inside(first), inside(last) + 1)
+        }
+        AxisMap::Wrapped { by } => {
+            let (extent, [first, last]) = (i128::from(extent), [first, last].map(|o| o + i128::from(by)));
+            if first.div_euclid(extent) == last.div_euclid(extent) {
+                saturated(first.rem_euclid(extent), last.rem_euclid(extent) + 1)
+            } else {
+                saturated(0, extent)
+            }
+        }
         AxisMap::Window { kernel, stride, dilation, pad } => {
             let [kernel, stride, dilation, pad] = [kernel, stride, dilation, pad].map(i128::from);
             saturated(first * stride - pad, last * stride - pad + (kernel - 1) * dilation + 1)
@@ -40,6 +53,18 @@ pub fn need(map: AxisMap, out: Interval, extent: i64) -> Interval {
     }
 }
 
+/// The hull of the coordinates `first..=last`, mirrored at the borders. Those that lie further out than the extent reaches
+/// back are nobody's: no output is computed from them.
+fn mirrored(first: i128, last: i128, extent: i64) -> Interval {
+    let border = i128::from(extent) - 1;
+    let [first, last] = [first, last].map(|i| i.clamp(-border, 2 * border));
+    let fold = |i: i128| border - (border - i.abs()).abs();
+    let turns = |at: i128| (first <= at && at <= last).then_some(at);
+    let low = fold(first).min(fold(last)).min(turns(0).unwrap_or(border));
+    let high = fold(first).max(fold(last)).max(turns(border).unwrap_or(0));
+    saturated(low, high + 1)
+}
+
 fn saturated(start: i128, end: i128) -> Interval {
     let limit = |v: i128| i64::try_from(v).unwrap_or(if v < 0 { i64::MIN } else { i64::MAX });
     Interval::new(limit(start), limit(end))
@@ -59,6 +84,14 @@ mod tests {
             AxisMap::Identity => vec![o],
             AxisMap::Broadcast => vec![0],
             AxisMap::Shift { by } => vec![o + by],
+            AxisMap::Mirrored { by } => {
+                let (i, last) = (o + by, extent - 1);
+                let mirrored = if i < 0 { -i } else { i.min(2 * last - i) };
+                // What lies further out is no output's.
+                if (0..extent).contains(&mirrored) { vec![mirrored] } else { Vec::new() }
+            }
+            AxisMap::Clamped { by } => vec![(o + by).clamp(0, extent - 1)],
+            AxisMap::Wrapped { by } => vec![(o + by).rem_euclid(extent)],
             AxisMap::Window { kernel, stride, dilation, pad } => {
                 (0..kernel).map(|k| o * stride - pad + k * dilation).collect()
             }
@@ -81,13 +114,16 @@ mod tests {
         for _ in 0..4000 {
             let (kernel, stride) = (rng.i64(1..5), rng.i64(1..4));
             let (dilation, pad) = (rng.i64(1..3), rng.i64(0..4));
-            let map = match rng.u8(0..7) {
+            let map = match rng.u8(0..10) {
                 0 => AxisMap::Identity,
                 1 => AxisMap::Shift { by: rng.i64(-4..4) },
                 2 => AxisMap::Scaled { num: rng.i64(1..4), den: rng.i64(1..4) },
                 3 => AxisMap::Transposed { kernel, stride, dilation, pad },
                 4 => AxisMap::All,
-                5 => AxisMap::Resampled {
+                5 => AxisMap::Mirrored { by: rng.i64(-7..4) },
+                6 => AxisMap::Clamped { by: rng.i64(-9..9) },
+                7 => AxisMap::Wrapped { by: rng.i64(-9..9) },
+                8 => AxisMap::Resampled {
                     num: rng.i64(0..9),
                     offset: rng.i64(-9..9),
                     den: rng.i64(1..9),
@@ -96,11 +132,29 @@ mod tests {
                 },
                 _ => AxisMap::Window { kernel, stride, dilation, pad },
             };
-            let start = rng.i64(-6..20);
+            let (start, extent) = (rng.i64(-6..20), rng.i64(1..9));
             let out = Interval::new(start, start + rng.i64(1..9));
-            let need = need(map, out, 7);
-            let read: Vec<i64> = (out.start..out.end).flat_map(|o| reads(map, o, 7)).collect();
+            let need = need(map, out, extent);
+            let read: Vec<i64> = (out.start..out.end).flat_map(|o| reads(map, o, extent)).collect();
             assert!(read.iter().all(|&i| need.contains(Interval::new(i, i + 1))), "{map:?} {out} {need}");
+        }
+    }
+    #[test]
+    fn folded_intervals_hold_no_more_than_is_read() {
+        for extent in 1..7i64 {
+            for by in -extent + 1..=0 {
+                let outs = Interval::new(0, extent - by + extent - 1);
+                for start in outs.start..outs.end {
+                    for end in start + 1..=outs.end {
+                        let out = Interval::new(start, end);
+                        for map in [AxisMap::Mirrored { by }, AxisMap::Clamped { by }] {
+                            let read = (start..end).flat_map(|o| reads(map, o, extent));
+                            let hull = read.fold(Interval::default(), |h, i| h.hull(Interval::new(i, i + 1)));
+                            assert_eq!(need(map, out, extent), hull, "{map:?} {out} of {extent}");
+                        }
+                    }
+                }
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use zellige_runtime::program::instr::Addressing;
 use zellige_runtime::scalar::{Builder, Expr, MAX_NODES, Ref};
 
 use crate::base::{OpId, ParamId, ValueId};
@@ -10,6 +11,9 @@ use crate::ops::Placement;
 
 /// Most operands that an expression takes.
 const MAX_OPERANDS: usize = 8;
+
+/// Most nodes of an expression that several ops share.
+const MOST_SHARED_NODES: usize = MAX_NODES / 2;
 
 /// Ops that one instruction computes.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,8 +52,17 @@ impl Group {
         graph.ops[self.ops[0]].op.expression().is_some()
     }
 
-    /// Tensors that the instruction reads, each once.
+    /// The tensor of device memory that the instruction loads, if that is what it does.
+    pub fn loads(&self, graph: &Graph) -> Option<ValueId> {
+        let first = self.ops[0];
+        addressing(graph, first).and_then(|_| graph.ops[first].inputs.first().copied())
+    }
+
+    /// Tensors whose tiles the instruction reads, each once.
     pub fn reads(&self, graph: &Graph) -> Vec<ValueId> {
+        if self.loads(graph).is_some() {
+            return Vec::new();
+        }
         let mut reads =
             if self.is_elementwise(graph) { Vec::new() } else { graph.ops[self.ops[0]].inputs.clone() };
         reads.extend(self.tail.iter().flat_map(|t| &t.operands).filter_map(|o| match o {
@@ -149,9 +162,10 @@ fn tail(graph: &Graph, ops: &[OpId]) -> Option<Tail> {
         fused.refs.insert(node.output, value);
         result = Some(value);
     }
-    let elementwise = ops.iter().any(|&op| graph.ops[op].op.expression().is_some());
+    let elementwise = ops.iter().filter(|&&op| graph.ops[op].op.expression().is_some()).count();
     let expr = fused.builder.finish(result?).ok()?;
-    (elementwise && fused.operands.len() <= MAX_OPERANDS && expr.nodes().len() <= MAX_NODES / 2)
+    let is_small = elementwise == 1 || expr.nodes().len() <= MOST_SHARED_NODES;
+    (elementwise > 0 && fused.operands.len() <= MAX_OPERANDS && is_small)
         .then_some(Tail { expr, operands: fused.operands })
 }
 
@@ -192,6 +206,14 @@ impl Fused {
             self.operands.len() - 1
         });
         self.builder.input(self.first + at as u32)
+    }
+}
+
+/// How an op addresses its input in device memory, if it must find it there.
+pub fn addressing(graph: &Graph, op: OpId) -> Option<Addressing> {
+    match graph.ops[op].op.placement() {
+        Placement::Boundary(addressing) => Some(addressing),
+        Placement::Tile | Placement::Reduce => None,
     }
 }
 

@@ -24,7 +24,7 @@ const BANDS: [u64; 7] = [1, 2, 4, 8, 16, 32, 64];
 /// Most groups in a section.
 const LONGEST_SECTION: usize = 48;
 /// Most ops of a graph in which cuts inside of what could be one instruction are looked at.
-const SMALL_GRAPH: usize = 32;
+const SMALL_GRAPH: usize = 16;
 /// A section that makes the way to its end so many times as long as another way is not made longer still.
 const HOPELESS: f64 = 1.5;
 
@@ -119,15 +119,19 @@ pub fn smallest_sram(graph: &Graph, target: &Target, wishes: &Wishes) -> u64 {
     planners.iter().map(|planner| planner.too_small().needed()).min().unwrap_or(0)
 }
 
-/// The groups with every reduction right after the group that makes its input.
+/// The groups with every reduction right after the group that makes its input; reductions of what the network is given come first.
+/// So statistics of one tensor stand together, and follow from one pass over it.
 fn with_reductions_beside_their_inputs(graph: &Graph, groups: Vec<Group>) -> Vec<Group> {
     let mut ordered: Vec<Group> = Vec::with_capacity(groups.len());
     for group in groups {
-        let input = reduced_input(graph, &group);
-        match input.and_then(|v| ordered.iter().position(|g| g.output == v)) {
-            Some(at) => ordered.insert(at + 1, group),
-            None => ordered.push(group),
-        }
+        let Some(input) = reduced_input(graph, &group) else {
+            ordered.push(group);
+            continue;
+        };
+        let maker = ordered.iter().position(|g| g.output == input);
+        let first = maker.map_or(0, |at| at + 1);
+        let before = ordered[first..].iter().take_while(|g| reduced_input(graph, g) == Some(input)).count();
+        ordered.insert(first + before, group);
     }
     ordered
 }
@@ -294,19 +298,21 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Whether the last of some groups may be in a section with the others, if those may: no result of a reduction is read inside,
-    /// one number of images, no cut wished.
+    /// Whether the last of some groups may be in a section with the others, if those may: what is read in device memory is made
+    /// before, one number of images, no cut wished.
     fn is_legal(&self, groups: &[Group]) -> bool {
         let [before @ .., last] = groups else { return true };
         let images = |g: &Group| self.graph.values[g.output].ty.shape.n.clone();
-        let inside = |v: &ValueId| {
+        let boundary = last.loads(self.graph).is_some();
+        let too_early = |v: &ValueId| {
             self.graph.producer(*v).is_some_and(|op| {
-                fusion::is_reduction(self.graph, op) && groups.iter().any(|g| g.ops.contains(&op))
+                (boundary || fusion::is_reduction(self.graph, op))
+                    && groups.iter().any(|g| g.ops.contains(&op))
             })
         };
-        let reads_reduction = last.ops.iter().flat_map(|&op| &self.graph.ops[op].inputs).any(inside);
+        let reads_too_early = last.ops.iter().flat_map(|&op| &self.graph.ops[op].inputs).any(too_early);
         let cut = before.last().is_some_and(|g| g.ops.iter().any(|op| self.wishes.cut_after.contains(op)));
-        !reads_reduction && !cut && before.first().is_none_or(|first| images(first) == images(last))
+        !reads_too_early && !cut && before.first().is_none_or(|first| images(first) == images(last))
     }
 
     fn segment(&self, groups: &[Group]) -> Option<Segment> {

@@ -17,6 +17,21 @@ pub enum AxisMap {
         /// Offset.
         by: i64,
     },
+    /// `{o + by}`, mirrored at the first or the last pixel where it lies outside: −1 is 1, and `extent` is `extent − 2`.
+    Mirrored {
+        /// Offset; less than the extent lies outside on either side.
+        by: i64,
+    },
+    /// `{o + by}`, or the pixel of the extent nearest to it.
+    Clamped {
+        /// Offset.
+        by: i64,
+    },
+    /// `{(o + by) mod extent}`
+    Wrapped {
+        /// Offset.
+        by: i64,
+    },
     /// `{o·stride − pad + k·dilation : 0 ≤ k < kernel}`
     Window {
         /// Taps.

@@ -48,6 +48,21 @@ impl Dim {
         Self::term(vec![Atom::Symbol(name.to_owned())], 1)
     }
 
+    /// Both sides of a quotient without the symbols of the divisor, if that is a product of symbols which occur in every term:
+    /// `(3*H, 7)` for `3*H*W` by `7*W`.
+    pub fn cancelled(&self, divisor: &Self) -> Option<(Self, i64)> {
+        let (atoms, factor) = divisor.terms.first_key_value().filter(|_| divisor.terms.len() == 1)?;
+        let mut rest = Self::default();
+        for (term, &coefficient) in &self.terms {
+            let mut left = term.clone();
+            for atom in atoms {
+                left.remove(left.iter().position(|a| a == atom)?);
+            }
+            rest.add_term(left, coefficient);
+        }
+        Some((rest, *factor))
+    }
+
     /// The integer, if it is one.
     pub fn constant(&self) -> Option<i64> {
         match self.terms.len() {

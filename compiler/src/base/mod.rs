@@ -1,9 +1,10 @@
-//! What everything else is made of: ids, symbolic dimensions, shapes, and the access relations of ops.
+//! What everything else is made of: ids, symbolic dimensions, shapes, the access relations of ops, and units.
 
 mod access;
 mod dim;
 mod ids;
 mod shape;
+pub mod units;
 
 pub use access::AxisMap;
 pub use dim::{Bindings, Dim};

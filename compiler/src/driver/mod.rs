@@ -3,6 +3,7 @@
 mod failure;
 mod options;
 mod pipeline;
+mod proof;
 mod report;
 mod source;
 mod weights;
@@ -10,6 +11,7 @@ mod weights;
 pub use failure::{Failure, engine_failure, io_failure, reason, unreadable};
 pub use options::CompileOptions;
 pub use pipeline::{Pipeline, passes_named};
+pub use proof::prove;
 pub use report::{Report, SectionReport, TensorReport};
 pub use source::{Given, Kind, Model, Opened, graph_of};
-pub use weights::attach;
+pub use weights::{attach, give};

@@ -58,7 +58,8 @@ pub fn passes_named(
             let known: Vec<_> = PIPELINE.iter().map(|p| p.name).collect();
             let hint = suggest::did_you_mean(name, known.iter().copied());
             Diagnostic::error(Code::E0611, format!("there is no pass `{name}`"))
-                .hint(hint.unwrap_or_else(|| format!("there are {}", known.join(", "))))
+                .maybe_hint(hint)
+                .hint(format!("there are {}", known.join(", ")))
         })
     };
     if let Some(names) = names {

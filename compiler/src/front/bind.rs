@@ -2,10 +2,10 @@
 
 use indexmap::IndexMap;
 use zellige_grammar::suggest::did_you_mean;
-use zellige_grammar::{Code, Diagnostic};
+use zellige_grammar::{Code, Diagnostic, Span};
 
 use super::types::LARGEST;
-use crate::base::{Bindings, Dim, OpId};
+use crate::base::{Bindings, Dim, ValueId};
 use crate::ir::{Graph, Value};
 use crate::ops::{Requirement, Sizes};
 
@@ -30,10 +30,19 @@ pub fn bind(
         return Err(violated);
     }
     let bound = graph.bind(&bindings).map_err(|error| vec![Diagnostic::error(Code::E0506, error.message)])?;
-    if let Some(problem) = bound.values.iter().find_map(|(_, value)| out_of_range(value)) {
-        return Err(vec![problem]);
+    if let Some((id, problem)) = bound.values.iter().find_map(|(id, value)| Some((id, out_of_range(value)?)))
+    {
+        return Err(vec![at(problem, bound.span_of(id), "")]);
     }
     Ok((bound, bindings))
+}
+
+/// The problem with its place, where that is known.
+fn at(problem: Diagnostic, span: Option<Span>, label: impl Into<String>) -> Diagnostic {
+    match span {
+        Some(span) => problem.label(span, label),
+        None => problem,
+    }
 }
 
 /// What is wrong with a tensor's sizes, if they are too small or too large.
@@ -69,6 +78,7 @@ struct Equation {
     size: i64,
     given: i64,
     input: String,
+    span: Option<Span>,
     axis: &'static str,
     declared: Dim,
 }
@@ -83,6 +93,7 @@ impl Equation {
 struct Known {
     value: i64,
     source: String,
+    span: Option<Span>,
 }
 
 struct Solver<'g> {
@@ -105,7 +116,7 @@ impl Solver<'_> {
                 self.problems
                     .push(Diagnostic::error(Code::E0003, format!("`{name}` is at least 1, not {value}")));
             } else {
-                self.known.insert(name.clone(), Known { value, source: "`--bind`".to_owned() });
+                self.known.insert(name.clone(), Known { value, source: "`--bind`".to_owned(), span: None });
             }
         }
     }
@@ -114,14 +125,17 @@ impl Solver<'_> {
     fn equations(&mut self, given: &[(String, Sizes)]) -> Vec<Equation> {
         let mut equations = Vec::new();
         for (name, sizes) in given {
-            let inputs = self.graph.inputs.iter().map(|&id| &self.graph.values[id]);
-            let Some(input) = inputs.clone().find(|input| input.name == *name) else {
+            let name_of = |id: ValueId| self.graph.values[id].name.as_str();
+            let inputs = self.graph.inputs.iter().copied();
+            let Some(id) = inputs.clone().find(|&id| name_of(id) == *name) else {
+                let hint = did_you_mean(name, inputs.map(name_of));
                 self.problems.push(
                     Diagnostic::error(Code::E0507, format!("the model has no input `{name}`"))
-                        .maybe_hint(did_you_mean(name, inputs.map(|input| input.name.as_str()))),
+                        .maybe_hint(hint),
                 );
                 continue;
             };
+            let (input, span) = (&self.graph.values[id], self.graph.span_of(id));
             for ((declared, &size), axis) in input.ty.shape.dims().into_iter().zip(sizes).zip(AXES) {
                 let given = i64::try_from(size).unwrap_or(i64::MAX);
                 if !(1..=LARGEST).contains(&given) {
@@ -134,15 +148,16 @@ impl Solver<'_> {
                     Some(expected) => {
                         let code = if axis == "channels" { Code::E0503 } else { Code::E0506 };
                         let message = format!("`{name}` has {size} {axis}, but the model takes {expected}");
-                        self.problems.push(
-                            Diagnostic::error(code, message)
-                                .note(format!("`{name}` is declared {}", input.ty)),
-                        );
+                        let problem = Diagnostic::error(code, message);
+                        self.problems.push(match span {
+                            Some(span) => problem.label(span, "declared here"),
+                            None => problem.note(format!("`{name}` is declared {}", input.ty)),
+                        });
                     }
                     None => {
                         let (dim, size) = undivided(self.graph, declared, given);
                         let (input, declared) = (name.clone(), declared.clone());
-                        equations.push(Equation { dim, size, given, input, axis, declared });
+                        equations.push(Equation { dim, size, given, input, span, axis, declared });
                     }
                 }
             }
@@ -177,17 +192,18 @@ impl Solver<'_> {
         let rest = equation.size.saturating_sub(constant);
         match rest.checked_rem(factor) {
             Some(0) if rest / factor >= 1 => {
-                self.known.insert(symbol.clone(), Known { value: rest / factor, source: equation.source() });
+                let (value, source) = (rest / factor, equation.source());
+                self.known.insert(symbol.clone(), Known { value, source, span: equation.span });
             }
-            _ => self.problems.push(Diagnostic::error(
-                Code::E0506,
-                format!(
+            _ => {
+                let message = format!(
                     "{} cannot be {}: the model takes {}, for a whole `{symbol}` of at least 1",
                     equation.source(),
                     equation.given,
                     equation.declared
-                ),
-            )),
+                );
+                self.problems.push(at(Diagnostic::error(Code::E0506, message), equation.span, ""));
+            }
         }
         None
     }
@@ -201,15 +217,20 @@ impl Solver<'_> {
             (rest.checked_rem(factor)? == 0).then_some((symbol, rest / factor))
         });
         let problem = match linear {
-            Some((symbol, value)) if let Some(known) = self.known.get(symbol) => Diagnostic::error(
-                Code::E0508,
-                format!(
+            Some((symbol, value)) if let Some(known) = self.known.get(symbol) => {
+                let message = format!(
                     "`{symbol}` would be {} by {}, and {value} by {}",
                     known.value,
                     known.source,
                     equation.source()
-                ),
-            ),
+                );
+                let problem = Diagnostic::error(Code::E0508, message);
+                let problem = at(problem, equation.span, format!("{value} by this"));
+                match known.span.filter(|&span| Some(span) != equation.span) {
+                    Some(span) => problem.secondary(span, format!("{} by this", known.value)),
+                    None => problem,
+                }
+            }
             _ => {
                 let values = self.describe(&symbols);
                 let message = format!(
@@ -218,7 +239,7 @@ impl Solver<'_> {
                     equation.given,
                     equation.declared
                 );
-                Diagnostic::error(Code::E0506, message)
+                at(Diagnostic::error(Code::E0506, message), equation.span, "")
             }
         };
         self.problems.push(problem);
@@ -241,8 +262,13 @@ impl Solver<'_> {
             let names: Vec<_> = unbound.iter().map(|name| format!("`{name}`")).collect();
             let binds: Vec<_> = unbound.iter().map(|name| format!("{name}=…")).collect();
             let message = format!("the size of {} is not known", names.join(" and "));
+            let has_some = |id: &&ValueId| {
+                let dims = self.graph.values[**id].ty.shape.dims();
+                dims.iter().any(|dim| dim.symbols().iter().any(|symbol| unbound.contains(symbol)))
+            };
+            let declared = self.graph.inputs.iter().find(has_some).and_then(|&id| self.graph.span_of(id));
             self.problems.push(
-                Diagnostic::error(Code::E0505, message)
+                at(Diagnostic::error(Code::E0505, message), declared, "")
                     .hint(format!("give it: `--bind {}`", binds.join(","))),
             );
         }
@@ -281,24 +307,24 @@ pub(super) fn undetermined(graph: &Graph) -> Vec<String> {
     }
 }
 
-/// The conditions on sizes that do not hold, each with its reason, at the op that asks for it. Those on the same symbols
+/// The conditions on sizes that do not hold, each with its reason, at the place that asks for it. Those on the same symbols
 /// usually have one cause: the plainest is told, and how many there are.
 fn violations(graph: &Graph, bindings: &Bindings) -> Vec<Diagnostic> {
-    let mut by_symbols: IndexMap<Vec<String>, Vec<(Option<OpId>, Requirement)>> = IndexMap::new();
-    for (op, requirement) in graph.requirements() {
+    let mut by_symbols: IndexMap<Vec<String>, Vec<(Option<Span>, Requirement)>> = IndexMap::new();
+    for (span, requirement) in graph.requirements() {
         if requirement.condition.decide(bindings) == Some(false) {
             let violated = by_symbols.entry(requirement.condition.symbols()).or_default();
             if violated.iter().all(|(_, other)| other.condition != requirement.condition) {
-                violated.push((op, requirement));
+                violated.push((span, requirement));
             }
         }
     }
     let problems = by_symbols.into_iter().filter_map(|(symbols, violated)| {
         let others = violated.len() - 1;
         // Ops come in order: without a plain one, the first is the cause of the rest.
-        let (op, requirement) =
+        let (span, requirement) =
             violated.into_iter().min_by_key(|(_, requirement)| !requirement.condition.is_plain())?;
-        let problem = violation(graph, op, &requirement, &symbols, bindings);
+        let problem = violation(span, &requirement, &symbols, bindings);
         Some(match others {
             0 => problem,
             1 => problem.note("one more condition on it does not hold"),
@@ -309,8 +335,7 @@ fn violations(graph: &Graph, bindings: &Bindings) -> Vec<Diagnostic> {
 }
 
 fn violation(
-    graph: &Graph,
-    op: Option<OpId>,
+    span: Option<Span>,
     requirement: &Requirement,
     symbols: &[String],
     bindings: &Bindings,
@@ -319,8 +344,8 @@ fn violation(
     let sizes = symbols.iter().filter_map(|name| bindings.get(name).map(|value| format!("{name} = {value}")));
     let message = format!("the model cannot take {}: {condition}", sizes.collect::<Vec<_>>().join(", "));
     let problem = Diagnostic::error(Code::E0506, message);
-    match op {
-        Some(op) => problem.label(graph.ops[op].span, format!("because {because}")),
+    match span {
+        Some(span) => problem.label(span, format!("because {because}")),
         None => problem.note(format!("because {because}")),
     }
 }

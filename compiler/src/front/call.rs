@@ -10,7 +10,7 @@ use super::function::FUNCTIONS;
 use super::value::Value;
 
 /// What other frameworks call ops.
-const ELSEWHERE: [(&str, &str); 18] = [
+const ELSEWHERE: [(&str, &str); 24] = [
     ("conv", "conv2d"),
     ("convolution", "conv2d"),
     ("deconv", "conv_transpose2d"),
@@ -29,6 +29,12 @@ const ELSEWHERE: [(&str, &str); 18] = [
     ("center_crop", "crop"),
     ("clamp", "clip"),
     ("multiply", "mul"),
+    ("dense", "linear"),
+    ("bmm", "matmul"),
+    ("layernorm", "layer_norm"),
+    ("layer_norm2d", "layer_norm"),
+    ("reduce_mean", "mean"),
+    ("reduce_sum", "sum"),
 ];
 
 impl<'a> Expander<'a> {

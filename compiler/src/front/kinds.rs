@@ -75,7 +75,11 @@ fn is_of_kind(value: &Value, kind: ArgKind) -> bool {
             }
             other => both(other, int),
         },
+        ArgKind::Axes => matches!(value, Value::List(list) if list.items.iter().all(int)),
         ArgKind::Size => size(value),
+        ArgKind::Shape => {
+            matches!(value, Value::List(list) if list.items.len() == 3 && list.items.iter().all(size))
+        }
         ArgKind::Sizes => both(value, size),
         ArgKind::Scale => both(value, number),
     }

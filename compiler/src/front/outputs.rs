@@ -54,6 +54,7 @@ impl<'a> Expander<'a> {
             (Def::Op(_), None) => {
                 let Some(ty) = ty else { return };
                 if self.agrees(&ty, id) {
+                    self.graph.spans.outputs.insert(name.clone(), declared.span);
                     self.graph.outputs.push(Output { name: name.clone(), value: id, ty });
                     return;
                 }

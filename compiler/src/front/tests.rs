@@ -61,8 +61,9 @@ fn show(graph: &Graph) -> String {
     for output in &graph.outputs {
         out.push_str(&format!("output {} = {}: {}\n", output.name, name(output.value), output.ty));
     }
-    for (op, requirement) in graph.requirements() {
-        let op = op.map_or("types", |op| graph.ops[op].op.name());
+    for (span, requirement) in graph.requirements() {
+        let op = graph.ops.iter().find(|(_, node)| Some(node.span) == span);
+        let op = op.map_or("types", |(_, node)| node.op.name());
         out.push_str(&format!("{op}: {}, because {}\n", requirement.condition, requirement.because));
     }
     out

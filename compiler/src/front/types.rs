@@ -42,6 +42,7 @@ impl<'a> Expander<'a> {
                 Some(ty) => {
                     let unique = self.fresh_name(name);
                     let id = self.graph.add_input(&unique, ty);
+                    self.graph.spans.inputs.insert(id, input.span);
                     Value::Tensor(self.place(id, input.span))
                 }
                 None => Value::Unknown,
@@ -216,6 +217,7 @@ impl<'a> Expander<'a> {
             let exact = Exact { dividend: dividend.clone(), divisor };
             if !self.graph.exact.contains(&exact) {
                 self.graph.exact.push(exact);
+                self.graph.spans.exact.push(span);
             }
         }
         Some(dividend.floor_div(divisor))

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use zellige_grammar::Span;
 
+use super::names::Names;
 use crate::base::{Arena, Bindings, Dim, Id, OpId, ParamId, Shape, TensorType, ValueId};
-use crate::ops::{Op, Requirement, Requirements, ShapeError, Sizes};
+use crate::ops::{Formula, Op, Requirement, Requirements, ShapeError, Sizes};
 
 /// A network.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +28,10 @@ pub struct Graph {
     pub outputs: Vec<Output>,
     /// Quotients in declared types that must be whole.
     pub exact: Vec<Exact>,
+    /// Where the declarations were written.
+    pub spans: Spans,
+    /// Index of the values' names, kept by the graph itself.
+    pub names: Names,
 }
 
 /// A tensor.
@@ -83,6 +88,24 @@ pub struct Param {
     pub name: String,
     /// Its shape.
     pub dims: Vec<u64>,
+    /// What it follows from; others are stored, and given with the weights.
+    pub derived: Option<Derived>,
+}
+
+/// What a parameter that is not stored follows from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Derived {
+    /// How.
+    pub formula: Formula,
+    /// Stored parameters, defined before it.
+    pub sources: Vec<ParamId>,
+}
+
+impl Param {
+    /// One that is stored.
+    pub fn stored(name: impl Into<String>, dims: Vec<u64>) -> Self {
+        Self { name: name.into(), dims, derived: None }
+    }
 }
 
 /// An output.
@@ -103,6 +126,23 @@ pub struct Exact {
     pub dividend: Dim,
     /// By what.
     pub divisor: i64,
+}
+
+/// Where the declarations of a graph were written, as far as that is known. It plays no part in comparing graphs.
+#[derive(Clone, Debug, Default)]
+pub struct Spans {
+    /// Of inputs.
+    pub inputs: HashMap<ValueId, Span>,
+    /// Of outputs, by their names.
+    pub outputs: HashMap<String, Span>,
+    /// Of quotients, in the order of [`Graph::exact`].
+    pub exact: Vec<Span>,
+}
+
+impl PartialEq for Spans {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// Why an op cannot be added.
@@ -146,8 +186,14 @@ impl Graph {
             return Err(GraphError::Duplicate(name.clone()));
         }
         let params = names.into_iter().zip(specs);
-        let params = params.map(|(name, spec)| self.params.push(Param { name, dims: spec.dims })).collect();
+        let params = params.map(|(name, spec)| self.params.push(Param::stored(name, spec.dims))).collect();
         Ok(self.push_op(name, op, inputs, params, TensorType::f32(shape), span))
+    }
+
+    /// Gives a value another name, which nothing has.
+    pub fn rename(&mut self, value: ValueId, name: &str) {
+        self.values[value].name = name.to_owned();
+        self.names.take(name);
     }
 
     /// Adds an op as it is; what it is given has been checked, or [`super::verify`] will.
@@ -167,17 +213,8 @@ impl Graph {
     }
 
     fn define(&mut self, name: &str, ty: TensorType, def: Def) -> ValueId {
-        let name = self.free_name(name);
+        let name = self.names.free(name, &self.values);
         self.values.push(Value { name, ty, def })
-    }
-
-    /// `name`, or `name.1`, `name.2`, … if it is taken.
-    fn free_name(&self, name: &str) -> String {
-        let taken = |n: &str| self.values.iter().any(|(_, v)| v.name == n);
-        if !taken(name) {
-            return name.to_owned();
-        }
-        (1..).map(|i| format!("{name}.{i}")).find(|n| !taken(n)).unwrap_or_default()
     }
 
     /// Shapes of some values.
@@ -196,6 +233,27 @@ impl Graph {
             Def::Op(op) => Some(op),
             Def::Input | Def::Constant(_) => None,
         }
+    }
+
+    /// Takes a parameter of another graph over, with what it follows from; `taken` has those that were.
+    pub fn take_param(
+        &mut self,
+        from: &Self,
+        param: ParamId,
+        taken: &mut HashMap<ParamId, ParamId>,
+    ) -> ParamId {
+        if let Some(&id) = taken.get(&param) {
+            return id;
+        }
+        let mut copy = from.params[param].clone();
+        if let Some(derived) = &mut copy.derived {
+            for source in &mut derived.sources {
+                *source = self.take_param(from, *source, taken);
+            }
+        }
+        let id = self.params.push(copy);
+        taken.insert(param, id);
+        id
     }
 
     /// For every value, the ops that read it, in order, each once.
@@ -230,22 +288,30 @@ impl Graph {
         names
     }
 
-    /// All that sizes must satisfy, with the op that asks for it; conditions of declared types have none.
-    pub fn requirements(&self) -> Vec<(Option<OpId>, Requirement)> {
+    /// Where a value was written: an input's declaration, or the op.
+    pub fn span_of(&self, value: ValueId) -> Option<Span> {
+        match self.producer(value) {
+            Some(op) => Some(self.ops[op].span),
+            None => self.spans.inputs.get(&value).copied(),
+        }
+    }
+
+    /// All that sizes must satisfy, with the place that asks for it.
+    pub fn requirements(&self) -> Vec<(Option<Span>, Requirement)> {
         let mut all = Vec::new();
-        for exact in &self.exact {
+        for (i, exact) in self.exact.iter().enumerate() {
             let mut open = Requirements::default();
             let quotient = exact.dividend.floor_div(exact.divisor);
             let because =
                 format!("{quotient} is a size of the model, and sizes are divided without remainder");
             if open.multiple(&exact.dividend, exact.divisor, because).is_ok() {
-                all.extend(open.open.into_iter().map(|r| (None, r)));
+                all.extend(open.open.into_iter().map(|r| (self.spans.exact.get(i).copied(), r)));
             }
         }
-        for (id, node) in self.ops.iter() {
+        for (_, node) in self.ops.iter() {
             let mut open = Requirements::default();
             if node.op.infer(&self.shapes(&node.inputs), &mut open).is_ok() {
-                all.extend(open.open.into_iter().map(|r| (Some(id), r)));
+                all.extend(open.open.into_iter().map(|r| (Some(node.span), r)));
             }
         }
         for output in &self.outputs {
@@ -257,7 +323,9 @@ impl Graph {
                     break;
                 }
             }
-            all.extend(open.open.into_iter().map(|r| (self.producer(output.value), r)));
+            let declared = self.spans.outputs.get(&output.name).copied();
+            let span = declared.or_else(|| self.span_of(output.value));
+            all.extend(open.open.into_iter().map(|r| (span, r)));
         }
         all
     }

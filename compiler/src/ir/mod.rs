@@ -2,12 +2,14 @@
 
 mod graph;
 mod module;
+mod names;
 mod sections;
 pub mod text;
 pub mod verify;
 
-pub use graph::{Def, Exact, Graph, GraphError, Node, Output, Param, Value};
+pub use graph::{Def, Derived, Exact, Graph, GraphError, Node, Output, Param, Spans, Value};
 pub use module::{Level, Module};
+pub use names::Names;
 pub use sections::{
     BufferPlan, Composite, Device, Overlap, Padding, Reader, Role, Scheme, Section, Sections, Storage,
     Target, TensorSteps, Tiling, ZeroOut,

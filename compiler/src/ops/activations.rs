@@ -1,17 +1,8 @@
 //! Activations: one row of a table each. Everything else (shapes, kernels, JIT, fusion, text, tests) follows from the row.
 
-use std::sync::Arc;
+use zellige_runtime::scalar::{Binary, Builder, Compare, Ref, Unary, functions};
 
-use serde_json::{Map, Value};
-use zellige_runtime::program::Packing;
-use zellige_runtime::program::instr::AxisId;
-use zellige_runtime::scalar::{Binary, Builder, Compare, Expr, Ref, functions};
-
-use super::conv::static_channels;
-use super::{
-    ArgError, ArgKind, ArgSpec, Init, Inputs, Op, OpDef, ParamSpec, Requirements, ShapeError, Sizes,
-};
-use crate::base::{AxisMap, Shape};
+use self::ActivationArg::{Number, Required, Word};
 
 /// An activation.
 pub struct Activation {
@@ -19,15 +10,30 @@ pub struct Activation {
     pub name: &'static str,
     /// One line for the documentation.
     pub doc: &'static str,
-    /// Its arguments: name and default; without a default it must be given.
-    pub args: &'static [(&'static str, Option<f32>)],
+    /// Its arguments, by name.
+    pub args: &'static [(&'static str, ActivationArg)],
     /// Its parameters, one value a channel: suffix and initial value.
     pub params: &'static [(&'static str, f32)],
-    /// `f(x, arguments, parameters)` as an expression.
+    /// `f(x, arguments, parameters)` as an expression; a word counts as its index.
     pub expr: fn(&mut Builder, Ref, &[f32], &[Ref]) -> Ref,
     /// The same in f64, written from the definition: what tests compare with.
     pub reference: fn(f64, &[f64], &[f64]) -> f64,
 }
+
+/// What an argument of an activation is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ActivationArg {
+    /// A number that must be given.
+    Required,
+    /// A number with its default.
+    Number(f32),
+    /// One of these words; the first is the default.
+    Word(&'static [&'static str]),
+}
+
+/// √(2/π) and the coefficient of x³ in the approximation of `gelu` by tanh.
+const GELU_SLOPE: f64 = 0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::SQRT_2;
+const GELU_CUBE: f64 = 0.044_715;
 
 /// The table. The expressions keep NaN, and −0 where the definition does.
 pub const ACTIVATIONS: &[Activation] = &[
@@ -45,7 +51,7 @@ pub const ACTIVATIONS: &[Activation] = &[
     Activation {
         name: "leaky_relu",
         doc: "x where x ≥ 0, slope · x elsewhere.",
-        args: &[("slope", Some(0.01))],
+        args: &[("slope", Number(0.01))],
         params: &[],
         expr: |b, x, args, _| {
             let slope = b.constant(args[0]);
@@ -70,6 +76,36 @@ pub const ACTIVATIONS: &[Activation] = &[
         reference: |x, _, _| 1.0 / (1.0 + (-x).exp()),
     },
     Activation {
+        name: "hard_sigmoid",
+        doc: "min(max(0, x + 3), 6) / 6.",
+        args: &[],
+        params: &[],
+        expr: |b, x, _, _| hard_sigmoid(b, x),
+        reference: |x, _, _| (x + 3.0).clamp(0.0, 6.0) / 6.0,
+    },
+    Activation {
+        name: "hard_swish",
+        doc: "x · hard_sigmoid(x).",
+        args: &[],
+        params: &[],
+        expr: |b, x, _, _| {
+            let gate = hard_sigmoid(b, x);
+            b.binary(Binary::Mul, x, gate)
+        },
+        reference: |x, _, _| x * (x + 3.0).clamp(0.0, 6.0) / 6.0,
+    },
+    Activation {
+        name: "silu",
+        doc: "x · sigmoid(x).",
+        args: &[],
+        params: &[],
+        expr: |b, x, _, _| {
+            let gate = functions::sigmoid(b, x);
+            b.binary(Binary::Mul, x, gate)
+        },
+        reference: |x, _, _| x / (1.0 + (-x).exp()),
+    },
+    Activation {
         name: "tanh",
         doc: "Hyperbolic tangent.",
         args: &[],
@@ -78,9 +114,58 @@ pub const ACTIVATIONS: &[Activation] = &[
         reference: |x, _, _| x.tanh(),
     },
     Activation {
+        name: "gelu",
+        doc: "x times the share of a normal distribution below x, or an approximation of it by tanh.",
+        args: &[("approximate", Word(&["none", "tanh"]))],
+        params: &[],
+        expr: |b, x, args, _| {
+            let share =
+                if args[0] == 0.0 { functions::normal_below(b, x) } else { approximately_below(b, x) };
+            b.binary(Binary::Mul, x, share)
+        },
+        reference: |x, args, _| {
+            let erf = if args[0] == 0.0 {
+                erf(x * std::f64::consts::FRAC_1_SQRT_2)
+            } else {
+                (GELU_SLOPE * (x + GELU_CUBE * x.powi(3))).tanh()
+            };
+            0.5 * x * (1.0 + erf)
+        },
+    },
+    Activation {
+        name: "elu",
+        doc: "x where x > 0, alpha · (exp(x) − 1) elsewhere.",
+        args: &[("alpha", Number(1.0))],
+        params: &[],
+        expr: |b, x, args, _| {
+            let (zero, alpha) = (b.constant(0.0), b.constant(args[0]));
+            let below = functions::expm1(b, x);
+            let below = b.binary(Binary::Mul, alpha, below);
+            b.select(Compare::Lt, zero, x, x, below)
+        },
+        reference: |x, args, _| if x > 0.0 { x } else { args[0] * x.exp_m1() },
+    },
+    Activation {
+        name: "softplus",
+        doc: "ln(1 + exp(beta · x)) / beta, and x where beta · x > threshold.",
+        args: &[("beta", Number(1.0)), ("threshold", Number(20.0))],
+        params: &[],
+        expr: |b, x, args, _| {
+            let (beta, threshold) = (b.constant(args[0]), b.constant(args[1]));
+            let scaled = b.binary(Binary::Mul, beta, x);
+            let soft = functions::softplus(b, scaled);
+            let soft = b.binary(Binary::Div, soft, beta);
+            b.select(Compare::Lt, threshold, scaled, x, soft)
+        },
+        reference: |x, args, _| {
+            let scaled = args[0] * x;
+            if scaled > args[1] { x } else { (scaled.max(0.0) + (-scaled.abs()).exp().ln_1p()) / args[0] }
+        },
+    },
+    Activation {
         name: "clip",
         doc: "x kept between min and max.",
-        args: &[("min", Some(f32::NEG_INFINITY)), ("max", Some(f32::INFINITY))],
+        args: &[("min", Number(f32::NEG_INFINITY)), ("max", Number(f32::INFINITY))],
         params: &[],
         expr: |b, x, args, _| {
             let (low, high) = (b.constant(args[0]), b.constant(args[1]));
@@ -88,6 +173,46 @@ pub const ACTIVATIONS: &[Activation] = &[
             b.binary(Binary::Min, high, x)
         },
         reference: |x, args, _| x.max(args[0]).min(args[1]),
+    },
+    Activation {
+        name: "exp",
+        doc: "e to the power of x.",
+        args: &[],
+        params: &[],
+        expr: |b, x, _, _| functions::exp(b, x),
+        reference: |x, _, _| x.exp(),
+    },
+    Activation {
+        name: "log",
+        doc: "Natural logarithm.",
+        args: &[],
+        params: &[],
+        expr: |b, x, _, _| functions::log(b, x),
+        reference: |x, _, _| x.ln(),
+    },
+    Activation {
+        name: "sqrt",
+        doc: "Square root.",
+        args: &[],
+        params: &[],
+        expr: |b, x, _, _| b.unary(Unary::Sqrt, x),
+        reference: |x, _, _| x.sqrt(),
+    },
+    Activation {
+        name: "abs",
+        doc: "x without its sign.",
+        args: &[],
+        params: &[],
+        expr: |b, x, _, _| b.unary(Unary::Abs, x),
+        reference: |x, _, _| x.abs(),
+    },
+    Activation {
+        name: "pow",
+        doc: "x to the power of exponent.",
+        args: &[("exponent", Required)],
+        params: &[],
+        expr: |b, x, args, _| functions::pow(b, x, args[0]),
+        reference: |x, args, _| x.powf(args[0]),
     },
 ];
 
@@ -97,116 +222,36 @@ fn sloped(b: &mut Builder, x: Ref, slope: Ref) -> Ref {
     b.select(Compare::Lt, x, zero, below, x)
 }
 
-pub(super) fn defs() -> Vec<OpDef> {
-    ACTIVATIONS.iter().map(def).collect()
+fn hard_sigmoid(b: &mut Builder, x: Ref) -> Ref {
+    let (zero, three, six) = (b.constant(0.0), b.constant(3.0), b.constant(6.0));
+    let shifted = b.binary(Binary::Add, x, three);
+    let bounded = b.binary(Binary::Max, zero, shifted);
+    let bounded = b.binary(Binary::Min, six, bounded);
+    b.binary(Binary::Div, bounded, six)
 }
 
-fn def(row: &'static Activation) -> OpDef {
-    let spec = |&(name, default): &(&'static str, Option<f32>)| ArgSpec {
-        required: default.is_none(),
-        ..ArgSpec::new(name, ArgKind::Float).elsewhere(elsewhere(name))
-    };
-    OpDef {
-        name: row.name,
-        doc: row.doc,
-        inputs: Inputs::Named(&["x"]),
-        args: row.args.iter().map(spec).collect(),
-        build: Arc::new(move |args| {
-            let value = |&(name, default): &(&'static str, Option<f32>)| {
-                let given = args.float(name)?.map(|v| v as f32);
-                given.or(default).ok_or_else(|| ArgError::new(name, "is missing"))
-            };
-            let args = row.args.iter().map(value).collect::<Result<_, _>>()?;
-            Ok(Arc::new(Elementwise { row, args }))
-        }),
-        parse: Arc::new(move |attrs| {
-            let args = parse_args(row, &attrs)?;
-            Ok(Arc::new(Elementwise { row, args }))
-        }),
-        internal: false,
-    }
+/// `(1 + tanh(√(2/π)·(x + 0.044715·x³))) / 2`, which is the logistic function of twice the argument: without a difference of
+/// numbers around 1.
+fn approximately_below(b: &mut Builder, x: Ref) -> Ref {
+    let slope = b.constant((2.0 * GELU_SLOPE) as f32);
+    let cube = b.constant((2.0 * GELU_SLOPE * GELU_CUBE) as f32);
+    let square = b.binary(Binary::Mul, x, x);
+    let factor = b.fma(cube, square, slope);
+    let twice = b.binary(Binary::Mul, x, factor);
+    functions::sigmoid(b, twice)
 }
 
-/// What other frameworks call an argument.
-fn elsewhere(name: &str) -> &'static [&'static str] {
-    match name {
-        "slope" => &["negative_slope", "alpha"],
-        "min" => &["min_val", "low"],
-        "max" => &["max_val", "high"],
-        _ => &[],
+/// The error function, by a series whose terms are of one sign.
+fn erf(x: f64) -> f64 {
+    let a = x.abs();
+    if a > 6.0 {
+        return x.signum();
     }
-}
-
-fn parse_args(row: &Activation, attrs: &Value) -> Result<Vec<f32>, String> {
-    let attrs = attrs.as_object().ok_or("attributes are a map")?;
-    if let Some(unknown) = attrs.keys().find(|k| row.args.iter().all(|(name, _)| name != k)) {
-        return Err(format!("`{}` has no attribute `{unknown}`", row.name));
+    let (mut term, mut sum, mut n) = (a, 0.0, 0.0);
+    while term > sum * 1e-18 {
+        sum += term;
+        n += 1.0;
+        term *= 2.0 * a * a / (2.0 * n + 1.0);
     }
-    let read = |&(name, _): &(&'static str, Option<f32>)| {
-        let value = attrs.get(name).ok_or_else(|| format!("missing attribute `{name}`"))?;
-        value_f32(value).ok_or_else(|| format!("`{name}` is a number, found `{value}`"))
-    };
-    row.args.iter().map(read).collect()
-}
-
-/// A number, or the text of one that JSON has no number for.
-fn value_f32(value: &Value) -> Option<f32> {
-    match value {
-        Value::String(text) => text.parse().ok(),
-        other => other.as_f64().map(|v| v as f32),
-    }
-}
-
-/// An op given by a row of the table.
-pub(super) struct Elementwise {
-    row: &'static Activation,
-    args: Vec<f32>,
-}
-
-impl std::fmt::Debug for Elementwise {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{:?}", self.row.name, self.args)
-    }
-}
-
-impl Op for Elementwise {
-    fn name(&self) -> &'static str {
-        self.row.name
-    }
-
-    fn attrs(&self) -> Value {
-        let number = |&v: &f32| {
-            serde_json::Number::from_f64(v.into()).map_or_else(|| Value::String(v.to_string()), Value::Number)
-        };
-        let names = self.row.args.iter().map(|(name, _)| (*name).to_owned());
-        Value::Object(Map::from_iter(names.zip(self.args.iter().map(number))))
-    }
-
-    fn infer(&self, inputs: &[Shape], _: &mut Requirements) -> Result<Shape, ShapeError> {
-        Ok(inputs[0].clone())
-    }
-
-    fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
-        let spec = |&(suffix, init): &(&'static str, f32)| {
-            let dims = vec![static_channels(&inputs[0])?];
-            Ok(ParamSpec { suffix, dims, packing: Packing::Channels, init: Init::Constant(init) })
-        };
-        self.row.params.iter().map(spec).collect()
-    }
-
-    fn access(&self, _: usize, _: AxisId, _: &[Sizes]) -> AxisMap {
-        AxisMap::Identity
-    }
-
-    fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
-        output[1]
-    }
-
-    fn expression(&self) -> Option<Expr> {
-        let mut b = Builder::new();
-        let x = b.input(0);
-        let params: Vec<Ref> = (1..=self.row.params.len() as u32).map(|i| b.input(i)).collect();
-        let result = (self.row.expr)(&mut b, x, &self.args, &params);
-        b.finish(result).ok()
-    }
+    (sum * (-a * a).exp() * std::f64::consts::FRAC_2_SQRT_PI).copysign(x)
 }

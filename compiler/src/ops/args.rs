@@ -62,6 +62,10 @@ pub enum ArgKind {
     Sides,
     /// A size, which may depend on symbols.
     Size,
+    /// `[channels, rows, columns]`: three sizes.
+    Shape,
+    /// A list of axes: 1 for channels, 2 for rows, 3 for columns.
+    Axes,
     /// A size, or `[rows, columns]`.
     Sizes,
     /// A number, or `[y, x]`.
@@ -79,6 +83,8 @@ impl fmt::Display for ArgKind {
             Self::Pair => f.write_str("an integer or `[y, x]`"),
             Self::Sides => f.write_str("an integer, `[y, x]` or `(top: …, left: …, bottom: …, right: …)`"),
             Self::Size => f.write_str("a size"),
+            Self::Shape => f.write_str("a list `[channels, rows, columns]` of sizes"),
+            Self::Axes => f.write_str("a list of axes, such as `[2, 3]`"),
             Self::Sizes => f.write_str("a size or `[rows, columns]`"),
             Self::Scale => f.write_str("a number or `[y, x]`"),
         }
@@ -210,9 +216,28 @@ impl Args {
         })
     }
 
+    /// Axes, as they are given.
+    pub fn axes(&self, arg: &'static str) -> Result<Option<Vec<u8>>, ArgError> {
+        self.read(arg, ArgKind::Axes, |v| match v {
+            ArgValue::List(axes) => axes.iter().map(int).collect(),
+            _ => None,
+        })
+    }
+
     /// A size.
     pub fn size(&self, arg: &'static str) -> Result<Option<Dim>, ArgError> {
         self.read(arg, ArgKind::Size, size)
+    }
+
+    /// Channels, rows, columns.
+    pub fn shape(&self, arg: &'static str) -> Result<Option<[Dim; 3]>, ArgError> {
+        self.read(arg, ArgKind::Shape, |v| match v {
+            ArgValue::List(sizes) => match sizes.as_slice() {
+                [c, h, w] => Some([size(c)?, size(h)?, size(w)?]),
+                _ => None,
+            },
+            _ => None,
+        })
     }
 
     /// `[rows, columns]`, or one size for both.

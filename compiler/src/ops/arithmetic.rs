@@ -35,6 +35,21 @@ pub(super) fn defs() -> Vec<OpDef> {
         .collect()
 }
 
+/// `a - b`
+pub(super) fn sub() -> Arc<dyn Op> {
+    Arc::new(Arithmetic { kind: 1 })
+}
+
+/// `a * b`
+pub(super) fn mul() -> Arc<dyn Op> {
+    Arc::new(Arithmetic { kind: 2 })
+}
+
+/// `a / b`
+pub(super) fn div() -> Arc<dyn Op> {
+    Arc::new(Arithmetic { kind: 3 })
+}
+
 /// A primitive of two tensors.
 #[derive(Clone, Debug)]
 pub(super) struct Arithmetic {

@@ -1,4 +1,6 @@
-//! Convolution and transposed convolution, zero padding. Shapes and defaults are PyTorch's.
+//! Convolution and transposed convolution. Shapes and defaults are PyTorch's.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -6,11 +8,12 @@ use zellige_grammar::Code;
 use zellige_runtime::program::Packing;
 use zellige_runtime::program::instr::{self, AxisId, Instr, Window};
 
+use super::pad::{Pad, PadMode};
 use super::{
-    ArgError, ArgKind, ArgSpec, Args, FromAttrs, Init, Inputs, Lowering, Op, OpDef, Outside, ParamSpec,
-    Requirements, ShapeError, Sizes, attrs_of,
+    Absorbed, ArgError, ArgKind, ArgSpec, Args, Builder, FromAttrs, Init, Inputs, Lowering, Op, OpDef,
+    Outside, ParamSpec, Requirements, ShapeError, Sizes, attrs_of,
 };
-use crate::base::{AxisMap, Dim, Shape};
+use crate::base::{AxisMap, Dim, ParamId, Shape, ValueId};
 
 /// Largest channel count, kernel size, stride and the like: beyond it nothing is meant.
 pub(super) const LARGEST: i64 = 1 << 16;
@@ -19,10 +22,17 @@ pub(super) fn defs() -> Vec<OpDef> {
     vec![
         OpDef::new(
             "conv2d",
-            "Convolution with zero padding.",
+            "Convolution.",
             Inputs::Named(&["x"]),
-            args().into(),
-            |args| Ok(Conv2d { geometry: Geometry::from_args(args)? }),
+            [
+                args().as_slice(),
+                &[ArgSpec::new("pad_mode", ArgKind::Word(PadMode::WORDS)).elsewhere(&["padding_mode"])],
+            ]
+            .concat(),
+            |args| {
+                let pad_mode = PadMode::from_args(args, "pad_mode")?;
+                Ok(Conv2d { geometry: Geometry::from_args(args)?, pad_mode })
+            },
         ),
         OpDef::new(
             "conv_transpose2d",
@@ -182,9 +192,20 @@ pub(super) const AXES: [&str; 2] = ["rows", "columns"];
 
 /// 2-D convolution.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Conv2d {
+    #[serde(flatten)]
     geometry: Geometry,
+    /// Other than `zero` it is an op of its own.
+    #[serde(default, skip_serializing_if = "PadMode::is_zero")]
+    pad_mode: PadMode,
+}
+
+impl Conv2d {
+    /// The padding that is an op of its own.
+    fn explicit_pad(&self) -> Option<Pad> {
+        (!self.pad_mode.is_zero()).then(|| Pad::new(self.geometry.pad, self.pad_mode))
+    }
 }
 
 impl FromAttrs for Conv2d {
@@ -205,6 +226,9 @@ impl Op for Conv2d {
     fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
         let (x, g) = (&inputs[0], &self.geometry);
         g.channels(x)?;
+        if let Some(pad) = self.explicit_pad() {
+            pad.padded(x, requirements)?;
+        }
         let mut size = |dim: &Dim, i: usize| {
             window_size(dim, g.padding(i), g.span(i), g.stride[i], AXES[i], requirements)
         };
@@ -241,7 +265,22 @@ impl Op for Conv2d {
         true
     }
 
+    fn expand(&self, builder: &mut dyn Builder, inputs: &[ValueId], params: &[ParamId]) -> Option<ValueId> {
+        let padded = builder.op(Arc::new(self.explicit_pad()?), inputs, &[]);
+        let geometry = Geometry { pad: [0; 4], ..self.geometry.clone() };
+        Some(builder.op(Arc::new(Self { geometry, pad_mode: PadMode::Zero }), &[padded], params))
+    }
+
+    fn absorb_scaling(&self) -> Option<Absorbed> {
+        let geometry = Geometry { bias: true, ..self.geometry.clone() };
+        Some(Absorbed { op: Arc::new(Self { geometry, pad_mode: self.pad_mode }), transposed: None })
+    }
+
     fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
+        if self.explicit_pad().is_some() {
+            // The instruction pads with zeros alone: `canonicalize` has not been run.
+            return Vec::new();
+        }
         vec![Instr::Conv2d(instr::Conv2d {
             dst: operands.dst,
             src: operands.srcs[0],
@@ -326,6 +365,12 @@ impl Op for ConvTranspose2d {
 
     fn takes_epilogue(&self) -> bool {
         true
+    }
+
+    fn absorb_scaling(&self) -> Option<Absorbed> {
+        let geometry = Geometry { bias: true, ..self.geometry.clone() };
+        let transposed = Some(geometry.groups);
+        Some(Absorbed { op: Arc::new(Self { geometry, ..self.clone() }), transposed })
     }
 
     fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {

@@ -1,44 +1,127 @@
-//! Reductions over all of space.
+//! Statistics over all of space.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use zellige_runtime::program::instr::AxisId;
+use zellige_grammar::Code;
+use zellige_runtime::program::instr::{AxisId, Statistic};
 
-use super::{ArgError, FromAttrs, Inputs, Op, OpDef, Placement, Requirements, ShapeError, Sizes, attrs_of};
+use super::{Inputs, Op, OpDef, Requirements, ShapeError, Sizes, SpatialStatistic, attrs_of, decode};
 use crate::base::{AxisMap, Shape};
 
-pub(super) fn defs() -> Vec<OpDef> {
-    vec![OpDef::new(
-        "global_avg_pool",
-        "Mean over all pixels: an exact sum over grains, rounded once.",
-        Inputs::Named(&["x"]),
-        Vec::new(),
-        |_| Ok(GlobalAvgPool {}),
-    )]
+/// A row of the table.
+struct Row {
+    name: &'static str,
+    doc: &'static str,
+    statistic: Statistic,
+    /// Whether other ops are made of it, and it may take groups of channels together.
+    internal: bool,
 }
 
-/// Mean over space.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct GlobalAvgPool {}
+/// The table.
+const ROWS: [Row; 6] = [
+    Row {
+        name: "global_avg_pool",
+        doc: "Mean over all pixels: an exact sum over grains, rounded once.",
+        statistic: Statistic::Mean,
+        internal: false,
+    },
+    Row {
+        name: "global_max_pool",
+        doc: "Maximum over all pixels.",
+        statistic: Statistic::Max,
+        internal: false,
+    },
+    Row {
+        name: "spatial_sum",
+        doc: "Sum over all pixels: exact over grains, rounded once.",
+        statistic: Statistic::Sum,
+        internal: true,
+    },
+    Row {
+        name: "spatial_mean",
+        doc: "Mean over all pixels, of each channel or of groups of channels.",
+        statistic: Statistic::Mean,
+        internal: true,
+    },
+    Row {
+        name: "spatial_mean_rest",
+        doc: "What rounding to f32 takes from the mean.",
+        statistic: Statistic::MeanRest,
+        internal: true,
+    },
+    Row {
+        name: "spatial_variance",
+        doc: "Biased variance over all pixels, of each channel or of groups of channels.",
+        statistic: Statistic::Variance,
+        internal: true,
+    },
+];
 
-impl FromAttrs for GlobalAvgPool {
-    fn check(&self) -> Result<(), ArgError> {
-        Ok(())
+pub(super) fn defs() -> Vec<OpDef> {
+    ROWS.iter().map(def).collect()
+}
+
+fn def(row: &'static Row) -> OpDef {
+    OpDef {
+        name: row.name,
+        doc: row.doc,
+        inputs: Inputs::Named(&["x"]),
+        args: Vec::new(),
+        build: Arc::new(move |_| Ok(Arc::new(Global { row, attrs: Attrs::default() }))),
+        parse: Arc::new(move |value| {
+            let attrs: Attrs = decode(value).map_err(|e| e.to_string())?;
+            match attrs.groups {
+                Some(_) if !row.internal => Err(format!("`{}` has no attribute `groups`", row.name)),
+                Some(0) => Err("`groups` is positive".to_owned()),
+                _ => Ok(Arc::new(Global { row, attrs })),
+            }
+        }),
+        internal: row.internal,
     }
 }
 
-impl Op for GlobalAvgPool {
+/// The op that gives `statistic` over all pixels, of each channel or of `groups` groups of channels, each channel that of its group.
+pub(super) fn spatial(statistic: Statistic, groups: Option<u32>) -> Option<Arc<dyn Op>> {
+    let row = ROWS.iter().find(|row| row.internal && row.statistic == statistic)?;
+    Some(Arc::new(Global { row, attrs: Attrs { groups } }))
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Attrs {
+    /// Groups of channels that are taken together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    groups: Option<u32>,
+}
+
+/// A statistic over space.
+struct Global {
+    row: &'static Row,
+    attrs: Attrs,
+}
+
+impl std::fmt::Debug for Global {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{:?}", self.row.name, self.attrs)
+    }
+}
+
+impl Op for Global {
     fn name(&self) -> &'static str {
-        "global_avg_pool"
+        self.row.name
     }
 
     fn attrs(&self) -> Value {
-        attrs_of(self)
+        attrs_of(&self.attrs)
     }
 
     fn infer(&self, inputs: &[Shape], _: &mut Requirements) -> Result<Shape, ShapeError> {
         let x = &inputs[0];
+        if let Some(groups) = self.attrs.groups {
+            check_groups(x, groups)?;
+        }
         Ok(Shape { h: 1.into(), w: 1.into(), ..x.clone() })
     }
 
@@ -46,11 +129,21 @@ impl Op for GlobalAvgPool {
         AxisMap::All
     }
 
-    fn placement(&self) -> Placement {
-        Placement::Reduce
+    fn statistic(&self) -> Option<SpatialStatistic> {
+        Some(SpatialStatistic { statistic: self.row.statistic, groups: self.attrs.groups })
     }
 
     fn flops(&self, inputs: &[Sizes], _: Sizes) -> u64 {
         inputs[0].iter().skip(1).product()
     }
+}
+
+/// Whether the channels are so many groups.
+pub(super) fn check_groups(x: &Shape, groups: u32) -> Result<(), ShapeError> {
+    let channels = x.c.constant();
+    if channels.is_some_and(|c| groups > 0 && c % i64::from(groups) == 0) {
+        return Ok(());
+    }
+    let message = format!("{} channels cannot be divided into {groups} groups", x.c);
+    Err(ShapeError::of_input(0, message).code(Code::E0307))
 }

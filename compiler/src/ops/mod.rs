@@ -6,12 +6,22 @@
 mod activations;
 mod args;
 mod arithmetic;
+mod channels;
 mod conv;
+mod dense;
+mod derive;
+mod elementwise;
 mod expand;
+mod fold;
 mod global;
+mod norm;
+mod norm_parts;
+mod pad;
 mod pixel_shuffle;
+mod reductions;
 mod requirement;
 mod resample;
+mod reshape;
 mod scale;
 mod shape;
 mod slice;
@@ -23,14 +33,16 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use zellige_runtime::program::instr::{AxisId, Epilogue};
+use zellige_grammar::zir::decode::decode;
+use zellige_runtime::program::instr::{Addressing, AxisId, Epilogue, Statistic};
 use zellige_runtime::program::{BufferId, Instr, Packing, WeightId};
 use zellige_runtime::scalar::Expr;
 
 use crate::base::{AxisMap, Bindings, ParamId, Shape, ValueId};
 
-pub use activations::{ACTIVATIONS, Activation};
+pub use activations::{ACTIVATIONS, Activation, ActivationArg};
 pub use args::{ArgError, ArgKind, ArgSpec, ArgValue, Args};
+pub use derive::{Formula, FormulaError, Kind as FormulaKind};
 pub use expand::Builder;
 pub use requirement::{Requirement, Requirements, ShapeError};
 
@@ -61,9 +73,25 @@ pub trait Op: Debug + Send + Sync {
         Outside::Skipped
     }
 
+    /// The statistic over space that the op is of its only input; `None` if it is something else.
+    fn statistic(&self) -> Option<SpatialStatistic> {
+        None
+    }
+
     /// Whether it runs tile by tile or needs all of its input.
     fn placement(&self) -> Placement {
-        Placement::Tile
+        if self.statistic().is_some() { Placement::Reduce } else { Placement::Tile }
+    }
+
+    /// How each channel is scaled and shifted by what follows from parameters alone, if that is what the op does. Such an op has no
+    /// instruction: pass `fold-batch-norm` puts another in its place.
+    fn channel_scaling(&self) -> Option<ChannelScaling> {
+        None
+    }
+
+    /// The op with a scaling of its output's channels moved into its parameters; `None` if it cannot be.
+    fn absorb_scaling(&self) -> Option<Absorbed> {
+        None
     }
 
     /// Floating-point operations for one output pixel, all channels.
@@ -79,7 +107,7 @@ pub trait Op: Debug + Send + Sync {
         false
     }
 
-    /// The instructions that compute one tile; not asked of elementwise and reducing ops.
+    /// The instructions that compute one tile; asked only of ops placed tile by tile that are neither elementwise nor expanded.
     fn lower(&self, _operands: &Lowering<'_>) -> Vec<Instr> {
         Vec::new()
     }
@@ -126,8 +154,46 @@ pub enum Outside {
 pub enum Placement {
     /// Each output tile needs a bounded part of the inputs.
     Tile,
-    /// Sums over all of its input, tile by tile; its result is there when the section has ended.
+    /// Gathers all of its input, tile by tile; its result is there when the section has ended.
     Reduce,
+    /// Its input lies whole in device memory, and a load that addresses it otherwise is all there is to do: it may run in
+    /// any section but the one that makes its input.
+    Boundary(Addressing),
+}
+
+/// A statistic over space, exact and the same for every tiling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpatialStatistic {
+    /// Which one.
+    pub statistic: Statistic,
+    /// Groups of neighbouring channels that are taken together, each of which gets the result; each channel is by itself if not
+    /// given.
+    pub groups: Option<u32>,
+}
+
+impl SpatialStatistic {
+    /// How many of so many channels are taken together.
+    pub fn group(&self, channels: u64) -> u64 {
+        self.groups.map_or(1, |groups| channels / u64::from(groups).max(1)).max(1)
+    }
+}
+
+/// A batch normalisation with fixed statistics: its parameters are those that a [`Formula`] reads.
+#[derive(Debug)]
+pub struct ChannelScaling {
+    /// Added to the variance.
+    pub eps: f64,
+    /// What to put in its place where no other op absorbs it; its parameters are scale and shift.
+    pub op: Arc<dyn Op>,
+}
+
+/// An op that has absorbed a scaling of channels.
+#[derive(Debug)]
+pub struct Absorbed {
+    /// What it has become; its parameters are weight and bias.
+    pub op: Arc<dyn Op>,
+    /// As [`Formula::transposed`].
+    pub transposed: Option<u32>,
 }
 
 /// A parameter that an op has.
@@ -226,7 +292,7 @@ impl OpDef {
             args,
             build: Arc::new(move |args| checked(build(args)?)),
             parse: Arc::new(move |value| {
-                let op: T = serde_json::from_value(value).map_err(|e| e.to_string())?;
+                let op: T = decode(value).map_err(|e| e.to_string())?;
                 checked(op).map_err(|e| e.to_string())
             }),
             internal: false,
@@ -234,7 +300,6 @@ impl OpDef {
     }
 
     /// An op that the language does not know.
-    #[expect(dead_code, reason = "no op is internal yet")]
     fn internal(self) -> Self {
         Self { internal: true, ..self }
     }
@@ -251,12 +316,20 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         conv::defs(),
         window::defs(),
         global::defs(),
+        reductions::defs(),
+        norm::defs(),
+        norm_parts::defs(),
         resample::defs(),
         pixel_shuffle::defs(),
         shape::defs(),
         slice::defs(),
+        pad::defs(),
+        reshape::defs(),
+        channels::defs(),
+        dense::defs(),
+        fold::defs(),
         arithmetic::defs(),
-        activations::defs(),
+        elementwise::defs(),
     ]
     .into_iter()
     .flatten()

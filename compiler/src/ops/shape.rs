@@ -1,4 +1,4 @@
-//! Concatenation, cropping and padding.
+//! Concatenation and cropping.
 
 use std::sync::Arc;
 
@@ -12,10 +12,7 @@ use super::{
 };
 use crate::base::{AxisMap, Bindings, Dim, Shape};
 
-const PAD_MODES: &[&str] = &["zero"];
-
 pub(super) fn defs() -> Vec<OpDef> {
-    let sides = || ["top", "left", "bottom", "right"].map(|name| ArgSpec::new(name, ArgKind::Size)).to_vec();
     vec![
         OpDef::new(
             "concat",
@@ -31,18 +28,8 @@ pub(super) fn defs() -> Vec<OpDef> {
             "crop",
             "Rows and columns taken off the borders.",
             Inputs::Named(&["x"]),
-            sides(),
+            Sides::args(),
             |args| Ok(Crop { sides: Sides::from_args(args)? }),
-        ),
-        OpDef::new(
-            "pad",
-            "Rows and columns of zeros added at the borders.",
-            Inputs::Named(&["x"]),
-            [sides(), vec![ArgSpec::new("mode", ArgKind::Word(PAD_MODES))]].concat(),
-            |args| {
-                args.word("mode", PAD_MODES)?;
-                Ok(Pad { sides: Sides::from_args(args)? })
-            },
         ),
     ]
 }
@@ -101,6 +88,7 @@ impl Op for Concat {
                     channels: sizes[1],
                     shift: [0; 2],
                     outside: 0.0,
+                    fold: None,
                 };
                 channel += sizes[1];
                 Instr::Copy(copy)
@@ -116,31 +104,39 @@ impl Op for Concat {
 /// Amounts at the four borders, which may depend on symbols.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Sides {
-    top: Dim,
-    left: Dim,
-    bottom: Dim,
-    right: Dim,
+pub(super) struct Sides {
+    pub(super) top: Dim,
+    pub(super) left: Dim,
+    pub(super) bottom: Dim,
+    pub(super) right: Dim,
 }
 
 impl Sides {
-    fn from_args(args: &Args) -> Result<Self, ArgError> {
+    pub(super) fn args() -> Vec<ArgSpec> {
+        ["top", "left", "bottom", "right"].map(|name| ArgSpec::new(name, ArgKind::Size)).to_vec()
+    }
+
+    pub(super) fn from_args(args: &Args) -> Result<Self, ArgError> {
         let side = |name| Ok(args.size(name)?.unwrap_or_default());
         Ok(Self { top: side("top")?, left: side("left")?, bottom: side("bottom")?, right: side("right")? })
     }
 
-    fn each(&self) -> [(&'static str, &Dim); 4] {
+    pub(super) fn each(&self) -> [(&'static str, &Dim); 4] {
         [("top", &self.top), ("left", &self.left), ("bottom", &self.bottom), ("right", &self.right)]
     }
 
-    fn check(&self) -> Result<(), ArgError> {
+    pub(super) fn check(&self) -> Result<(), ArgError> {
         match self.each().into_iter().find(|(_, d)| d.constant().is_some_and(|v| v < 0)) {
             Some((name, amount)) => Err(ArgError::new(name, format!("is not negative, found {amount}"))),
             None => Ok(()),
         }
     }
 
-    fn require_not_negative(&self, requirements: &mut Requirements, op: &str) -> Result<(), ShapeError> {
+    pub(super) fn require_not_negative(
+        &self,
+        requirements: &mut Requirements,
+        op: &str,
+    ) -> Result<(), ShapeError> {
         for (name, amount) in self.each() {
             requirements.at_least(amount, 0, format!("it is the `{name}` of {op}"))?;
         }
@@ -148,29 +144,22 @@ impl Sides {
     }
 
     /// Leading amount along an axis; sizes are known when it is asked for.
-    fn leading(&self, axis: AxisId) -> i64 {
+    pub(super) fn leading(&self, axis: AxisId) -> i64 {
         let amount = if axis == AxisId::Y { &self.top } else { &self.left };
         amount.constant().unwrap_or(0)
     }
 
-    fn is_zero(&self) -> bool {
+    pub(super) fn is_zero(&self) -> bool {
         self.each().into_iter().all(|(_, d)| d.constant() == Some(0))
     }
 
-    fn has_symbols(&self) -> bool {
+    pub(super) fn has_symbols(&self) -> bool {
         self.each().into_iter().any(|(_, d)| d.constant().is_none())
     }
 
-    fn substitute(&self, bindings: &Bindings) -> Self {
+    pub(super) fn substitute(&self, bindings: &Bindings) -> Self {
         let [top, left, bottom, right] = self.each().map(|(_, d)| d.substitute(bindings));
         Self { top, left, bottom, right }
-    }
-
-    /// A copy that reads `sign · leading` away from where it writes.
-    fn copy(&self, sign: i64, operands: &Lowering<'_>) -> Vec<Instr> {
-        let shift = AxisId::BOTH.map(|axis| sign * self.leading(axis));
-        let (dst, src, channels) = (operands.dst, operands.srcs[0], operands.inputs[0][1]);
-        vec![Instr::Copy(Copy { dst, src, channel: 0, from: 0, channels, shift, outside: 0.0 })]
     }
 }
 
@@ -215,56 +204,9 @@ impl Op for Crop {
     }
 
     fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
-        self.sides.copy(1, operands)
-    }
-
-    fn is_identity(&self, _: &[Shape]) -> bool {
-        self.sides.is_zero()
-    }
-
-    fn substitute(&self, bindings: &Bindings) -> Option<Arc<dyn Op>> {
-        self.sides.has_symbols().then(|| Arc::new(Self { sides: self.sides.substitute(bindings) }) as _)
-    }
-}
-
-/// Padding with zeros.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Pad {
-    sides: Sides,
-}
-
-impl FromAttrs for Pad {
-    fn check(&self) -> Result<(), ArgError> {
-        self.sides.check()
-    }
-}
-
-impl Op for Pad {
-    fn name(&self) -> &'static str {
-        "pad"
-    }
-
-    fn attrs(&self) -> Value {
-        attrs_of(self)
-    }
-
-    fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
-        let (x, s) = (&inputs[0], &self.sides);
-        s.require_not_negative(requirements, "a pad")?;
-        Ok(Shape { h: x.h.add(&s.top).add(&s.bottom), w: x.w.add(&s.left).add(&s.right), ..x.clone() })
-    }
-
-    fn access(&self, _: usize, axis: AxisId, _: &[Sizes]) -> AxisMap {
-        AxisMap::Shift { by: -self.sides.leading(axis) }
-    }
-
-    fn flops(&self, _: &[Sizes], _: Sizes) -> u64 {
-        0
-    }
-
-    fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
-        self.sides.copy(-1, operands)
+        let shift = AxisId::BOTH.map(|axis| self.sides.leading(axis));
+        let (dst, src, channels) = (operands.dst, operands.srcs[0], operands.inputs[0][1]);
+        vec![Instr::Copy(Copy { dst, src, channel: 0, from: 0, channels, shift, outside: 0.0, fold: None })]
     }
 
     fn is_identity(&self, _: &[Shape]) -> bool {

@@ -82,6 +82,7 @@ impl Op for Slice {
             channels: (self.to - self.from) as u64,
             shift: [0; 2],
             outside: 0.0,
+            fold: None,
         })]
     }
 

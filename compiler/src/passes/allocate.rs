@@ -85,7 +85,11 @@ fn place_device(ir: &mut Sections) -> Result<(), Vec<Diagnostic>> {
             bytes(total),
             bytes(ir.target.memory)
         );
-        return Err(vec![Diagnostic::error(Code::E0702, message)]);
+        return Err(vec![
+            Diagnostic::error(Code::E0702, message)
+                .hint(format!("cut like this, the smallest that would do is `--memory {total}`"))
+                .note("inputs, outputs, packed weights and the tensors at section boundaries count"),
+        ]);
     }
     ir.device = Some(plan.device);
     Ok(())

@@ -157,7 +157,8 @@ impl Difference {
     fn refusal(&self, place: &str) -> Diagnostic {
         let Self { path, kept, derived } = self;
         let derived = if derived.is_null() { "nothing".to_owned() } else { derived.to_string() };
-        let message = format!("{place}: the plan says `{path}` is {kept}, and from its tiles follows {derived}");
+        let message =
+            format!("{place}: the plan says `{path}` is {kept}, and from its tiles follows {derived}");
         refusal(message).hint(
             "change names, ops, tiles, overlap strategies and padding of sections only, and leave out what follows from them",
         )

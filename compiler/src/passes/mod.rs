@@ -3,6 +3,7 @@
 mod allocate;
 mod canonicalize;
 mod conform;
+mod fold_batch_norm;
 mod lower;
 mod overlap;
 mod pad;
@@ -14,6 +15,7 @@ use zellige_runtime::machine::format_size;
 
 use crate::analysis::geometry::MAX_STEPS;
 use crate::analysis::planner::Alternatives;
+use crate::base::OpId;
 use crate::ir::{Graph, Overlap, Padding, Sections, Target};
 
 pub use crate::ir::{Level, Module};
@@ -60,6 +62,12 @@ pub const PIPELINE: &[Pass] = &[
         doc: "Expands ops into simpler ones, drops what nothing reads or what changes nothing, joins equal ones.",
         level: Level::Graph,
         run: canonicalize::run,
+    },
+    Pass {
+        name: "fold-batch-norm",
+        doc: "Puts batch normalisations into the parameters of the convolutions before them, or makes scales and shifts of them.",
+        level: Level::Graph,
+        run: fold_batch_norm::run,
     },
     Pass {
         name: "section-cut",
@@ -124,6 +132,17 @@ fn wrong_level(pass: &str, wanted: Level, found: Level) -> Diagnostic {
     let hint = (found == Level::Graph).then(|| "run pass `section-cut` first".to_owned());
     Diagnostic::error(Code::E0612, format!("pass `{pass}` takes the {wanted} level, found the {found} level"))
         .maybe_hint(hint)
+}
+
+/// The op that makes the value of that name, or whose parameters have that path.
+fn op_called(graph: &Graph, name: &str) -> Option<OpId> {
+    let is = |op: OpId| {
+        let node = &graph.ops[op];
+        let mut paths = node.params.iter().map(|&p| graph.params[p].name.as_str());
+        graph.values[node.output].name == name
+            || paths.any(|path| path.strip_prefix(name).is_some_and(|rest| rest.starts_with('.')))
+    };
+    graph.ops.ids().find(|&op| is(op))
 }
 
 /// Whether tiles of a size cut an extent into more steps than there may be.

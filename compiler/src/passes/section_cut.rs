@@ -5,7 +5,8 @@
 //! after:  section s0 (tile: [8, 64], overlap: reuse) { … %x, %m }   section s1 (tile: [128, 64], overlap: recompute) { %y }
 //! ```
 //!
-//! Cuts are forced where an op reads the result of a reduction; elsewhere the planner weighs recomputed halos against traffic
+//! Cuts are forced where an op reads the result of a reduction, or a tensor that it must find whole in device memory
+//! (reshapes, transposition, circular padding); elsewhere the planner weighs recomputed halos against traffic
 //! ([`crate::analysis::planner`]). Where the tensors at boundaries do not fit the memory budget, inputs and outputs are streamed and
 //! the largest boundary tensors spilled to files, or a plan with smaller ones is taken, whichever is modelled to be faster.
 
@@ -26,6 +27,7 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
     if !graph.is_bound() {
         return Err(vec![unbound(&graph)]);
     }
+    check_folded(&graph)?;
     if let Some(plan) = &options.plan {
         return Ok(Module::Sections(plan.cut(graph, options.target.clone())?));
     }
@@ -43,6 +45,22 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
     });
     let sections = sections.collect();
     Ok(Module::Sections(Sections { graph, target: options.target.clone(), sections, device: None }))
+}
+
+/// Whether each op has an instruction.
+fn check_folded(graph: &Graph) -> Result<(), Vec<Diagnostic>> {
+    match graph.ops.iter().find(|(_, node)| node.op.channel_scaling().is_some()) {
+        Some((_, node)) => {
+            let message = format!(
+                "`{}` is a `{}`, which is to be folded",
+                graph.values[node.output].name,
+                node.op.name()
+            );
+            let problem = Diagnostic::error(Code::E0612, message).label(node.span, "here");
+            Err(vec![problem.hint("run pass `fold-batch-norm` first")])
+        }
+        None => Ok(()),
+    }
 }
 
 /// Whether the tile asked for cuts no tensor into more steps than there may be.
@@ -137,16 +155,10 @@ fn refuse_sram(graph: &Graph, options: &Options, error: &PlanError) -> Diagnosti
     .hint(format!("the smallest that would do is `--sram {needed}`"))
 }
 
-/// The ops that `--cut-after` names: by the name of their value, or the path of their parameters.
+/// The ops that `--cut-after` names.
 fn cut_after(graph: &Graph, names: &[String]) -> Result<Vec<OpId>, Vec<Diagnostic>> {
     let find = |name: &String| {
-        let prefix = format!("{name}.");
-        let is = |op: OpId| {
-            let node = &graph.ops[op];
-            graph.values[node.output].name == *name
-                || node.params.iter().any(|&p| graph.params[p].name.starts_with(&prefix))
-        };
-        graph.ops.ids().find(|&op| is(op)).ok_or_else(|| {
+        super::op_called(graph, name).ok_or_else(|| {
             let known = graph.ops.iter().map(|(_, n)| graph.values[n.output].name.as_str());
             let closest = zellige_grammar::suggest::did_you_mean(name, known);
             let hint =

@@ -18,10 +18,13 @@ use crate::ir::{Graph, Reader, Role, Section, TensorSteps, Tiling};
 pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagnostic>> {
     let mut ir = super::sections(module, "tile")?;
     let consumers = ir.graph.consumers();
+    ir.device = None;
     for section in &mut ir.sections {
         let Some(tile) = section.tile.or(options.tile) else { return Err(vec![no_target(section)]) };
         section.tile = Some(tile);
         section.overlap = Some(section.overlap.or(options.overlap).unwrap_or_default());
+        // What later passes have made of another tiling holds no more.
+        section.sram_bytes = None;
         let flow = Flow::of(&ir.graph, &section.ops, &consumers)
             .ok_or_else(|| super::missing(&section.name, "output", "section-cut"))?;
         let anchor = &flow.tensors[flow.anchor];

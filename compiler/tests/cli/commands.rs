@@ -144,7 +144,10 @@ fn dump_after_shows_passes_on_standard_error() {
     let all = run("--dump-after all");
     assert_eq!((all.status, all.stdout.as_str()), (Some(0), ""));
     let heads: Vec<_> = all.stderr.lines().filter_map(|l| l.strip_prefix("// after ")).collect();
-    assert_eq!(heads, ["canonicalize", "section-cut", "tile", "pad", "overlap", "allocate", "lower"]);
+    assert_eq!(
+        heads,
+        ["canonicalize", "fold-batch-norm", "section-cut", "tile", "pad", "overlap", "allocate", "lower"]
+    );
     let some = run("--dump-after pad --dump-after tile").stderr;
     assert_eq!(some.matches("// after").count(), 2);
     assert!(all.stderr.contains(&some[some.find("// after pad").unwrap()..]));
@@ -238,6 +241,40 @@ fn verify_finds_tiled_and_untiled_identical() {
 }
 
 #[test]
+fn check_proves_models_ir_and_programs() {
+    let folder = Folder::with_fixtures();
+    folder.succeeds(&format!("compile conv.zlg -o s.zir --emit sections {SIZES} {TINY} --tile 2x12"));
+    folder.succeeds(&format!("compile conv.zlg -o p.zir --emit program {SIZES} {TINY} --tile 9x2"));
+    for what in [
+        &format!("conv.zlg {SIZES} --tile 4x4"),
+        "conv.zlp",
+        "beside.zlp",
+        "s.zir",
+        "p.zir",
+        "conv.zlp --threads 2",
+    ] {
+        let said = folder.succeeds(&format!("check {what}"));
+        assert!(
+            said.starts_with("proved: `conv` computes its graph: 1 output written exactly once"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn check_refutes_what_is_not_the_graph() {
+    let folder = Folder::with_fixtures();
+    folder.succeeds(&format!("compile blur.zlg -o p.zir --emit program {SIZES} {TINY} --tile 9x6"));
+    let text = String::from_utf8(folder.read("p.zir")).unwrap();
+    let changed = text.replacen("margin: [1, 1, 1, 1]", "margin: [0, 0, 0, 0]", 1);
+    assert_ne!(changed, text);
+    folder.write("p.zir", changed);
+    let ended = folder.run("check p.zir");
+    assert_eq!(ended.status, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("error[E0904]: `blur` is not proved to compute its graph"), "{ended:?}");
+}
+
+#[test]
 fn bench_times_models_and_programs() {
     let folder = Folder::with_fixtures();
     let said = folder.succeeds(&format!("bench blur.zlg {SIZES} {TINY} --repeat 2 --json"));
@@ -288,7 +325,7 @@ fn warnings_are_shown_and_do_not_fail() {
 fn help_and_version_go_to_standard_output() {
     let folder = Folder::new();
     assert!(folder.succeeds("--version").starts_with("zellige "));
-    for command in ["run", "compile", "plan", "dump", "opt", "verify", "bench", "explain"] {
+    for command in ["run", "compile", "plan", "dump", "opt", "verify", "check", "bench", "explain"] {
         assert!(folder.succeeds(&format!("{command} --help")).contains("Usage: zellige"));
     }
     let ended = folder.run("");

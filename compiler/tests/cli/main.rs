@@ -6,10 +6,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod commands;
+mod drawings;
+mod endings;
 mod errors;
 mod filetests;
 mod fixtures;
 mod folder;
-mod interrupt;
 mod kept_plan;
 mod snapshot;

@@ -7,7 +7,7 @@ use super::json::{from_json, from_value, to_json, to_value};
 use super::*;
 use crate::diagnostic::{Diagnostic, render_text};
 use crate::dim::DimKind;
-use crate::fuzz::Random;
+use crate::fuzz::tests::Random;
 use crate::span::SourceFile;
 
 /// Texts without mistakes.

@@ -10,7 +10,7 @@ use super::allocation::Allocation;
 use super::bindings::{DeviceTensor, Tensors};
 use super::spill::Spill;
 use super::staging::Backing;
-use crate::exact::superaccumulator::LIMBS;
+use crate::exact::words;
 use crate::program::{Accumulator, AccumulatorId, Program, Role, Weight};
 use crate::weights;
 
@@ -80,18 +80,18 @@ impl Device {
         &self.tensors
     }
 
-    /// The sums of an accumulator: for every image and channel `LIMBS` words.
-    pub(super) fn sums(&self, id: AccumulatorId) -> &[AtomicI64] {
+    /// What an accumulator gathers: for every image and channel the words of its kind.
+    pub(super) fn all_gathered(&self, id: AccumulatorId) -> &[AtomicI64] {
         let Sums { first, all, .. } = self.accumulators[id.index()];
         // SAFETY: so many words of `memory` are the accumulator's alone, and initialised; the system gives zeros. They lie at a
         // multiple of 8 bytes, since verified offsets are multiples of 64.
         unsafe { slice::from_raw_parts(first, all) }
     }
 
-    /// The sums of one image: for every channel `LIMBS` words.
-    pub(super) fn image_sums(&self, id: AccumulatorId, image: u64) -> &[AtomicI64] {
+    /// What it gathers of one image: for every channel the words of its kind.
+    pub(super) fn gathered(&self, id: AccumulatorId, image: u64) -> &[AtomicI64] {
         let size = self.accumulators[id.index()].per_image;
-        &self.sums(id)[image as usize * size..][..size]
+        &self.all_gathered(id)[image as usize * size..][..size]
     }
 
     /// Bytes allocated.
@@ -100,7 +100,7 @@ impl Device {
     }
 }
 
-/// Where the sums of one accumulator lie: for every image and channel `LIMBS` words.
+/// Where what one accumulator gathers lies: for every image and channel the words of its kind.
 #[derive(Clone, Copy)]
 struct Sums {
     first: *const AtomicI64,
@@ -110,7 +110,7 @@ struct Sums {
 
 impl Sums {
     fn new(first: *mut u8, accumulator: &Accumulator) -> Self {
-        let per_image = accumulator.channels as usize * LIMBS;
+        let per_image = accumulator.channels as usize * words(accumulator.kind);
         Self { first: first.cast(), per_image, all: accumulator.images as usize * per_image }
     }
 }

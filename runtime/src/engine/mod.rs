@@ -7,6 +7,7 @@
 //!
 //! Who runs instructions on a tile is the engine's choice: `native` kernels, or code compiled at load (`jit`).
 
+mod addressed;
 mod allocation;
 mod array;
 mod bindings;

@@ -130,7 +130,7 @@ impl Run<'_> {
     /// Before a section: all workers wait.
     fn begin(&self, s: usize) {
         for &acc in &self.shared.sections[s].accumulators {
-            self.shared.device.sums(acc).iter().for_each(|limb| limb.store(0, Relaxed));
+            self.shared.device.all_gathered(acc).iter().for_each(|limb| limb.store(0, Relaxed));
         }
         self.next.store(0, Relaxed);
         self.ended.store(self.failed.load(Relaxed), Relaxed);

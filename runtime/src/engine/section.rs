@@ -3,12 +3,13 @@
 use super::bindings::Tensors;
 use super::staging::window_len;
 use crate::memory::{Kernel, View};
+use crate::program::instr::Load;
 use crate::program::{AccumulatorId, Axis, BufferId, Element, Instr, Program, Section, TensorId};
 
 /// An instruction made ready to run.
 pub(super) enum Action {
     /// Device memory to buffer.
-    Load { dst: BufferId, src: TensorId },
+    Load(Load),
     /// Buffer to device memory.
     Store { dst: TensorId, src: BufferId, element: Element },
     /// Buffer to accumulator.
@@ -37,7 +38,7 @@ impl PreparedSection {
         kernels: &mut impl Iterator<Item = Box<dyn Kernel>>,
     ) -> Self {
         let mut action = |instr: &Instr| match instr {
-            Instr::Load(i) => Some(Action::Load { dst: i.dst, src: i.src }),
+            Instr::Load(i) => Some(Action::Load(i.clone())),
             Instr::Store(i) => {
                 let element = program.tensors[i.dst.index()].element;
                 Some(Action::Store { dst: i.dst, src: i.src, element })
@@ -59,7 +60,8 @@ impl PreparedSection {
     /// f32s of the largest window through which a tensor that lies in a file is loaded or stored.
     pub(super) fn window_len(&self, section: &Section, tensors: &Tensors<'_>) -> usize {
         let of = |action: &Action| match action {
-            Action::Load { dst: buffer, src: tensor } | Action::Store { dst: tensor, src: buffer, .. } => {
+            Action::Load(Load { dst: buffer, src: tensor, .. })
+            | Action::Store { dst: tensor, src: buffer, .. } => {
                 window_len(tensors.get(*tensor), &section.buffers[buffer.index()])
             }
             Action::Accumulate { .. } | Action::Compute(_) => 0,

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::bindings::DeviceTensor;
 use super::spill::Spill;
-use super::{EngineError, transfer};
+use super::{EngineError, addressed, transfer};
 use crate::io::{Window, WindowSink, WindowSource};
 use crate::memory::View;
+use crate::program::instr::Addressing;
 use crate::program::{Buffer, Element, Region};
 
 /// Where the values of a device tensor are.
@@ -31,7 +32,7 @@ pub(super) fn window_len(tensor: &DeviceTensor<'_>, buffer: &Buffer) -> usize {
     channels.saturating_mul(buffer.rows as usize).saturating_mul(buffer.cols as usize)
 }
 
-/// As [`transfer::load`].
+/// As [`transfer::load`], or [`addressed::load`] where there is an addressing.
 ///
 /// # Safety
 ///
@@ -39,35 +40,108 @@ pub(super) fn window_len(tensor: &DeviceTensor<'_>, buffer: &Buffer) -> usize {
 pub(super) unsafe fn load(
     dst: &View,
     tensor: &DeviceTensor<'_>,
+    addressing: Option<Addressing>,
     image: u64,
     stage: &mut [f32],
 ) -> Result<(), EngineError> {
     let src = tensor.image(image);
-    if matches!(tensor.backing(), Backing::Memory) {
-        // SAFETY: the caller's promise.
-        unsafe { transfer::load(dst, &src) };
-        return Ok(());
-    }
-    let region = dst.valid;
-    let window = window(&src, region, stage);
-    if !region.is_empty() {
-        let values = &mut stage[..len(&src, region)];
-        match tensor.backing() {
-            Backing::Memory | Backing::Sink(_) => {}
-            Backing::Source(source) => {
-                let part = part(tensor, image, region);
-                source.read(&part, values).map_err(EngineError::Window)?;
+    // SAFETY: the caller's promise; a window covers what was read into it, and that is what goes to the valid part.
+    unsafe {
+        if matches!(tensor.backing(), Backing::Memory) {
+            match addressing {
+                None => transfer::load(dst, &src),
+                Some(addressing) => addressed::load(dst, &src, addressing),
             }
-            Backing::Spilled(spill) => {
-                // SAFETY: the window has room for the region.
-                let read = unsafe { spill.read(&src, tensor.first(image), region, &window) };
-                read.map_err(EngineError::Spill)?;
+            return Ok(());
+        }
+        let valid = dst.valid;
+        match addressing {
+            None => return Ok(transfer::load(dst, &read(tensor, image, valid, stage)?)),
+            Some(Addressing::Transposed) => {
+                let swapped = Region { y: valid.x, x: valid.y };
+                addressed::transposed(dst, &read(tensor, image, swapped, stage)?);
+            }
+            Some(Addressing::Wrapped { shift }) => {
+                for (part, by) in addressed::unwrapped(valid, shift, src.extent) {
+                    let from = Region { y: part.y.shift(by[0]), x: part.x.shift(by[1]) };
+                    transfer::copy::<false>(dst, &read(tensor, image, from, stage)?, part, by);
+                }
+            }
+            Some(Addressing::Reshaped) => {
+                let reshaped = addressed::reshaped(&src, dst);
+                let window = read_reshaped(tensor, image, &reshaped, valid, stage)?;
+                transfer::copy::<false>(dst, &window, valid, [0; 2]);
             }
         }
+        addressed::fill(dst);
     }
-    // SAFETY: the window covers the valid part; the rest is the caller's promise.
-    unsafe { transfer::load(dst, &window) };
     Ok(())
+}
+
+/// Reads a region of a tensor that lies in a file.
+fn read(
+    tensor: &DeviceTensor<'_>,
+    image: u64,
+    region: Region,
+    stage: &mut [f32],
+) -> Result<View, EngineError> {
+    let src = tensor.image(image);
+    let window = window(&src, region, stage);
+    if region.is_empty() {
+        return Ok(window);
+    }
+    match tensor.backing() {
+        Backing::Memory | Backing::Sink(_) => {}
+        Backing::Source(source) => {
+            let part = part(tensor, image, region);
+            source.read(&part, &mut stage[..len(&src, region)]).map_err(EngineError::Window)?;
+        }
+        Backing::Spilled(spill) => {
+            // SAFETY: the window has room for the region.
+            let read = unsafe { spill.read(&src, tensor.first(image), region, &window) };
+            read.map_err(EngineError::Spill)?;
+        }
+    }
+    Ok(window)
+}
+
+/// Reads a region of a planar tensor that lies in a file, in the coordinates of `reshaped`.
+fn read_reshaped(
+    tensor: &DeviceTensor<'_>,
+    image: u64,
+    reshaped: &View,
+    region: Region,
+    stage: &mut [f32],
+) -> Result<View, EngineError> {
+    let window = window(reshaped, region, stage);
+    if region.is_empty() {
+        return Ok(window);
+    }
+    match tensor.backing() {
+        Backing::Memory | Backing::Sink(_) => {}
+        Backing::Source(source) => {
+            let (extent, mut at) = (tensor.image(image).extent, 0);
+            let line = region.x.len() as usize;
+            for (c, y) in
+                (0..reshaped.channels).flat_map(|c| (region.y.start..region.y.end).map(move |y| (c, y)))
+            {
+                let first = c * reshaped.block_stride + y * reshaped.row_stride + region.x.start;
+                for (channel, pixels) in addressed::raster(extent, first, line as i64) {
+                    let image = tensor.image_of(image);
+                    let part = Window { image, channels: channel..channel + 1, region: pixels };
+                    let values = &mut stage[at..at + part.len()];
+                    source.read(&part, values).map_err(EngineError::Window)?;
+                    at += part.len();
+                }
+            }
+        }
+        Backing::Spilled(spill) => {
+            // SAFETY: the window has room for the region.
+            let read = unsafe { spill.read(reshaped, tensor.first(image), region, &window) };
+            read.map_err(EngineError::Spill)?;
+        }
+    }
+    Ok(window)
 }
 
 /// As [`transfer::store`].

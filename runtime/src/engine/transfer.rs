@@ -21,7 +21,7 @@ pub(super) fn canonical(value: f32) -> f32 {
 /// both have the same channels, and nobody else writes either at the same time.
 pub(super) unsafe fn load(dst: &View, src: &View) {
     // SAFETY: `dst.valid` is inside what both views cover.
-    unsafe { copy::<false>(dst, src, dst.valid) };
+    unsafe { copy::<false>(dst, src, dst.valid, [0; 2]) };
     if let Some(value) = dst.outside {
         // SAFETY: `dst` may be written.
         unsafe { fill_outside(dst, value) };
@@ -36,7 +36,7 @@ pub(super) unsafe fn load(dst: &View, src: &View) {
 pub(super) unsafe fn store(dst: &View, src: &View, element: Element) {
     // SAFETY: `src.owned` is inside what both views cover.
     unsafe {
-        copy::<true>(dst, src, src.owned);
+        copy::<true>(dst, src, src.owned, [0; 2]);
         if let Some(max) = element.max() {
             quantize(dst, src.owned, max);
         }
@@ -67,7 +67,7 @@ unsafe fn quantize(dst: &View, region: Region, max: f32) {
 ///
 /// `(y, x)` is covered by the view, or `x` is one past its last column, and `c` is one of its channels.
 #[inline(always)]
-unsafe fn element(view: &View, c: i64, y: i64, x: i64) -> *mut f32 {
+pub(super) unsafe fn element(view: &View, c: i64, y: i64, x: i64) -> *mut f32 {
     let offset = c / view.lanes * view.block_stride
         + view.slot(y) * view.row_stride
         + (x - view.x0) * view.lanes
@@ -76,21 +76,22 @@ unsafe fn element(view: &View, c: i64, y: i64, x: i64) -> *mut f32 {
     unsafe { view.ptr.offset(offset as isize) }
 }
 
-/// Copies the pixels of `region`.
+/// Copies the pixels of `region`, each from `shift` further on in `src`.
 ///
 /// # Safety
 ///
-/// Both views cover `region`; `dst` may be written, `src` read; they do not overlap and have the same channels.
-unsafe fn copy<const CANONICAL: bool>(dst: &View, src: &View, region: Region) {
+/// `dst` covers `region`, and `src` what lies `shift` further on; `dst` may be written, `src` read; they do not overlap and
+/// have the same channels.
+pub(super) unsafe fn copy<const CANONICAL: bool>(dst: &View, src: &View, region: Region, shift: [i64; 2]) {
     if region.is_empty() {
         return;
     }
     // SAFETY: the caller's promise, passed on.
     unsafe {
         if dst.lanes == src.lanes {
-            copy_rows::<CANONICAL>(dst, src, region);
+            copy_rows::<CANONICAL>(dst, src, region, shift);
         } else {
-            copy_channels::<CANONICAL>(dst, src, region);
+            copy_channels::<CANONICAL>(dst, src, region, shift);
         }
     }
 }
@@ -100,14 +101,14 @@ unsafe fn copy<const CANONICAL: bool>(dst: &View, src: &View, region: Region) {
 /// # Safety
 ///
 /// As for [`copy`], with equal lanes.
-unsafe fn copy_rows<const CANONICAL: bool>(dst: &View, src: &View, region: Region) {
+unsafe fn copy_rows<const CANONICAL: bool>(dst: &View, src: &View, region: Region, [down, right]: [i64; 2]) {
     let n = (region.x.len() * dst.lanes) as usize;
     for c in (0..dst.channels).step_by(dst.lanes as usize) {
         for y in region.y.start..region.y.end {
-            // SAFETY: a row of `region` is inside both views, `lanes` f32s a pixel side by side, and they do not overlap.
+            // SAFETY: a row of `region` is inside both views, shifted in `src`, `lanes` f32s a pixel side by side, and they do not overlap.
             unsafe {
                 let to = element(dst, c, y, region.x.start);
-                let from = element(src, c, y, region.x.start);
+                let from = element(src, c, y + down, region.x.start + right);
                 copy_strided::<CANONICAL>(to, 1, from, 1, n);
             }
         }
@@ -119,7 +120,12 @@ unsafe fn copy_rows<const CANONICAL: bool>(dst: &View, src: &View, region: Regio
 /// # Safety
 ///
 /// As for [`copy`].
-unsafe fn copy_channels<const CANONICAL: bool>(dst: &View, src: &View, region: Region) {
+unsafe fn copy_channels<const CANONICAL: bool>(
+    dst: &View,
+    src: &View,
+    region: Region,
+    [down, right]: [i64; 2],
+) {
     let block = dst.lanes.max(src.lanes);
     let (to_stride, from_stride) = (dst.lanes as usize, src.lanes as usize);
     for first in (0..dst.channels).step_by(block as usize) {
@@ -130,7 +136,7 @@ unsafe fn copy_channels<const CANONICAL: bool>(dst: &View, src: &View, region: R
                 for c in channels.clone() {
                     // SAFETY: pixels `x..x + n` of the row are inside `region`, which both views cover.
                     unsafe {
-                        let (to, from) = (element(dst, c, y, x), element(src, c, y, x));
+                        let (to, from) = (element(dst, c, y, x), element(src, c, y + down, x + right));
                         copy_strided::<CANONICAL>(to, to_stride, from, from_stride, n);
                     }
                 }
@@ -172,7 +178,7 @@ unsafe fn copy_strided<const CANONICAL: bool>(
 /// # Safety
 ///
 /// The view may be written as far as its computed region goes.
-unsafe fn fill_outside(view: &View, value: f32) {
+pub(super) unsafe fn fill_outside(view: &View, value: f32) {
     let (all, valid) = (view.computed, view.valid);
     for c in (0..view.channels).step_by(view.lanes as usize) {
         for y in all.y.start..all.y.end {

@@ -10,6 +10,7 @@ use super::section::{Action, PreparedSection, TileIndex, place_columns, place_ro
 use super::{EngineError, staging};
 use crate::exact;
 use crate::memory::{Tile, View};
+use crate::program::instr::Load;
 use crate::program::{Buffer, Program, Section};
 
 /// What all workers of a run share.
@@ -170,21 +171,23 @@ unsafe fn run_action(
     window: &mut [f32],
 ) -> Result<(), EngineError> {
     match action {
-        Action::Load { dst, src } => {
-            // SAFETY: the verifier has found the valid part of `dst` to be inside the tensor, and that no tile of the section
-            // writes the tensor.
-            unsafe { staging::load(&views[dst.index()], shared.tensors.get(*src), image, window) }
+        Action::Load(Load { dst, src, addressing }) => {
+            let (dst, tensor) = (&views[dst.index()], shared.tensors.get(*src));
+            // SAFETY: the verifier has found that the tensor holds what is loaded for the valid part of `dst`, and that no tile
+            // of the section writes the tensor.
+            unsafe { staging::load(dst, tensor, *addressing, image, window) }
         }
         Action::Store { dst, src, element } => {
+            let src = &views[src.index()];
             // SAFETY: the verifier has found the owned part of `src` to be inside buffer and tensor, and disjoint from that of
             // any other tile.
-            let src = &views[src.index()];
             unsafe { staging::store(shared.tensors.get(*dst), image, src, *element, window) }
         }
         Action::Accumulate { acc, src } => {
-            let sums = shared.device.image_sums(*acc, image);
+            let kind = shared.program.accumulators[acc.index()].kind;
+            let gathered = shared.device.gathered(*acc, image);
             // SAFETY: the verifier has found the owned part of `src` to be inside the buffer, and written by the body.
-            unsafe { exact::accumulate(&views[src.index()], sums) };
+            unsafe { exact::accumulate(&views[src.index()], kind, gathered) };
             Ok(())
         }
         Action::Compute(kernel) => {

@@ -10,7 +10,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
-use crate::program::EXACT_SUM_BYTES;
+use crate::program::{EXACT_SUM_BYTES, MAX_SUMMANDS};
 
 /// Digits of a sum.
 const DIGITS: usize = 66;
@@ -20,7 +20,8 @@ pub const LIMBS: usize = DIGITS + 1;
 pub const BYTES_PER_SUM: u64 = (LIMBS * size_of::<AtomicI64>()) as u64;
 const _: () = assert!(BYTES_PER_SUM == EXACT_SUM_BYTES);
 /// Values that may be added to one sum.
-pub const MAX_VALUES: u64 = (1 << 31) - 1;
+pub const MAX_VALUES: u64 = MAX_SUMMANDS;
+const _: () = assert!(MAX_VALUES <= (i64::MAX / DIGIT_MASK) as u64);
 
 const NAN: i64 = 1;
 const PLUS_INFINITY: i64 = 2;
@@ -66,8 +67,25 @@ pub fn add(sum: &[AtomicI64], value: f64) {
 ///
 /// If `sum` has fewer than [`LIMBS`] words.
 pub fn round(sum: &[AtomicI64]) -> f64 {
-    let limbs = std::array::from_fn(|i| sum[i].load(Relaxed));
-    round_limbs(&limbs)
+    round_total([sum])
+}
+
+/// The total of some sums, as [`round`] gives that of one: nothing is rounded before the end.
+///
+/// # Panics
+///
+/// If one of the sums has fewer than [`LIMBS`] words.
+pub fn round_total<'a>(sums: impl IntoIterator<Item = &'a [AtomicI64]>) -> f64 {
+    let mut digits = [0i128; DIGITS];
+    let mut flags = 0;
+    for sum in sums {
+        let (limbs, flag) = (&sum[..DIGITS], &sum[LIMBS - 1]);
+        for (digit, limb) in digits.iter_mut().zip(limbs) {
+            *digit += i128::from(limb.load(Relaxed));
+        }
+        flags |= flag.load(Relaxed);
+    }
+    round_digits(&digits, flags)
 }
 
 /// A sum that one thread gathers before it adds it to a shared one: the values of a tile cost few atomic additions.
@@ -136,8 +154,7 @@ impl Parts {
     }
 }
 
-fn round_limbs(limbs: &[i64; LIMBS]) -> f64 {
-    let flags = limbs[LIMBS - 1];
+fn round_digits(digits: &[i128; DIGITS], flags: i64) -> f64 {
     if flags & NAN != 0 || flags & PLUS_INFINITY != 0 && flags & MINUS_INFINITY != 0 {
         return f64::NAN;
     }
@@ -147,22 +164,26 @@ fn round_limbs(limbs: &[i64; LIMBS]) -> f64 {
     if flags & MINUS_INFINITY != 0 {
         return f64::NEG_INFINITY;
     }
-    match Magnitude::of(limbs.iter().take(DIGITS).copied()) {
+    match Magnitude::of(digits.iter().copied()) {
         (magnitude, false) => magnitude.round(),
-        (_, true) => -Magnitude::of(limbs.iter().take(DIGITS).map(|&digit| -digit)).0.round(),
+        (_, true) => -Magnitude::of(digits.iter().map(|&digit| -digit)).0.round(),
     }
 }
 
-/// A sum with its carries propagated: digits in `0..2³²`, and room for the last carry.
-struct Magnitude([u32; DIGITS + 2]);
+/// Digits that carries can reach beyond those of a sum: totals of as many sums as there can be channels are below 2¹²⁸ units of
+/// the last digit.
+const CARRIES: usize = 4;
+
+/// A sum with its carries propagated: digits in `0..2³²`, and room for the last carries.
+struct Magnitude([u32; DIGITS + CARRIES]);
 
 impl Magnitude {
     /// The sum, and whether it is negative (then it is given modulo the width of all digits).
-    fn of(digits: impl Iterator<Item = i64>) -> (Self, bool) {
-        let mut magnitude = [0; DIGITS + 2];
+    fn of(digits: impl Iterator<Item = i128>) -> (Self, bool) {
+        let mut magnitude = [0; DIGITS + CARRIES];
         let mut carry = 0i128;
-        for (slot, digit) in magnitude.iter_mut().zip(digits.chain([0, 0])) {
-            carry += i128::from(digit);
+        for (slot, digit) in magnitude.iter_mut().zip(digits.chain([0; CARRIES])) {
+            carry += digit;
             *slot = carry as u32;
             carry >>= DIGIT_BITS;
         }
@@ -389,14 +410,31 @@ mod tests {
     #[test]
     fn digits_have_room_for_all_values() {
         // As if MAX_VALUES values that are all ones had been added: each piece at its largest.
-        let limbs: [i64; LIMBS] =
-            std::array::from_fn(|i| if i < DIGITS { MAX_VALUES as i64 * DIGIT_MASK } else { 0 });
-        assert_eq!(round_limbs(&limbs), f64::INFINITY);
-        assert_eq!(round_limbs(&limbs.map(|digit| -digit)), f64::NEG_INFINITY);
-        let mut few = [0; LIMBS];
-        few[33] = MAX_VALUES as i64 * 3;
+        let most = i128::from(MAX_VALUES as i64 * DIGIT_MASK);
+        // Of one sum, and of as many as there can be channels.
+        for digits in [[most; DIGITS], [most << 40; DIGITS]] {
+            assert_eq!(round_digits(&digits, 0), f64::INFINITY);
+            assert_eq!(round_digits(&digits.map(|digit| -digit), 0), f64::NEG_INFINITY);
+        }
+        let mut few = [0; DIGITS];
+        few[33] = i128::from(MAX_VALUES) * 3;
         few[34] = -1;
-        assert_eq!(round_limbs(&few), (MAX_VALUES as f64 * 3.0 - 2f64.powi(32)) * 2f64.powi(33 * 32 - 1074));
+        let want = (MAX_VALUES as f64 * 3.0 - 2f64.powi(32)) * 2f64.powi(33 * 32 - 1074);
+        assert_eq!(round_digits(&few, 0), want);
+    }
+
+    #[test]
+    fn a_total_is_rounded_once() {
+        let sums: Vec<_> = [1e300, 1.0, -1e300, 2f64.powi(-80)]
+            .map(|value| {
+                let sum = sum();
+                add(&sum, value);
+                sum
+            })
+            .into();
+        assert_eq!(round_total(sums.iter().map(Vec::as_slice)), 1.0);
+        assert_eq!(round_total(sums[2..].iter().map(Vec::as_slice)), -1e300);
+        assert_eq!(round_total([]), 0.0);
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod temporary;
 mod window;
 
 use std::fs::File;
-use std::io::{BufReader, Write};
+use std::io::{BufRead, BufReader, Cursor, Seek, Write};
 use std::path::Path;
 
 use crate::program::Dims;
@@ -27,6 +27,7 @@ pub use atomic::{NewFile, can_write, write_atomically};
 pub use error::IoError;
 pub use format::Format;
 pub use npy_windows::{NpySink, NpySource};
+pub use temporary::remove_temporaries;
 pub use window::{Window, WindowSink, WindowSource};
 
 /// The channels that an image is read as.
@@ -58,15 +59,8 @@ impl Default for ReadOptions {
 
 /// Shape of the image or array in a file, from its header.
 pub fn read_dims(path: &Path, options: &ReadOptions) -> Result<Dims, IoError> {
-    let dims = || {
-        let (format, file, len) = open(path)?;
-        match format {
-            Format::Png => png::dims(file, len, options),
-            Format::Jpeg => jpeg::dims(file, len, options),
-            Format::Npy => npy::dims(file, len),
-        }
-    };
-    dims().map_err(|e: IoError| e.in_file(path))
+    let dims = open(path).and_then(|(format, file, len)| dims_from(format, file, len, options));
+    dims.map_err(|e: IoError| e.in_file(path))
 }
 
 /// Reads a PNG, JPEG or NPY file, by its extension.
@@ -74,15 +68,50 @@ pub fn read_dims(path: &Path, options: &ReadOptions) -> Result<Dims, IoError> {
 /// An image becomes f32 in 0..1 (`v / 255` or `v / 65535`), `[1, channels, H, W]`; its alpha, colour profile and orientation are
 /// disregarded. An array of f32, f64, u8 or u16 is taken as it is, converted to f32; `[H, W]` and `[C, H, W]` become NCHW.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Array, IoError> {
-    let array = || {
-        let (format, file, len) = open(path)?;
-        match format {
-            Format::Png => png::read(file, len, options),
-            Format::Jpeg => jpeg::read(file, len, options),
-            Format::Npy => npy::read(file, len, options),
-        }
-    };
-    array().map_err(|e: IoError| e.in_file(path))
+    let array = open(path).and_then(|(format, file, len)| array_from(format, file, len, options));
+    array.map_err(|e: IoError| e.in_file(path))
+}
+
+/// As [`read_dims`], of a file that is in memory.
+pub fn decode_dims(format: Format, bytes: &[u8], options: &ReadOptions) -> Result<Dims, IoError> {
+    dims_from(format, confirmed(format, bytes)?, bytes.len() as u64, options)
+}
+
+/// As [`read`], of a file that is in memory.
+pub fn decode(format: Format, bytes: &[u8], options: &ReadOptions) -> Result<Array, IoError> {
+    array_from(format, confirmed(format, bytes)?, bytes.len() as u64, options)
+}
+
+fn confirmed(format: Format, bytes: &[u8]) -> Result<Cursor<&[u8]>, IoError> {
+    let mut file = Cursor::new(bytes);
+    format.confirm(&mut file)?;
+    Ok(file)
+}
+
+fn dims_from(
+    format: Format,
+    file: impl BufRead + Seek,
+    len: u64,
+    options: &ReadOptions,
+) -> Result<Dims, IoError> {
+    match format {
+        Format::Png => png::dims(file, len, options),
+        Format::Jpeg => jpeg::dims(file, len, options),
+        Format::Npy => npy::dims(file, len),
+    }
+}
+
+fn array_from(
+    format: Format,
+    file: impl BufRead + Seek,
+    len: u64,
+    options: &ReadOptions,
+) -> Result<Array, IoError> {
+    match format {
+        Format::Png => png::read(file, len, options),
+        Format::Jpeg => jpeg::read(file, len, options),
+        Format::Npy => npy::read(file, len, options),
+    }
 }
 
 /// Writes a PNG or NPY file, by its extension; it appears complete or not at all.
@@ -90,16 +119,31 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Array, IoError> {
 /// A PNG has 8 bits a sample and takes one image of one or three channels: clamped to 0..1, scaled by 255, rounded half to even,
 /// NaN black. NPY keeps f32 and all four dimensions.
 pub fn write(path: &Path, array: &Array) -> Result<(), IoError> {
+    stage(path, array)?.commit()
+}
+
+/// As [`write()`], up to the moment when the file appears: of several files, all appear or none.
+pub fn stage(path: &Path, array: &Array) -> Result<NewFile, IoError> {
+    let staged = || {
+        let format = Format::of(path)?;
+        let file = NewFile::create(path)?;
+        file.fill(|out| encode(format, array, out))?;
+        Ok(file)
+    };
+    staged().map_err(|e: IoError| e.in_file(path))
+}
+
+/// As [`write()`], to anything.
+pub fn encode(format: Format, array: &Array, out: impl Write) -> Result<(), IoError> {
     if array::elements(array.dims) != Some(array.data.len() as u64) {
         let what = format!("an array of shape {:?} has {} elements", array.dims, array.data.len());
-        return Err(IoError::malformed(what).in_file(path));
+        return Err(IoError::malformed(what));
     }
-    let write = || match Format::of(path)? {
-        Format::Png => write_atomically(path, |file| png::write(file, array)),
-        Format::Npy => write_atomically(path, |file| npy::write(file, array)),
+    match format {
+        Format::Png => png::write(out, array),
+        Format::Npy => npy::write(out, array),
         Format::Jpeg => Err(IoError::unsupported(Format::Jpeg, "writing it")),
-    };
-    write().map_err(|e: IoError| e.in_file(path))
+    }
 }
 
 /// Opens a file whose extension and first bytes agree on its format; also gives its length.

@@ -100,6 +100,11 @@ impl NpySink {
     pub fn finish(self) -> Result<(), IoError> {
         self.file.commit()
     }
+
+    /// The file, which gets its name when it is committed.
+    pub fn into_file(self) -> NewFile {
+        self.file
+    }
 }
 
 impl WindowSink for NpySink {

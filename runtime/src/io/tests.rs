@@ -500,7 +500,7 @@ fn no_bytes_make_a_reader_panic() {
             match extension {
                 "png" => {
                     mend_checksums(&mut bytes);
-                    let _ = png::read(std::io::Cursor::new(&bytes), len, &options);
+                    let _ = png::read(Cursor::new(&bytes), len, &options);
                 }
                 "jpg" => drop(jpeg::read(bytes.as_slice(), len, &options)),
                 "npy" => drop(npy::read(bytes.as_slice(), len, &options)),

@@ -134,6 +134,12 @@ impl<'f> Emitter<'f> {
         self.builder.ins().smax(a, b)
     }
 
+    /// `|a|`
+    pub(super) fn magnitude(&mut self, a: Value) -> Value {
+        let negated = self.builder.ins().ineg(a);
+        self.max(a, negated)
+    }
+
     /// Quotient and remainder by a positive constant, rounded towards zero.
     pub(super) fn div_rem(&mut self, a: Value, by: i64) -> (Value, Value) {
         debug_assert!(by > 0);

@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
+use cranelift_codegen::ir::Value;
+
 use super::JitError;
 use super::buffer::TileBuffer;
 use super::emit::{Emitter, Width};
 use super::scope::Scope;
-use crate::program::instr::{Copy, PixelShuffle, PixelUnshuffle};
+use crate::program::instr::{Copy, Folding, PixelShuffle, PixelUnshuffle};
 
 /// Each element written is an element read:
 ///
@@ -32,6 +34,8 @@ enum Source {
     PixelUnshuffle(i64),
     /// `(c + channels, y + shift_y, x + shift_x)`, or `outside` where that is outside the extent.
     Copy { channels: i64, shift: [i64; 2], outside: f32 },
+    /// `(c + channels, fold(y + shift_y), fold(x + shift_x))`
+    Folded { channels: i64, shift: [i64; 2], fold: Folding },
 }
 
 impl Gather {
@@ -66,8 +70,11 @@ impl Gather {
             .zip(range(copy.from, &src))
             .ok_or(JitError::Malformed("a copy goes past the last channel"))?;
         let width = if src.is_wide() && from.start % 4 == 0 { dst.width_of(&channels) } else { Width::One };
-        let source =
-            Source::Copy { channels: from.start - channels.start, shift: copy.shift, outside: copy.outside };
+        let (first, shift) = (from.start - channels.start, copy.shift);
+        let source = match copy.fold {
+            None => Source::Copy { channels: first, shift, outside: copy.outside },
+            Some(fold) => Source::Folded { channels: first, shift, fold },
+        };
         Ok(Self { dst, src, channels, width, source })
     }
 
@@ -94,6 +101,30 @@ impl Gather {
                 let inside = e.inside(y, x, extent);
                 e.value_or(inside, outside, |e| self.src.load(e, self.width, c, y, x))
             }
+            Source::Folded { channels, shift, fold } => {
+                let [channels, down, right] = [channels, shift[0], shift[1]].map(|n| e.int(n));
+                let (c, y, x) = (e.add(c, channels), e.add(y, down), e.add(x, right));
+                let (y, x) = (folded(e, fold, y, self.src.rows), folded(e, fold, x, self.src.cols));
+                self.src.load(e, self.width, c, y, x)
+            }
         });
+    }
+}
+
+/// The coordinate inside `extent` pixels that stands for `i`: the nearest, or `border − |border − |i||` of the border pixel
+/// `extent − 1`, which is `−i` before the first pixel and `2 · border − i` after the last.
+fn folded(e: &mut Emitter<'_>, fold: Folding, i: Value, extent: i64) -> Value {
+    let (zero, border) = (e.int(0), e.int(extent - 1));
+    match fold {
+        Folding::Clamped => {
+            let i = e.max(i, zero);
+            e.min(i, border)
+        }
+        Folding::Mirrored => {
+            let i = e.magnitude(i);
+            let beyond = e.sub(border, i);
+            let beyond = e.magnitude(beyond);
+            e.sub(border, beyond)
+        }
     }
 }

@@ -15,8 +15,10 @@ mod buffer;
 mod conv;
 mod emit;
 mod expr;
+mod fold;
 mod gather;
 mod map;
+mod matmul;
 mod operand;
 mod pool;
 mod resize;
@@ -198,6 +200,8 @@ enum LoopNest<'p> {
     Resize(resize::Resize),
     Gather(gather::Gather),
     Map(map::Map<'p>),
+    Fold(fold::Fold),
+    Matmul(matmul::Matmul),
 }
 
 impl<'p> LoopNest<'p> {
@@ -211,6 +215,8 @@ impl<'p> LoopNest<'p> {
             Instr::PixelUnshuffle(i) => Self::Gather(gather::Gather::pixel_unshuffle(scope, i)?),
             Instr::Copy(i) => Self::Gather(gather::Gather::copy(scope, i)?),
             Instr::Map(i) => Self::Map(map::Map::new(scope, i)?),
+            Instr::Fold(i) => Self::Fold(fold::Fold::new(scope, i)?),
+            Instr::Matmul(i) => Self::Matmul(matmul::Matmul::new(scope, i)?),
             Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) => return Err(JitError::NotCompute),
         })
     }
@@ -222,6 +228,8 @@ impl<'p> LoopNest<'p> {
             Self::Resize(nest) => nest.emit(e),
             Self::Gather(nest) => nest.emit(e),
             Self::Map(nest) => nest.emit(e),
+            Self::Fold(nest) => nest.emit(e),
+            Self::Matmul(nest) => nest.emit(e),
         }
     }
 }

@@ -37,6 +37,8 @@ families! {
     pixel_unshuffle_is_the_reference PixelUnshuffle;
     copy_is_the_reference Copy;
     map_is_the_reference Map;
+    fold_is_the_reference Fold;
+    matmul_is_the_reference Matmul;
 }
 
 /// A compiler for the oldest processor of the architecture, without FMA and SSE4.1: code calls functions of the host.
@@ -183,7 +185,7 @@ fn what_code_cannot_stand_on_is_refused() {
     assert!(matches!(inputs, JitError::Malformed(_)), "{inputs}");
 
     let transfer = refusal(Family::Map, |case| {
-        case.instr = Instr::Load(Load { dst: BufferId(0), src: TensorId(0) });
+        case.instr = Instr::Load(Load { dst: BufferId(0), src: TensorId(0), addressing: None });
     });
     assert!(matches!(transfer, JitError::NotCompute), "{transfer}");
 }

@@ -11,9 +11,11 @@ mod direct;
 mod elementwise;
 mod expression;
 mod few_outputs;
+mod fold;
 mod geometry;
 mod isa;
 mod map;
+mod matmul;
 mod nearest;
 #[cfg(test)]
 mod peak;
@@ -62,6 +64,8 @@ fn table<S: Simd>(simd: S, program: &Program, section: &Section, instr: &Instr) 
         Instr::PixelUnshuffle(i) => Some(boxed(simd, pixel_unshuffle::PixelUnshuffleKernel::new(i))),
         Instr::Copy(i) => Some(boxed(simd, copy::CopyKernel::new(i))),
         Instr::Map(i) => map::MapKernel::new(program, section, i).map(|body| boxed(simd, body)),
+        Instr::Fold(i) => Some(boxed(simd, fold::FoldKernel::new(i))),
+        Instr::Matmul(i) => Some(boxed(simd, matmul::MatmulKernel::new(i))),
         Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) => None,
     }
 }
@@ -165,5 +169,15 @@ mod tests {
     #[test]
     fn map() {
         check_all(Family::Map, 1000);
+    }
+
+    #[test]
+    fn fold() {
+        check_all(Family::Fold, 1500);
+    }
+
+    #[test]
+    fn matmul() {
+        check_all(Family::Matmul, 1000);
     }
 }

@@ -25,9 +25,9 @@ pub use ids::{AccumulatorId, BufferId, ExprId, TensorId, Token, WeightId};
 pub use instr::Instr;
 pub use region::{Interval, Region};
 pub use section::{Axis, Buffer, BufferSteps, Place, Queue, Scheduled, Section};
-pub use sizes::EXACT_SUM_BYTES;
+pub use sizes::{EXACT_SUM_BYTES, MAX_SUMMANDS};
 pub use steps::Steps;
-pub use tensor::{Accumulator, Data, Dims, Element, Packing, Role, Source, Tensor, Weight};
+pub use tensor::{Accumulator, AccumulatorKind, Data, Dims, Element, Packing, Role, Source, Tensor, Weight};
 
 /// Which arithmetic the instructions are defined by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +59,7 @@ pub struct Program {
     pub tensors: Vec<Tensor>,
     /// Parameters and constants.
     pub weights: Vec<Weight>,
-    /// Exact sums over space.
+    /// What is gathered over space.
     pub accumulators: Vec<Accumulator>,
     /// Expressions of the elementwise instructions and epilogues.
     pub expressions: Vec<Expr>,

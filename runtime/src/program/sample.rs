@@ -1,13 +1,14 @@
 //! Programs made by hand, for tests: valid, small, and together with every instruction in them.
 
 use super::instr::{
-    Accumulate, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Load, Map, Operand,
-    PixelShuffle, PixelUnshuffle, Pool, PoolKind, Reduce, Resize, Store, Window,
+    Accumulate, Addressing, Along, AxisId, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Fold,
+    FoldKind, Folding, Load, Map, Matmul, Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Reduce,
+    Resize, Statistic, Store, Window,
 };
 use super::{
-    Accumulator, AccumulatorId, Axis, Buffer, BufferId, BufferSteps, Data, Dims, Element, ExprId, Instr,
-    Interval, Numerics, Packing, Program, Role, Scheduled, Section, Source, Steps, Tensor, TensorId, Token,
-    Weight, WeightId,
+    Accumulator, AccumulatorId, AccumulatorKind, Axis, Buffer, BufferId, BufferSteps, Data, Dims, Element,
+    ExprId, Instr, Interval, Numerics, Packing, Program, Role, Scheduled, Section, Source, Steps, Tensor,
+    TensorId, Token, Weight, WeightId,
 };
 use crate::machine::Machine;
 use crate::scalar::{Binary, Builder};
@@ -29,7 +30,7 @@ pub fn two_sections() -> Program {
     let mut s0 = Cut::new("s0", 1, [tiles(20, 8), tiles(24, 8)]);
     let x = s0.buffer("image", [3, 20, 24], Some(0.0), |t| widen(t, 1, 1), false);
     let y = s0.buffer("features", [20, 20, 24], None, |t| t, true);
-    s0.push(Instr::Load(Load { dst: x, src: image }));
+    s0.push(Instr::Load(Load { dst: x, src: image, addressing: None }));
     s0.push(Instr::Conv2d(Conv2d {
         dst: y,
         src: x,
@@ -45,7 +46,7 @@ pub fn two_sections() -> Program {
     let mut s1 = Cut::new("s1", 1, [tiles(10, 4), tiles(12, 8)]);
     let x = s1.buffer("features", [20, 20, 24], None, |t| scale(t, 2), false);
     let y = s1.buffer("pooled", [20, 10, 12], None, |t| t, true);
-    s1.push(Instr::Load(Load { dst: x, src: features }));
+    s1.push(Instr::Load(Load { dst: x, src: features, addressing: None }));
     s1.push(Instr::Pool(Pool { dst: y, src: x, kind: PoolKind::Max, window: window(2, 2, 0) }));
     s1.push(Instr::Store(Store { dst: pooled, src: y }));
     program.0.sections.push(s1.finish());
@@ -70,7 +71,7 @@ pub fn with_rings(mut program: Program) -> Program {
 }
 
 /// One of each instruction, on two images: a grouped convolution and a transposed one, resampling, concatenation, pixel
-/// shuffle, average pooling, and the mean of the result, which a second section subtracts.
+/// shuffle, average pooling, and the mean of the result, which a second section subtracts; it also wraps and mirrors borders.
 pub fn every_instruction() -> Program {
     let mut program = Draft::new("every_instruction");
     let image = program.tensor("image", Role::Input, [2, 4, 16, 24]);
@@ -99,6 +100,7 @@ pub fn every_instruction() -> Program {
     let accumulator = AccumulatorId(0);
     program.0.accumulators.push(Accumulator {
         name: "pooled".into(),
+        kind: AccumulatorKind::Moments,
         images: 2,
         channels: 2,
         extent: [32, 48],
@@ -115,8 +117,8 @@ pub fn every_instruction() -> Program {
     let shuffled = s0.buffer("shuffled", [2, 64, 96], None, |t| scale(t, 2), false);
     let small = s0.buffer("pooled", [2, 32, 48], None, |t| t, true);
     let factor = s0.buffer("scales", [2, 1, 1], None, |_| Interval::new(0, 1), false);
-    s0.push(Instr::Load(Load { dst: x, src: image }));
-    s0.push(Instr::Load(Load { dst: factor, src: scales }));
+    s0.push(Instr::Load(Load { dst: x, src: image, addressing: None }));
+    s0.push(Instr::Load(Load { dst: factor, src: scales, addressing: None }));
     s0.push(Instr::Conv2d(Conv2d {
         dst: conv_out,
         src: x,
@@ -146,6 +148,7 @@ pub fn every_instruction() -> Program {
             channels: 4,
             shift: [0, 0],
             outside: 0.0,
+            fold: None,
         }));
     }
     s0.push(Instr::PixelShuffle(PixelShuffle { dst: shuffled, src: both, factor: 2 }));
@@ -156,7 +159,7 @@ pub fn every_instruction() -> Program {
     s0.push(Instr::Accumulate(Accumulate { acc: accumulator, src: small }));
     s0.push(Instr::Store(Store { dst: pooled, src: small }));
     let mut s0 = s0.finish();
-    s0.end.push(Reduce { acc: accumulator, dst: mean });
+    s0.end.push(Reduce { acc: accumulator, dst: mean, statistic: Statistic::Mean, group: 2 });
     program.0.sections.push(s0);
 
     let mut s1 = Cut::new("s1", 2, [tiles(32, 12), tiles(48, 48)]);
@@ -165,14 +168,54 @@ pub fn every_instruction() -> Program {
     let y = s1.buffer("differences", [2, 32, 48], None, |t| t, false);
     let coarse = s1.buffer("coarse", [8, 16, 24], None, half, false);
     let fine = s1.buffer("centred", [2, 32, 48], None, |t| t, true);
-    s1.push(Instr::Load(Load { dst: x, src: pooled }));
-    s1.push(Instr::Load(Load { dst: m, src: mean }));
+    s1.push(Instr::Load(Load { dst: x, src: pooled, addressing: None }));
+    s1.push(Instr::Load(Load { dst: m, src: mean, addressing: None }));
     let operands = vec![Operand::Buffer(x), Operand::Buffer(m)];
     s1.push(Instr::Map(Map { dst: y, operands, expr: difference }));
     s1.push(Instr::PixelUnshuffle(PixelUnshuffle { dst: coarse, src: y, factor: 2 }));
     s1.push(Instr::PixelShuffle(PixelShuffle { dst: fine, src: coarse, factor: 2 }));
     s1.push(Instr::Store(Store { dst: centred, src: fine }));
+    let wrapped = s1.buffer("wrapped", [2, 34, 51], None, |t| widen(t, 1, 3), false);
+    let mirrored = s1.buffer("mirrored", [2, 36, 51], None, |t| widen(t, 0, 4), false);
+    let addressing = Some(Addressing::Wrapped { shift: [-1, -2] });
+    s1.push(Instr::Load(Load { dst: wrapped, src: pooled, addressing }));
+    let (shift, fold) = ([-1, 0], Some(Folding::Mirrored));
+    s1.push(Instr::Copy(Copy {
+        dst: mirrored,
+        src: wrapped,
+        channel: 0,
+        from: 0,
+        channels: 2,
+        shift,
+        outside: 0.0,
+        fold,
+    }));
     program.0.sections.push(s1.finish());
+    program.finish()
+}
+
+/// The mean of each row of pixels, and the product of the result, a column, with a row: instructions that want whole axes.
+pub fn whole_axes() -> Program {
+    let mut program = Draft::new("whole_axes");
+    let image = program.tensor("image", Role::Input, [1, 4, 12, 20]);
+    let row = program.tensor("row", Role::Input, [1, 1, 1, 24]);
+    let product = program.tensor("product", Role::Output, [1, 4, 12, 24]);
+
+    let mut s0 = Cut::new("s0", 1, [tiles(12, 4), tiles(24, 8)]);
+    let x = s0.buffer("image", [4, 12, 20], None, |t| t, false);
+    s0.cover(x, AxisId::X, Interval::new(0, 20));
+    let mean = s0.buffer("mean", [4, 12, 1], None, |t| t, false);
+    s0.cover(mean, AxisId::X, Interval::new(0, 1));
+    let b = s0.buffer("row", [1, 1, 24], None, |t| t, false);
+    s0.cover(b, AxisId::Y, Interval::new(0, 1));
+    let y = s0.buffer("product", [4, 12, 24], None, |t| t, true);
+    s0.push(Instr::Load(Load { dst: x, src: image, addressing: None }));
+    s0.push(Instr::Load(Load { dst: b, src: row, addressing: None }));
+    let (along, kind) = (Along::Columns, FoldKind::Mean);
+    s0.push(Instr::Fold(Fold { dst: mean, src: x, along, kind, length: 20 }));
+    s0.push(Instr::Matmul(Matmul { dst: y, a: mean, b, inner: 1 }));
+    s0.push(Instr::Store(Store { dst: product, src: y }));
+    program.0.sections.push(s0.finish());
     program.finish()
 }
 
@@ -190,7 +233,7 @@ pub fn chain(extent: i64, tile: i64, length: i64) -> Program {
             cut.buffer(&format!("x{i}"), [1, size, size], None, |t| widen(t, halo, halo), halo == 0)
         })
         .collect();
-    cut.push(Instr::Load(Load { dst: buffers[0], src: image }));
+    cut.push(Instr::Load(Load { dst: buffers[0], src: image, addressing: None }));
     for pair in buffers.windows(2) {
         let kind = PoolKind::Max;
         cut.push(Instr::Pool(Pool { dst: pair[1], src: pair[0], kind, window: window(3, 1, 1) }));
@@ -361,6 +404,18 @@ impl Cut {
         self.sram += buffer.bytes().unwrap_or(0).next_multiple_of(64);
         self.section.buffers.push(buffer);
         BufferId(self.section.buffers.len() as u32 - 1)
+    }
+
+    /// Makes every tile of a buffer cover the same along an axis.
+    fn cover(&mut self, buffer: BufferId, axis: AxisId, covered: Interval) {
+        let table = if axis == AxisId::Y { &mut self.section.y } else { &mut self.section.x };
+        let steps = vec![covered; table.steps as usize];
+        table.buffers[buffer.index()].computed = Steps::compress(&steps);
+        let buffer = &mut self.section.buffers[buffer.index()];
+        let size = if axis == AxisId::Y { &mut buffer.rows } else { &mut buffer.cols };
+        *size = covered.len() as u64;
+        let end = buffer.offset + buffer.bytes().unwrap_or(0).next_multiple_of(64);
+        self.sram = self.sram.max(end);
     }
 
     fn push(&mut self, instr: Instr) {

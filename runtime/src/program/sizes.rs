@@ -1,6 +1,6 @@
 //! How much device memory things take. `None` where that overflows, as it may in a program that was not verified.
 
-use super::{Accumulator, Dims, Packing, Tensor, Weight};
+use super::{Accumulator, AccumulatorKind, Dims, Packing, Tensor, Weight};
 
 /// Channels side by side in packed weights.
 const BLOCK: u64 = 16;
@@ -8,6 +8,20 @@ const BLOCK: u64 = 16;
 /// Bytes of device memory for one exact sum: the range of binary64, 66 digits of 32 bits in 64-bit words with room for carries,
 /// and a word for what is not finite.
 pub const EXACT_SUM_BYTES: u64 = 67 * 8;
+
+/// Most values, partial sums of grains, that an exact sum is certain to hold.
+pub const MAX_SUMMANDS: u64 = (1 << 31) - 1;
+
+impl AccumulatorKind {
+    /// Bytes of device memory for an image and channel.
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Self::Sum => EXACT_SUM_BYTES,
+            Self::Moments => 2 * EXACT_SUM_BYTES,
+            Self::Max => 8,
+        }
+    }
+}
 
 impl Dims {
     /// Number of elements.
@@ -56,9 +70,9 @@ impl Weight {
 }
 
 impl Accumulator {
-    /// Bytes of all its sums.
+    /// Bytes of all that it gathers.
     pub fn bytes(&self) -> Option<u64> {
-        product([self.images, self.channels, EXACT_SUM_BYTES])
+        product([self.images, self.channels, self.kind.bytes()])
     }
 }
 

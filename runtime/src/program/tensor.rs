@@ -137,16 +137,37 @@ pub struct Weight {
     pub source: Source,
 }
 
-/// An exact sum over the pixels of a tensor, one a channel and image.
+/// What an accumulator gathers of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccumulatorKind {
+    /// The exact sum.
+    Sum,
+    /// The exact sum, and that of the squares.
+    Moments,
+    /// The largest value.
+    Max,
+}
+
+impl AccumulatorKind {
+    /// Whether an accumulator of this kind has all that one of kind `other` gathers.
+    pub fn covers(self, other: Self) -> bool {
+        self == other || (self, other) == (Self::Moments, Self::Sum)
+    }
+}
+
+/// Statistics over the pixels of a tensor, for each image and channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Accumulator {
-    /// The tensor that is summed, by its name in the model.
+    /// The tensor that is read, by its name in the model.
     pub name: String,
+    /// What is gathered.
+    pub kind: AccumulatorKind,
     /// Images.
     pub images: u64,
     /// Channels.
     pub channels: u64,
-    /// Extent of the summed tensor, rows and columns.
+    /// Extent of that tensor, rows and columns.
     pub extent: [u64; 2],
     /// Offset in bytes in the device arena.
     pub offset: u64,

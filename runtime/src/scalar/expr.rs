@@ -57,8 +57,8 @@ pub enum Compare {
     Eq,
 }
 
-/// One step of an expression.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// One step of an expression. Constants are equal where their bits are.
+#[derive(Clone, Copy, Debug)]
 pub enum Node {
     /// Operand number `n` of the instruction.
     Input(u32),
@@ -99,6 +99,22 @@ pub enum ExprError {
 
 /// Longest expression; evaluators keep one value a node.
 pub const MAX_NODES: usize = 256;
+
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        match (*self, *other) {
+            (Self::Const(a), Self::Const(b)) => a.to_bits() == b.to_bits(),
+            (Self::Input(a), Self::Input(b)) => a == b,
+            (Self::Unary(op, a), Self::Unary(other, b)) => (op, a) == (other, b),
+            (Self::Binary(op, a, b), Self::Binary(other, c, d)) => (op, a, b) == (other, c, d),
+            (Self::Fma(a, b, c), Self::Fma(d, e, f)) => (a, b, c) == (d, e, f),
+            (Self::Select(op, a, b, c, d), Self::Select(other, e, f, g, h)) => {
+                (op, a, b, c, d) == (other, e, f, g, h)
+            }
+            _ => false,
+        }
+    }
+}
 
 impl Node {
     /// The earlier nodes that it uses.
@@ -232,11 +248,7 @@ impl Builder {
     }
 
     fn push(&mut self, node: Node) -> Ref {
-        let same = |n: &Node| match (n, &node) {
-            (Node::Const(a), Node::Const(b)) => a.to_bits() == b.to_bits(),
-            (a, b) => a == b,
-        };
-        let at = self.nodes.iter().position(same).unwrap_or_else(|| {
+        let at = self.nodes.iter().position(|n| *n == node).unwrap_or_else(|| {
             self.nodes.push(node);
             self.nodes.len() - 1
         });
@@ -396,6 +408,22 @@ mod text {
     impl<'de> Deserialize<'de> for Expr {
         fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
             Expr::new(Vec::deserialize(d)?).map_err(D::Error::custom)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_are_equal_to_what_their_text_says() {
+        let constants = [f32::NAN, -f32::NAN, 0.0, -0.0, f32::INFINITY, 1e-42, 0.1].map(Node::Const);
+        let others = [Node::Input(2), Node::Fma(1, 2, 3), Node::Select(Compare::Le, 4, 3, 2, 1)];
+        let nodes: Vec<Node> = constants.into_iter().chain(others).collect();
+        for (i, node) in nodes.iter().enumerate() {
+            let read: Node = node.to_string().parse().unwrap();
+            assert_eq!(nodes.iter().position(|n| *n == read), Some(i), "{node}");
         }
     }
 }

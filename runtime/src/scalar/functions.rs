@@ -7,7 +7,11 @@
 //! Polynomials are minimax fits by Remez exchange on the stated interval, in the stated weight; coefficients are rounded to f32
 //! one after another from the lowest, and the remaining ones fitted again after each rounding. They are listed from the lowest.
 
+mod power;
+
 use super::{Binary, Builder, Compare, Ref, Unary};
+
+pub use power::pow;
 
 /// ln 2 to 15 bits: its product with an integer below 2⁹ is exact.
 const LN2_HIGH: f32 = 0.693_145_75;
@@ -24,13 +28,24 @@ pub fn exp(b: &mut Builder, x: Ref) -> Ref {
     let (lowest, highest) = (b.constant(-104.0), b.constant(89.0));
     let x = b.binary(Binary::Max, lowest, x);
     let x = b.binary(Binary::Min, highest, x);
-    let Reduced { n, power } = exp_reduced(b, x);
-    let half = mul_const(b, n, 0.5);
-    let half = b.unary(Unary::Floor, half);
-    let rest = sub(b, n, half);
-    let (first, second) = (b.unary(Unary::Exp2i, half), b.unary(Unary::Exp2i, rest));
-    let scaled = mul(b, power, first);
-    mul(b, scaled, second)
+    let Reduced { n, growth } = exp_reduced(b, x);
+    let power = add_const(b, growth, 1.0);
+    scaled_in_halves(b, power, n)
+}
+
+/// `e^x − 1` for `x ≤ 0`, within 1.2 ulp, −0 included; above, what it is at 0.
+///
+/// With x reduced as for [`exp`]: `2^n·(e^r − 1) + (2^n − 1)`, whose second term is exact down to `n = −24`.
+pub fn expm1(b: &mut Builder, x: Ref) -> Ref {
+    // From −17.4 on the result is −1.
+    let (lowest, zero) = (b.constant(-18.0), b.constant(0.0));
+    let bounded = b.binary(Binary::Max, lowest, x);
+    let bounded = b.binary(Binary::Min, zero, bounded);
+    let Reduced { n, growth } = exp_reduced(b, bounded);
+    let scale = b.unary(Unary::Exp2i, n);
+    let shift = add_const(b, scale, -1.0);
+    let value = b.fma(scale, growth, shift);
+    b.select(Compare::Eq, x, zero, x, value)
 }
 
 /// The logistic function `1 / (1 + e^−x)`, within 1.7 ulp, denormal results included.
@@ -81,6 +96,33 @@ pub fn tanh(b: &mut Builder, x: Ref) -> Ref {
 ///
 /// For `|x| < 1`: `x + x·P(x²)` with P of degree 6. Beyond: `1 − e^−Q(|x|)` with Q of degree 7, which is −ln(1 − erf).
 pub fn erf(b: &mut Builder, x: Ref) -> Ref {
+    let near = erf_near(b, x);
+    let complement = erf_complement(b, x);
+    let one = b.constant(1.0);
+    let far = sub(b, one, complement);
+    near_or_far(b, x, 1.0, near, far)
+}
+
+/// `(1 + erf(x/√2)) / 2`, the share of a normal distribution below x, within 1 ulp of 1: the tail below is not a difference of
+/// numbers around 1. 0 below −5.7.
+pub fn normal_below(b: &mut Builder, x: Ref) -> Ref {
+    let (zero, half, four) = (b.constant(0.0), b.constant(0.5), b.constant(4.0));
+    let x = mul_const(b, x, std::f32::consts::FRAC_1_SQRT_2);
+    let near = erf_near(b, x);
+    let near = b.fma(half, near, half);
+
+    let a = b.unary(Unary::Abs, x);
+    let complement = erf_complement(b, x);
+    let complement = b.select(Compare::Lt, four, a, zero, complement);
+    let tail = mul(b, half, complement);
+    let one = b.constant(1.0);
+    let above = sub(b, one, tail);
+    let far = b.select(Compare::Lt, x, zero, tail, above);
+    b.select(Compare::Lt, a, one, near, far)
+}
+
+/// `erf x` for `|x| < 1`.
+fn erf_near(b: &mut Builder, x: Ref) -> Ref {
     /// erf x / x − 1 in z = x² on [0, 1], error of the whole relative: 1.5e-9.
     const P: [f32; 7] = [
         0.128_379_17,
@@ -91,6 +133,14 @@ pub fn erf(b: &mut Builder, x: Ref) -> Ref {
         -0.000_799_785_3,
         7.806_904e-5,
     ];
+
+    let z = mul(b, x, x);
+    let p = horner(b, z, &P);
+    b.fma(x, p, x)
+}
+
+/// `1 − erf |x|` for `|x|` from 1 to 4; beyond, what it is at 4, which is nothing beside 1.
+fn erf_complement(b: &mut Builder, x: Ref) -> Ref {
     /// −ln(1 − erf x) on [1, 4], error of the whole relative: 1.2e-10.
     const Q: [f32; 8] = [
         -0.000_188_468_3,
@@ -103,26 +153,51 @@ pub fn erf(b: &mut Builder, x: Ref) -> Ref {
         2.169_410_6e-5,
     ];
 
-    let z = mul(b, x, x);
-    let p = horner(b, z, &P);
-    let near = b.fma(x, p, x);
-
-    // From 3.92 on the result is 1.
     let a = b.unary(Unary::Abs, x);
-    let (one, four) = (b.constant(1.0), b.constant(4.0));
+    let four = b.constant(4.0);
     let bounded = b.binary(Binary::Min, four, a);
     let q = horner(b, bounded, &Q);
     let negative = b.unary(Unary::Neg, q);
-    let complement = exp_bounded(b, negative);
-    let far = sub(b, one, complement);
-    near_or_far(b, x, 1.0, near, far)
+    exp_bounded(b, negative)
 }
 
 /// The natural logarithm, within 1 ulp; −∞ at ±0, NaN below.
 ///
-/// `x = m·2^e` with `√½ < m ≤ √2`, `f = m − 1`, and `ln x = e·ln 2 + f − f²/2 + f³·P(f)` with P of degree 7, ln 2 in two parts.
-/// There is no primitive that takes a number apart: m and e are found by selecting among exact multiplications by powers of two.
+/// `x = m·2^e` with `√½ < m ≤ √2`. There is no primitive that takes a number apart: m and e are found by selecting among exact
+/// multiplications by powers of two.
 pub fn log(b: &mut Builder, x: Ref) -> Ref {
+    let (m, e) = significand_and_exponent(b, x);
+    let value = log_of_parts(b, m, e, None);
+
+    let (zero, infinity) = (b.constant(0.0), b.constant(f32::INFINITY));
+    let (pole, nan) = (b.constant(f32::NEG_INFINITY), b.constant(f32::NAN));
+    let value = b.select(Compare::Eq, x, infinity, infinity, value);
+    let value = b.select(Compare::Eq, x, zero, pole, value);
+    b.select(Compare::Lt, x, zero, nan, value)
+}
+
+/// `ln(1 + e^x)`, within 1.7 ulp, denormal results included.
+///
+/// `max(0, x) + ln(1 + t)` with `t = e^−|x|`, and with `u = 1 + t` rounded, `ln(1 + t) = ln u + (t − (u − 1)) / u`.
+pub fn softplus(b: &mut Builder, x: Ref) -> Ref {
+    let a = b.unary(Unary::Abs, x);
+    let negative = b.unary(Unary::Neg, a);
+    let t = exp(b, negative);
+    let (zero, one) = (b.constant(0.0), b.constant(1.0));
+    let u = add(b, one, t);
+    let rounded = sub(b, u, one);
+    let missing = sub(b, t, rounded);
+    let missing = b.binary(Binary::Div, missing, u);
+    let root = b.constant(std::f32::consts::SQRT_2);
+    let (m, e) = halve_from(b, Compare::Lt, root, 1, u, zero);
+    let log = log_of_parts(b, m, e, Some(missing));
+    let ramp = b.binary(Binary::Max, zero, x);
+    add(b, ramp, log)
+}
+
+/// `ln(m·2^e) + residue` for m from √½ to √2: `f = m − 1`, and `ln(1 + f) = f − f²/2 + f³·P(f)` with P of degree 7, ln 2 in two
+/// parts.
+fn log_of_parts(b: &mut Builder, m: Ref, e: Ref, residue: Option<Ref>) -> Ref {
     /// (ln(1 + f) − f + f²/2) / f³ on [√½ − 1, √2 − 1], error of ln(1 + f) relative: 2.0e-8.
     const P: [f32; 8] = [
         0.333_333_3,
@@ -135,7 +210,6 @@ pub fn log(b: &mut Builder, x: Ref) -> Ref {
         -0.077_502_005,
     ];
 
-    let (m, e) = significand_and_exponent(b, x);
     let one = b.constant(1.0);
     let f = sub(b, m, one);
     let square = mul(b, f, f);
@@ -146,43 +220,56 @@ pub fn log(b: &mut Builder, x: Ref) -> Ref {
     let tail = b.fma(e, low, tail);
     let minus_half = b.constant(-0.5);
     let tail = b.fma(minus_half, square, tail);
+    let tail = match residue {
+        Some(residue) => add(b, tail, residue),
+        None => tail,
+    };
     let sum = add(b, f, tail);
     let high = b.constant(LN2_HIGH);
-    let value = b.fma(e, high, sum);
-
-    let (zero, infinity) = (b.constant(0.0), b.constant(f32::INFINITY));
-    let (pole, nan) = (b.constant(f32::NEG_INFINITY), b.constant(f32::NAN));
-    let value = b.select(Compare::Eq, x, infinity, infinity, value);
-    let value = b.select(Compare::Eq, x, zero, pole, value);
-    b.select(Compare::Lt, x, zero, nan, value)
+    b.fma(e, high, sum)
 }
 
-/// `e^x = power · 2^n`, with power in (0.7, 1.42).
+/// `e^x = (1 + growth) · 2^n`, with growth in (−0.3, 0.42).
 struct Reduced {
     n: Ref,
-    power: Ref,
+    growth: Ref,
 }
 
 fn exp_reduced(b: &mut Builder, x: Ref) -> Reduced {
-    /// (e^r − 1 − r) / r² on |r| ≤ ln 2 / 2, error of e^r relative: 3.2e-9.
-    const Q: [f32; 5] = [0.499_999_94, 0.166_665_17, 0.041_668_102, 0.008_369_165_5, 0.001_383_800_3];
-
     let n = mul_const(b, x, std::f32::consts::LOG2_E);
     let n = b.unary(Unary::Round, n);
     let (high, low) = (b.constant(-LN2_HIGH), b.constant(-LN2_LOW));
     let r = b.fma(n, high, x);
     let r = b.fma(n, low, r);
+    let growth = growth(b, r, r);
+    Reduced { n, growth }
+}
+
+/// `e^r − 1` for `|r| ≤ ln 2 / 2`, as `r² · Q(r) + linear`; `linear` is r, or r to more than its own precision less a term
+/// that the caller adds.
+fn growth(b: &mut Builder, r: Ref, linear: Ref) -> Ref {
+    /// (e^r − 1 − r) / r² on |r| ≤ ln 2 / 2, error of e^r relative: 3.2e-9.
+    const Q: [f32; 5] = [0.499_999_94, 0.166_665_17, 0.041_668_102, 0.008_369_165_5, 0.001_383_800_3];
+
     let q = horner(b, r, &Q);
     let square = mul(b, r, r);
-    let power = b.fma(square, q, r);
-    let one = b.constant(1.0);
-    let power = add(b, one, power);
-    Reduced { n, power }
+    b.fma(square, q, linear)
+}
+
+/// `power · 2^n` in two steps: the only rounding among them is the last one's, into a denormal or to infinity.
+fn scaled_in_halves(b: &mut Builder, power: Ref, n: Ref) -> Ref {
+    let half = mul_const(b, n, 0.5);
+    let half = b.unary(Unary::Floor, half);
+    let rest = sub(b, n, half);
+    let (first, second) = (b.unary(Unary::Exp2i, half), b.unary(Unary::Exp2i, rest));
+    let scaled = mul(b, power, first);
+    mul(b, scaled, second)
 }
 
 /// `e^x` for `|x| ≤ 87`, or NaN: one scaling suffices.
 fn exp_bounded(b: &mut Builder, x: Ref) -> Ref {
-    let Reduced { n, power } = exp_reduced(b, x);
+    let Reduced { n, growth } = exp_reduced(b, x);
+    let power = add_const(b, growth, 1.0);
     let scale = b.unary(Unary::Exp2i, n);
     mul(b, power, scale)
 }
@@ -272,7 +359,7 @@ mod tests {
     }
 
     /// Distance from the exact value, in units of the last place of that value in f32.
-    fn ulps(got: f32, want: f64) -> f64 {
+    pub(super) fn ulps(got: f32, want: f64) -> f64 {
         if f64::from(got) == want || (got.is_nan() && want.is_nan()) {
             return 0.0;
         }
@@ -337,6 +424,43 @@ mod tests {
     }
 
     #[test]
+    fn expm1_is_within_its_bound() {
+        let (error, x) = worst(expm1, |x| if x > 0.0 { 0.0 } else { x.exp_m1() }, -19.0..0.1);
+        assert!(error < 1.2, "{error} at {x:e}");
+        assert_eq!(at(expm1, -0.0), (-0f32).to_bits());
+        assert_eq!(at(expm1, f32::NEG_INFINITY), (-1f32).to_bits());
+        assert!(f32::from_bits(at(expm1, f32::NAN)).is_nan());
+    }
+
+    #[test]
+    fn softplus_is_within_its_bound() {
+        let (error, x) = worst(softplus, |x| x.max(0.0) + (-x.abs()).exp().ln_1p(), -104.0..18.0);
+        assert!(error < 1.7, "{error} at {x:e}");
+        assert_eq!(at(softplus, f32::INFINITY), f32::INFINITY.to_bits());
+        assert_eq!(at(softplus, f32::NEG_INFINITY), 0);
+        assert!(f32::from_bits(at(softplus, f32::NAN)).is_nan());
+    }
+
+    #[test]
+    fn normal_below_is_within_its_bound() {
+        let expr = expr(normal_below);
+        let mut worst = (0.0, 0.0);
+        for i in -800_000..=800_000 {
+            let x = i as f32 * 1e-5;
+            let exact = 0.5 + 0.5 * erf_exact(f64::from(x) * std::f64::consts::FRAC_1_SQRT_2);
+            let error = (f64::from(expr.eval(&[x])) - exact).abs();
+            if error > worst.0 {
+                worst = (error, x);
+            }
+        }
+        let (error, x) = worst;
+        assert!(error < f64::from(f32::EPSILON), "{error:e} at {x:e}");
+        assert_eq!(at(normal_below, f32::INFINITY), 1f32.to_bits());
+        assert_eq!(at(normal_below, f32::NEG_INFINITY), 0);
+        assert!(f32::from_bits(at(normal_below, f32::NAN)).is_nan());
+    }
+
+    #[test]
     fn sigmoid_is_within_its_bound() {
         let (error, x) = worst(sigmoid, |x| 1.0 / (1.0 + (-x).exp()), -104.0..18.0);
         assert!(error < 1.7, "{error} at {x:e}");
@@ -396,6 +520,9 @@ mod tests {
             ("tanh", tanh),
             ("erf", erf),
             ("log", log),
+            ("expm1", expm1),
+            ("softplus", softplus),
+            ("normal_below", normal_below),
         ];
         let text: String =
             all.map(|(name, f)| format!("{name} {}: {}\n", expr(f).nodes().len(), line(f))).concat();
@@ -405,6 +532,9 @@ mod tests {
             tanh 49: bf800000 bf67b7cc be9526ee 3a83126c 3f1ab7d9 3f7c92c1 3f800000
             erf 62: bf800000 bf7752ab bea841c5 3a93e61c 3f2d8461 3f7fe554 3f800000
             log 95: 7fc00000 7fc00000 7fc00000 c0dd0c55 beb69e1a 3f6a9208 4059ad38
+            expm1 28: bf800000 bf46e0f1 be84b37a 00000000 00000000 00000000 00000000
+            softplus 74: 310da433 3e4e3f49 3f0dea3a 3f3192de 3f8d3533 40250c88 41f00000
+            normal_below 67: 00000000 3d88d238 3ec3a11d 3f001a25 3f420eac 3f7e690b 3f800000
         "#]]
         .assert_eq(&text);
     }

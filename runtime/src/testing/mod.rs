@@ -21,10 +21,12 @@ pub(crate) enum Family {
     PixelUnshuffle,
     Copy,
     Map,
+    Fold,
+    Matmul,
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Conv2d,
         Self::ConvTranspose2d,
         Self::Pool,
@@ -33,6 +35,8 @@ impl Family {
         Self::PixelUnshuffle,
         Self::Copy,
         Self::Map,
+        Self::Fold,
+        Self::Matmul,
     ];
 }
 

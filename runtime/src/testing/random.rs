@@ -2,11 +2,12 @@
 
 use fastrand::Rng;
 
+use super::reference::folded;
 use super::{Case, Family, Layer};
 use crate::machine::Machine;
 use crate::program::instr::{
-    AxisId, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Instruction, Map, Operand,
-    PixelShuffle, PixelUnshuffle, Pool, PoolKind, Resize, Window,
+    Along, AxisId, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Fold, FoldKind, Folding,
+    Instruction, Map, Matmul, Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Resize, Window,
 };
 use crate::program::{
     Axis, Buffer, BufferId, BufferSteps, Data, ExprId, Instr, Interval, Numerics, Packing, Program, Region,
@@ -30,6 +31,8 @@ pub(super) fn case(family: Family, seed: u64) -> Case {
         Family::PixelUnshuffle => draft.pixel_unshuffle(),
         Family::Copy => draft.copy(),
         Family::Map => draft.map(),
+        Family::Fold => draft.fold(),
+        Family::Matmul => draft.matmul(),
     };
     draft.finish(format!("case({family:?}, {seed})"), instr)
 }
@@ -299,15 +302,47 @@ impl Draft {
         let channels = self.rng.u64(1..40);
         let mut first = || if self.rng.bool() { 16 * self.rng.u64(0..3) } else { self.rng.u64(0..40) };
         let (channel, from) = (first(), first());
-        let (extent, src_extent) = (self.extent(24), self.extent(24));
+        let fold =
+            *self.rng.choice(&[None, None, Some(Folding::Clamped), Some(Folding::Mirrored)]).unwrap_or(&None);
+        let src_extent = self.extent(24);
+        let (shift, extent) = self.copied(src_extent, fold);
         let more = self.rng.u64(0..20);
         let out = self.output(channel + channels + more, extent);
-        let shift = [0, 1].map(|_| if self.rng.bool() { 0 } else { self.rng.i64(-8..9) });
-        let (more, need) = (self.rng.u64(0..20), out.need(|a, o| o.shift(shift[a.index()])));
-        let src = self.masked_source(from + channels + more, src_extent, need);
+        let held = from + channels + self.rng.u64(0..20);
+        let src = match fold {
+            None => self.masked_source(held, src_extent, out.need(|a, o| o.shift(shift[a.index()]))),
+            Some(fold) => {
+                let need = out.need(|a, o| {
+                    let read = (o.start..o.end).map(|i| {
+                        let i = folded(fold, i + shift[a.index()], src_extent[a.index()] as i64);
+                        Interval::new(i, i + 1)
+                    });
+                    read.fold(Interval::default(), Interval::hull)
+                });
+                let outside = self.rng.bool().then(|| self.value());
+                self.source(held, src_extent, need, outside)
+            }
+        };
         let outside = self.value();
         let dst = self.destination(out);
-        Instr::Copy(Copy { dst, src, channel, from, channels, shift, outside })
+        Instr::Copy(Copy { dst, src, channel, from, channels, shift, outside, fold })
+    }
+
+    /// A copy's shift, and the extent of what it writes: a mirrored border is smaller than the source.
+    fn copied(&mut self, src: [u64; 2], fold: Option<Folding>) -> ([i64; 2], [u64; 2]) {
+        let extent = self.extent(24);
+        let axis = |i: usize, rng: &mut Rng| {
+            let border = src[i] as i64 - 1;
+            match fold {
+                Some(Folding::Mirrored) => {
+                    let shift = rng.i64(-border..=border);
+                    (shift, rng.i64(1..=2 * border - shift + 1) as u64)
+                }
+                _ => (if rng.bool() { 0 } else { rng.i64(-8..9) }, extent[i]),
+            }
+        };
+        let (y, x) = (axis(0, &mut self.rng), axis(1, &mut self.rng));
+        ([y.0, x.0], [y.1, x.1])
     }
 
     fn map(&mut self) -> Instr {
@@ -320,6 +355,38 @@ impl Draft {
         }
         let expr = self.expression(operands.len() as u32);
         Instr::Map(Map { dst, operands, expr })
+    }
+
+    fn fold(&mut self) -> Instr {
+        let along = [Along::Channels, Along::Rows, Along::Columns][self.rng.usize(0..3)];
+        let kinds = [FoldKind::Sum, FoldKind::Mean, FoldKind::MeanSquare, FoldKind::Max, FoldKind::Argmax];
+        let kind = kinds[self.rng.usize(0..5)];
+        let (channels, extent) = (self.rng.u64(1..40), self.extent(24));
+        let (length, channels_out, extent_out) = match along {
+            Along::Channels => (channels, 1, extent),
+            Along::Rows => (extent[0], channels, [1, extent[1]]),
+            Along::Columns => (extent[1], channels, [extent[0], 1]),
+        };
+        let out = self.output(channels_out, extent_out);
+        let need = out.need(|a, o| if along.is(a) { Interval::new(0, length as i64) } else { o });
+        let src = self.source(channels, extent, need, None);
+        let dst = self.destination(out);
+        Instr::Fold(Fold { dst, src, along, kind, length })
+    }
+
+    fn matmul(&mut self) -> Instr {
+        let (inner, [h, w]) = (self.rng.u64(1..20), [self.rng.u64(1..24), self.rng.u64(1..90)]);
+        let channels = self.rng.u64(1..40);
+        let out = bounded(self.output(channels, [h, w]), inner);
+        let whole = Interval::new(0, inner as i64);
+        let of = |d: &mut Self, extent, need| {
+            let c = if d.rng.u8(0..4) == 0 { 1 } else { channels };
+            d.source(c, extent, need, None)
+        };
+        let a = of(self, [h, inner], out.need(|a, o| if a == AxisId::Y { o } else { whole }));
+        let b = of(self, [inner, w], out.need(|a, o| if a == AxisId::Y { whole } else { o }));
+        let dst = self.destination(out);
+        Instr::Matmul(Matmul { dst, a, b, inner })
     }
 
     // Geometry.

@@ -2,7 +2,8 @@
 
 use super::{Case, contains};
 use crate::program::instr::{
-    Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Operand, Pool, PoolKind, Resize, Window,
+    Along, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Fold, FoldKind, Folding, Matmul,
+    Operand, Pool, PoolKind, Resize, Window,
 };
 use crate::program::{BufferId, ExprId, Instr, WeightId};
 
@@ -34,6 +35,8 @@ pub(super) fn value(case: &Case, c: u64, y: i64, x: i64) -> f32 {
             let inputs: Vec<f32> = i.operands.iter().map(|&o| operand(case, o, c, y, x)).collect();
             eval(case, i.expr, &inputs)
         }
+        Instr::Fold(i) => fold(case, i, c, y, x),
+        Instr::Matmul(i) => matmul(case, i, c, y, x),
         Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) => panic!("not a compute instruction"),
     }
 }
@@ -117,8 +120,23 @@ fn pool(case: &Case, pool: &Pool, c: u64, y: i64, x: i64) -> f32 {
 }
 
 fn copy(case: &Case, copy: &Copy, c: u64, y: i64, x: i64) -> f32 {
-    let c = c - copy.channel + copy.from;
-    tap(case, copy.src, c, y + copy.shift[0], x + copy.shift[1]).unwrap_or(copy.outside)
+    let [mut y, mut x] = [y + copy.shift[0], x + copy.shift[1]];
+    if let Some(fold) = copy.fold {
+        let [rows, cols] = case.section.buffers[copy.src.index()].extent.map(|n| n as i64);
+        (y, x) = (folded(fold, y, rows), folded(fold, x, cols));
+    }
+    tap(case, copy.src, c - copy.channel + copy.from, y, x).unwrap_or(copy.outside)
+}
+
+/// The coordinate that stands for `i`, found by walking back from the border pixel as far as `i` lies beyond it.
+pub(super) fn folded(fold: Folding, i: i64, extent: i64) -> i64 {
+    let (first, last) = (0, extent - 1);
+    let border = if i < first { first } else { last };
+    match fold {
+        _ if (first..=last).contains(&i) => i,
+        Folding::Clamped => border,
+        Folding::Mirrored => border + (border - i),
+    }
 }
 
 fn resize(case: &Case, resize: &Resize, c: u64, y: i64, x: i64) -> f32 {
@@ -166,6 +184,38 @@ fn rounded_fraction(mut rest: i128, den: i128) -> f32 {
     }
     let up = 2 * rest > den || (2 * rest == den && digits % 2 == 1);
     ((digits + u32::from(up)) as f32) * 2f32.powi(exponent)
+}
+
+fn fold(case: &Case, fold: &Fold, c: u64, y: i64, x: i64) -> f32 {
+    let values: Vec<f32> = (0..fold.length)
+        .map(|i| match fold.along {
+            Along::Channels => case.at(fold.src, i, y, x),
+            Along::Rows => case.at(fold.src, c, i as i64, x),
+            Along::Columns => case.at(fold.src, c, y, i as i64),
+        })
+        .collect();
+    let sum = |f: fn(f64) -> f64| values.iter().fold(0.0, |acc, &v| acc + f(f64::from(v)));
+    match fold.kind {
+        FoldKind::Sum => sum(|v| v) as f32,
+        FoldKind::Mean => (sum(|v| v) / values.len() as f64) as f32,
+        FoldKind::MeanSquare => (sum(|v| v * v) / values.len() as f64) as f32,
+        FoldKind::Max => {
+            values.into_iter().fold(f32::NEG_INFINITY, |acc, v| if v > acc || v.is_nan() { v } else { acc })
+        }
+        FoldKind::Argmax => {
+            let nan = values.iter().position(|v| v.is_nan());
+            let largest = values.iter().fold(f32::NEG_INFINITY, |acc, &v| acc.max(v));
+            nan.or_else(|| values.iter().position(|&v| v == largest)).unwrap() as f32
+        }
+    }
+}
+
+fn matmul(case: &Case, matmul: &Matmul, c: u64, y: i64, x: i64) -> f32 {
+    let at = |b: BufferId, y: i64, x: i64| {
+        let channels = case.section.buffers[b.index()].channels;
+        case.at(b, if channels == 1 { 0 } else { c }, y, x)
+    };
+    (0..matmul.inner as i64).fold(0.0, |acc, k| at(matmul.a, y, k).mul_add(at(matmul.b, k, x), acc))
 }
 
 fn epilogue(case: &Case, epilogue: Option<&Epilogue>, value: f32, c: u64, y: i64, x: i64) -> f32 {

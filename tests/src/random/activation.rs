@@ -1,6 +1,6 @@
 //! Activations: any row of the table, its magnitude estimated by its own reference function.
 
-use zellige_compiler::ops::{Activation, ArgValue, find};
+use zellige_compiler::ops::{Activation, ActivationArg, ArgValue, find};
 
 use super::{Draw, Drawn, LARGE};
 
@@ -29,7 +29,7 @@ impl Draw {
         for spec in &specs {
             args.extend(self.argument(spec).map(|value| (spec.name, value)));
         }
-        let values: Vec<f64> = row.args.iter().map(|&(name, default)| given(&args, name, default)).collect();
+        let values: Vec<f64> = row.args.iter().map(|&(name, arg)| given(&args, name, arg)).collect();
         let wide = magnitude(row, &values, -x.magnitude, x.magnitude);
         if wide <= LARGE * LARGE {
             return self.op(row.name, &args, &[x], wide);
@@ -48,9 +48,15 @@ impl Draw {
 }
 
 /// The argument as the row gets it.
-fn given(args: &[(&str, ArgValue)], name: &str, default: Option<f32>) -> f64 {
-    match args.iter().find(|(n, _)| *n == name) {
-        Some((_, ArgValue::Float(value))) => f64::from(*value as f32),
-        _ => default.map_or(f64::NAN, f64::from),
+fn given(args: &[(&str, ArgValue)], name: &str, arg: ActivationArg) -> f64 {
+    let value = args.iter().find(|(n, _)| *n == name).map(|(_, value)| value);
+    match (value, arg) {
+        (Some(ArgValue::Float(value)), _) => f64::from(*value as f32),
+        (Some(ArgValue::Text(word)), ActivationArg::Word(words)) => {
+            words.iter().position(|w| w == word).map_or(f64::NAN, |i| i as f64)
+        }
+        (_, ActivationArg::Number(default)) => default.into(),
+        (_, ActivationArg::Word(_)) => 0.0,
+        (_, ActivationArg::Required) => f64::NAN,
     }
 }

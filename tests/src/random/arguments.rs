@@ -50,6 +50,8 @@ impl Draw {
             ArgKind::Pair => pair(self.pair(|d| d.rng.i64(1..=3))),
             ArgKind::Sides => self.padding([1, 1]),
             ArgKind::Size => ArgValue::Int(self.rng.i64(0..=4)),
+            ArgKind::Shape => ArgValue::List(vec![ArgValue::Int(-1), ArgValue::Int(1), ArgValue::Int(1)]),
+            ArgKind::Axes => ArgValue::List(vec![ArgValue::Int(2), ArgValue::Int(3)]),
             ArgKind::Sizes => pair(self.pair(|d| d.rng.i64(1..=40))),
             ArgKind::Scale => ArgValue::Float(0.3 + 2.0 * self.rng.f64()),
         })

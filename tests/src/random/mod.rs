@@ -6,6 +6,8 @@
 
 mod activation;
 mod arguments;
+mod boundary;
+mod dense;
 mod moves;
 mod shapes;
 mod window;
@@ -58,6 +60,8 @@ struct Draw {
     values: Vec<Drawn>,
     /// Rows of the table of activations.
     rows: Vec<&'static Activation>,
+    /// Whether padding with pixels of the tensor, and reshapes, are drawn.
+    boundaries: bool,
     /// Ops that came later, and ops that are drawn by their signature alone.
     others: Vec<OpDef>,
     /// Whether modes of resampling and pooling are drawn that came with `pixel_unshuffle`: models of older data have none.
@@ -73,6 +77,7 @@ impl Draw {
             graph: Graph { name: format!("random_{seed}"), ..Graph::default() },
             values: Vec::new(),
             rows: names.iter().filter_map(row).collect(),
+            boundaries: names.iter().any(|name| name == "reshape"),
             others: names.iter().filter(is_other).filter_map(|name| ops::find(name)).collect(),
             resampling: names.iter().any(|name| name == "pixel_unshuffle"),
         }

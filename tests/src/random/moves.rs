@@ -1,5 +1,7 @@
 //! The moves that a model is made of.
 
+use zellige_compiler::ops::ArgValue;
+
 use super::{Draw, Drawn};
 
 /// Ops that the moves draw by name, with arguments that suit them; rows of the table of activations are known besides.
@@ -14,6 +16,9 @@ pub(super) const KNOWN: &[&str] = &[
     "concat",
     "crop",
     "pad",
+    "reshape",
+    "flatten",
+    "transpose",
     "add",
     "sub",
     "mul",
@@ -25,6 +30,9 @@ impl Draw {
     pub(super) fn step(&mut self) -> Option<Drawn> {
         if !self.others.is_empty() && self.chance(12) {
             return self.other();
+        }
+        if self.boundaries && self.chance(12) {
+            return self.boundary();
         }
         match self.rng.u8(0..100) {
             0..26 => self.conv(),
@@ -50,23 +58,39 @@ impl Draw {
         match def.name {
             "slice" => return self.slice(),
             "pixel_unshuffle" => return self.pixel_unshuffle(),
+            "softmax" => return self.softmax(),
+            "argmax" => return self.argmax(),
+            "layer_norm" => return self.layer_norm(),
+            "mean" | "sum" => return self.reduction(def.name),
+            "linear" => return self.linear(),
+            "matmul" => return self.matmul(),
             _ => {}
         }
         let mut args = Vec::new();
         for spec in &def.args {
             args.extend(self.argument(spec).map(|value| (spec.name, value)));
         }
+        let first = self.any();
+        if let Some((_, groups)) = args.iter_mut().find(|(name, _)| *name == "groups") {
+            *groups = self.divisor(self.sizes(first)[1]);
+        }
         let count = match def.inputs {
             zellige_compiler::ops::Inputs::Named(names) => names.len(),
             zellige_compiler::ops::Inputs::Many => self.rng.usize(1..=3),
         };
-        let mut inputs = vec![self.any()];
+        let mut inputs = vec![first];
         while inputs.len() < count {
             let other = self.any();
             inputs.push(self.aligned(inputs[0], other)?[1]);
         }
         let magnitude = inputs.iter().map(|x| x.magnitude).fold(0.0, f64::max);
         self.op(def.name, &args, &inputs, magnitude)
+    }
+
+    /// A number that divides `n`.
+    fn divisor(&mut self, n: u64) -> ArgValue {
+        let divisors: Vec<u64> = (1..=n).filter(|d| n.is_multiple_of(*d)).collect();
+        ArgValue::Int(divisors[self.rng.usize(0..divisors.len())] as i64)
     }
 
     /// Two tensors: of one shape, made so if need be, or one repeated over the other.

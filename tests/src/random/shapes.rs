@@ -112,7 +112,7 @@ impl Draw {
         Some([self.cropped_to(a, common)?, self.cropped_to(b, common)?])
     }
 
-    fn cropped_to(&mut self, x: Drawn, [h, w]: [u64; 2]) -> Option<Drawn> {
+    pub(super) fn cropped_to(&mut self, x: Drawn, [h, w]: [u64; 2]) -> Option<Drawn> {
         let [_, _, xh, xw] = self.sizes(x);
         let (rows, cols) = ((xh - h) as i64, (xw - w) as i64);
         if rows == 0 && cols == 0 {

@@ -54,7 +54,7 @@ impl Draw {
     }
 
     /// Output channels, groups and bias of a convolution.
-    fn channel_args(&mut self, x: Drawn) -> Vec<(&'static str, ArgValue)> {
+    pub(super) fn channel_args(&mut self, x: Drawn) -> Vec<(&'static str, ArgValue)> {
         let inner = self.sizes(x)[1] as i64;
         let divisors: Vec<i64> = (1..=inner).filter(|g| inner % g == 0).collect();
         let (groups, out) = match self.rng.u8(0..10) {

@@ -44,7 +44,8 @@ pub enum Cut {
     Sram,
     /// It was asked for.
     Asked,
-    /// The next section reads a sum over space that ends with this one, or has another number of images.
+    /// The next section reads what is complete only when this one has ended, such as a sum over space, or has another number of
+    /// images.
     Forced,
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use zellige_compiler::driver::{Failure, io_failure};
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::engine::{ArrayView, ArrayViewMut, Input, Output};
-use zellige_runtime::io::{self, Array, Format, IoError, NpySink, NpySource, ReadOptions};
+use zellige_runtime::io::{self, Array, Format, IoError, NewFile, NpySink, NpySource, ReadOptions};
 use zellige_runtime::program::{Element, Program, Role, Tensor};
 
 /// An input.
@@ -87,19 +87,18 @@ impl Sink {
         }
     }
 
-    /// Makes the file appear.
-    pub(crate) fn finish(self, tensor: &Tensor, path: &Path) -> Result<(), Failure> {
-        let written: Result<(), IoError> = match self {
+    /// The file, complete, which appears when it is committed.
+    pub(crate) fn stage(self, tensor: &Tensor, path: &Path) -> Result<NewFile, IoError> {
+        match self {
             Self::Array(mut array) => {
                 if let Some(max) = tensor.element.max() {
                     // Images are written from 0..1; dividing and multiplying gives whole numbers back.
                     array.data.iter_mut().for_each(|v| *v /= max);
                 }
-                io::write(path, &array)
+                io::stage(path, &array)
             }
-            Self::Windows(sink) => sink.finish(),
-        };
-        written.map_err(|e| io_failure(&e, true))
+            Self::Windows(sink) => Ok(sink.into_file()),
+        }
     }
 }
 

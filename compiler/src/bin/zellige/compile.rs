@@ -172,6 +172,13 @@ impl Compile {
             Diagnostic::error(Code::E0004, "`--reference-weights` needs a weights file to refer to")
                 .hint("the model names none; give one with `--weights FILE`")
         })?;
+        if graph_of(program)?.params.iter().any(|(_, p)| p.derived.is_some()) {
+            let message =
+                "the program has weights that stand in no file: batch normalisations are folded into them";
+            return Err(Diagnostic::error(Code::E0004, message)
+                .hint("leave out `--reference-weights`, and the program carries its weights")
+                .into());
+        }
         let beside = self.output.with_file_name(&name);
         let length = std::fs::metadata(&beside).map(|m| m.len()).ok();
         if self.output != Path::new("-") && length != Some(program.data.bytes().len() as u64) {

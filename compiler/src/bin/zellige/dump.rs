@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use zellige_compiler::draw;
 use zellige_compiler::driver::{Failure, Model, Opened, Pipeline, graph_of, passes_named};
 use zellige_compiler::ir::{Level, Module, text};
 use zellige_grammar::{Code, Diagnostic, SourceFile};
@@ -49,6 +50,10 @@ enum Format {
     Json,
     /// Graphviz
     Dot,
+    /// Picture
+    Svg,
+    /// Page with the picture, the sections, the tiling of each tensor, and memory over time
+    Html,
 }
 
 impl Dump {
@@ -57,9 +62,9 @@ impl Dump {
         let shown = match self.format {
             Format::Text => text::print(&module),
             Format::Json => format!("{:#}\n", text::to_json(&module)),
-            Format::Dot => text::to_dot(&module).ok_or_else(|| {
-                Diagnostic::error(Code::E0004, "a program has no graph to draw; use `--stage graph`")
-            })?,
+            Format::Dot => text::to_dot(&module).ok_or_else(nothing_to_draw)?,
+            Format::Svg => draw::svg(&module).ok_or_else(nothing_to_draw)?,
+            Format::Html => draw::html(&module).ok_or_else(nothing_to_draw)?,
         };
         output::save(&self.output, shown.as_bytes())?;
         Ok(Outcome::Done)
@@ -120,4 +125,9 @@ impl Dump {
             Stage::Program => Module::Program(model.compile(&graph, &options)?.0),
         })
     }
+}
+
+fn nothing_to_draw() -> Diagnostic {
+    let message = "a program has no graph to draw; use `--stage graph`";
+    Diagnostic::error(Code::E0004, message)
 }

@@ -41,13 +41,15 @@ pub(crate) fn run(
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(4));
         }
     };
-    let control = Control { cancel: Some(interrupt::flag()), progress: Some(&show) };
-    let result = executable.run_windows(&inputs, &mut outputs, &control);
+    let result = interrupt::watched(|cancel| {
+        let control = Control { cancel: Some(cancel), progress: Some(&show) };
+        executable.run_windows(&inputs, &mut outputs, &control)
+    });
     bar.finish_and_clear();
     match result {
-        Ok(stats) => Ok(Some(stats)),
-        Err(EngineError::Cancelled) => Ok(None),
-        Err(error) => Err(engine_failure(&error)),
+        None | Some(Err(EngineError::Cancelled)) => Ok(None),
+        Some(Ok(stats)) => Ok(Some(stats)),
+        Some(Err(error)) => Err(engine_failure(&error)),
     }
 }
 

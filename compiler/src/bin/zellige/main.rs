@@ -1,9 +1,10 @@
 //! The `zellige` command: a file per subcommand.
 //!
-//! Exit statuses: 0 done; 1 `verify` found a difference; 2 the input is at fault, with a diagnostic; 130 interrupted.
+//! Its exit statuses are listed by `zellige --help` and tested in `tests/cli/endings.rs`.
 
 mod bench;
 mod borders;
+mod check;
 mod compile;
 mod dump;
 mod execute;
@@ -19,16 +20,25 @@ mod usage;
 mod verify;
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use zellige_grammar::{Code, Diagnostic, SourceFile};
+use zellige_grammar::SourceFile;
 
 use output::{MessageFormat, Outcome};
 
+const EXIT_STATUSES: &str = "\
+Exit statuses:
+  0    done, or nobody reads standard output any more
+  1    `verify` found a difference, or `check` something that is not proved
+  2    the input is at fault, or an output cannot be written: a diagnostic says what is wrong
+  130  interrupted by Ctrl-C (SIGINT)
+  143  ended by SIGTERM";
+
 /// Compiles convolution networks into tiled programs and runs them: the same bits as untiled, within a memory budget.
 #[derive(Parser)]
-#[command(name = "zellige", version, max_term_width = 110)]
+#[command(name = "zellige", version, max_term_width = 110, after_help = EXIT_STATUSES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -45,6 +55,7 @@ enum Command {
     Plan(plan::Plan),
     Dump(dump::Dump),
     Opt(opt::Opt),
+    Check(check::Check),
     Verify(verify::Verify),
     Bench(bench::Bench),
     Explain(explain::Explain),
@@ -55,25 +66,25 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
     };
-    interrupt::install();
     let messages = arguments.message_format;
+    interrupt::install(messages);
     let outcome = match &arguments.command {
         Command::Run(c) => c.run(messages),
         Command::Compile(c) => c.run(messages),
         Command::Plan(c) => c.run(messages),
         Command::Dump(c) => c.run(messages),
         Command::Opt(c) => c.run(messages),
+        Command::Check(c) => c.run(messages),
         Command::Verify(c) => c.run(messages),
         Command::Bench(c) => c.run(messages),
         Command::Explain(c) => c.run(),
     };
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Different) => ExitCode::from(1),
+        Ok(Outcome::Different | Outcome::Refuted) => ExitCode::from(1),
         Ok(Outcome::Interrupted) => {
-            let note = Diagnostic::error(Code::E0901, "interrupted; no output was written");
-            messages.report(&[note], &SourceFile::default());
-            ExitCode::from(130)
+            interrupt::report();
+            ExitCode::from(interrupt::status())
         }
         Err(failure) => {
             messages.report(&failure.diagnostics, &failure.source);
@@ -89,8 +100,14 @@ fn refuse(error: &clap::Error) -> ExitCode {
             wanted_format().report(&[diagnostic], &SourceFile::default());
             ExitCode::from(2)
         }
-        // Prints to where the text belongs.
-        None => error.exit(),
+        // It knows where the text belongs, and with which status: mistakes go to standard error.
+        None => match error.print() {
+            Err(failed) if !error.use_stderr() && failed.kind() != ErrorKind::BrokenPipe => {
+                wanted_format().report(&output::unwritten(&failed).diagnostics, &SourceFile::default());
+                ExitCode::from(2)
+            }
+            _ => ExitCode::from(u8::from(error.use_stderr()) * 2),
+        },
     }
 }
 

@@ -15,6 +15,8 @@ pub(crate) enum Outcome {
     Done,
     /// Bits differ.
     Different,
+    /// A program is not proved.
+    Refuted,
     /// The user stopped it.
     Interrupted,
 }
@@ -66,12 +68,15 @@ pub(crate) fn say(text: &str) -> Result<(), Failure> {
 fn say_bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = std::io::stdout();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
-            let message = format!("cannot write to standard output: {}", reason(&e));
-            Err(Diagnostic::error(Code::E0002, message).into())
-        }
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => Err(unwritten(&e)),
         _ => Ok(()),
     }
+}
+
+/// The failure to write to standard output.
+pub(crate) fn unwritten(error: &std::io::Error) -> Failure {
+    let message = format!("cannot write to standard output: {}", reason(error));
+    Diagnostic::error(Code::E0002, message).into()
 }
 
 /// Writes a file that appears complete or not at all; `-` is standard output.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 use zellige_compiler::analysis::planner::{Alternatives, Cut};
+use zellige_compiler::base::units::{bytes, operations};
 use zellige_compiler::driver::{Failure, Opened, Report, SectionReport, TensorReport};
 use zellige_compiler::ir::{Overlap, Target};
 use zellige_grammar::{Code, Diagnostic};
@@ -161,7 +162,9 @@ fn why(section: &SectionReport, other: &Alternatives, next: &str, lines: &mut Ve
         }
         Some(Cut::Sram) => format!("no tile of one section with {next} fits the SRAM"),
         Some(Cut::Asked) => "asked for".to_owned(),
-        Some(Cut::Forced) => format!("{next} reads a sum over space, or has another number of images"),
+        Some(Cut::Forced) => {
+            format!("{next} reads what must be complete in memory, or has another number of images")
+        }
     };
     lines.push(format!("    cut after it: {reason}"));
 }
@@ -186,33 +189,4 @@ fn tensor(t: &TensorReport) -> String {
         }
     };
     format!("{}: {} in tiles of {h}x{w}{overlap}{padding}", t.name, t.shape)
-}
-
-/// Bytes to three digits.
-fn bytes(bytes: u64) -> String {
-    scaled(bytes as f64, 1024.0, &["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"])
-}
-
-/// Floating-point operations to three digits.
-fn operations(count: f64) -> String {
-    scaled(count, 1000.0, &["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP"])
-}
-
-fn scaled(mut value: f64, step: f64, units: &[&str]) -> String {
-    let mut unit = 0;
-    while value >= step - 0.5 && unit + 1 < units.len() {
-        value /= step;
-        unit += 1;
-    }
-    let digits = match value {
-        _ if unit == 0 => 0,
-        99.95.. => 0,
-        9.995.. => 1,
-        _ => 2,
-    };
-    let mut number = format!("{value:.digits$}");
-    if number.contains('.') {
-        number.truncate(number.trim_end_matches('0').trim_end_matches('.').len());
-    }
-    format!("{number} {}", units[unit])
 }

@@ -8,7 +8,7 @@ use zellige_compiler::driver::{Failure, Opened, engine_failure, io_failure};
 use zellige_compiler::ir::Module;
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::engine::{Executable, Options};
-use zellige_runtime::io::{Channels, Format, ReadOptions};
+use zellige_runtime::io::{Channels, Format, IoError, NewFile, ReadOptions};
 use zellige_runtime::program::{Dims, Element, Program, Role, Tensor};
 
 use crate::borders::{self, InputFile, Sink};
@@ -68,11 +68,8 @@ impl Run {
         let Some(run) = execute::run(&mut executable, &inputs, &mut sinks)? else {
             return Ok(Outcome::Interrupted);
         };
-        for ((name, sink), tensor) in sinks.into_iter().zip(borders::outputs(executable.program())) {
-            if let Some((_, path)) = outputs.iter().find(|(n, _)| *n == name) {
-                sink.finish(tensor, path)?;
-            }
-        }
+        let sinks = sinks.into_iter().zip(borders::outputs(executable.program()));
+        write_all(sinks, &outputs).map_err(|e| io_failure(&e, true))?;
         if let Some(path) = &self.stats {
             let stats = Stats::new(&prepared.compiled, load_ms, std::slice::from_ref(&run));
             output::save(path, format!("{}\n", stats.json()).as_bytes())?;
@@ -98,6 +95,18 @@ impl Run {
         }
         Ok(outputs)
     }
+}
+
+/// Writes the outputs that have a file: none appears before all are complete.
+fn write_all<'p>(
+    sinks: impl Iterator<Item = ((String, Sink), &'p Tensor)>,
+    outputs: &[(String, PathBuf)],
+) -> Result<(), IoError> {
+    let staged = sinks.filter_map(|((name, sink), tensor)| {
+        let (_, path) = outputs.iter().find(|(n, _)| *n == name)?;
+        Some(sink.stage(tensor, path))
+    });
+    staged.collect::<Result<Vec<_>, _>>()?.into_iter().try_for_each(NewFile::commit)
 }
 
 /// Names of inputs or outputs of what was opened.

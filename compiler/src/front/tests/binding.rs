@@ -93,13 +93,19 @@ fn a_wrong_number_of_channels_or_images() {
         &[("image", [2, 4, 64, 64])],
         &[],
         &expect![[r#"
-        error[E0506]: `image` has 2 images, but the model takes 1
-         = note: `image` is declared f32[1, 3, H, W]
+            error[E0506]: `image` has 2 images, but the model takes 1
+               ┌─ m.zlg:12:12
+               │
+            12 │ model unet(image: f32[1, 3, H, W]) -> (out: f32[1, 3, H, W]) {
+               │            ^^^^^^^^^^^^^^^^^^^^^^ declared here
 
-        error[E0503]: `image` has 4 channels, but the model takes 3
-         = note: `image` is declared f32[1, 3, H, W]
+            error[E0503]: `image` has 4 channels, but the model takes 3
+               ┌─ m.zlg:12:12
+               │
+            12 │ model unet(image: f32[1, 3, H, W]) -> (out: f32[1, 3, H, W]) {
+               │            ^^^^^^^^^^^^^^^^^^^^^^ declared here
 
-    "#]],
+        "#]],
     );
 }
 
@@ -110,18 +116,28 @@ fn contradictions() {
         &[("a", [1, 3, 20, 6]), ("b", [4, 7, 11, 8])],
         &[],
         &expect![[r#"
-        error[E0508]: `H` would be 10 by the rows of `a`, and 11 by the rows of `b`
+            error[E0508]: `H` would be 10 by the rows of `a`, and 11 by the rows of `b`
+              ┌─ m.zlg:2:31
+              │
+            2 │ model m(a: f32[1, 3, 2*H, W], b: f32[N, C*2 + 1, H, (W + H)/2]) -> (out: f32[1, 3, H, W]) {
+              │         --------------------  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ 11 by this
+              │         │
+              │         10 by this
 
-    "#]],
+        "#]],
     );
     refuse(
         PAIR,
         &[("a", [1, 3, 20, 6])],
         &[("H", 11)],
         &expect![[r#"
-        error[E0508]: `H` would be 11 by `--bind`, and 10 by the rows of `a`
+            error[E0508]: `H` would be 11 by `--bind`, and 10 by the rows of `a`
+              ┌─ m.zlg:2:9
+              │
+            2 │ model m(a: f32[1, 3, 2*H, W], b: f32[N, C*2 + 1, H, (W + H)/2]) -> (out: f32[1, 3, H, W]) {
+              │         ^^^^^^^^^^^^^^^^^^^^ 10 by this
 
-    "#]],
+        "#]],
     );
     refuse(
         PAIR,
@@ -129,6 +145,10 @@ fn contradictions() {
         &[],
         &expect![[r#"
             error[E0506]: the columns of `b` cannot be 9: the model takes (H + W)/2 with H = 10, W = 6
+              ┌─ m.zlg:2:31
+              │
+            2 │ model m(a: f32[1, 3, 2*H, W], b: f32[N, C*2 + 1, H, (W + H)/2]) -> (out: f32[1, 3, H, W]) {
+              │                               ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
         "#]],
     );
@@ -142,8 +162,16 @@ fn sizes_that_no_symbol_gives() {
         &[],
         &expect![[r#"
             error[E0506]: the rows of `a` cannot be 21: the model takes 2*H, for a whole `H` of at least 1
+              ┌─ m.zlg:2:9
+              │
+            2 │ model m(a: f32[1, 3, 2*H, W], b: f32[N, C*2 + 1, H, (W + H)/2]) -> (out: f32[1, 3, H, W]) {
+              │         ^^^^^^^^^^^^^^^^^^^^
 
             error[E0506]: the channels of `b` cannot be 8: the model takes 2*C + 1, for a whole `C` of at least 1
+              ┌─ m.zlg:2:31
+              │
+            2 │ model m(a: f32[1, 3, 2*H, W], b: f32[N, C*2 + 1, H, (W + H)/2]) -> (out: f32[1, 3, H, W]) {
+              │                               ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
         "#]],
     );
@@ -152,9 +180,13 @@ fn sizes_that_no_symbol_gives() {
         &[("b", [4, 1, 11, 8])],
         &[],
         &expect![[r#"
-        error[E0506]: the channels of `b` cannot be 1: the model takes 2*C + 1, for a whole `C` of at least 1
+            error[E0506]: the channels of `b` cannot be 1: the model takes 2*C + 1, for a whole `C` of at least 1
+              ┌─ m.zlg:2:31
+              │
+            2 │ model m(a: f32[1, 3, 2*H, W], b: f32[N, C*2 + 1, H, (W + H)/2]) -> (out: f32[1, 3, H, W]) {
+              │                               ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-    "#]],
+        "#]],
     );
 }
 
@@ -165,10 +197,15 @@ fn what_is_missing_or_unknown() {
         &[("a", [1, 3, 20, 6])],
         &[],
         &expect![[r#"
-        error[E0505]: the size of `N` and `C` is not known
-         = help: give it: `--bind N=…,C=…`
+            error[E0505]: the size of `N` and `C` is not known
+              ┌─ m.zlg:2:31
+              │
+            2 │ model m(a: f32[1, 3, 2*H, W], b: f32[N, C*2 + 1, H, (W + H)/2]) -> (out: f32[1, 3, H, W]) {
+              │                               ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+              │
+              = help: give it: `--bind N=…,C=…`
 
-    "#]],
+        "#]],
     );
     refuse(
         UNET,
@@ -203,10 +240,13 @@ fn exact_quotients_are_checked() {
         &[("a", [1, 3, 7, 8])],
         &[],
         &expect![[r#"
-        error[E0506]: the model cannot take H = 7: H must be even
-         = note: because H/2 is a size of the model, and sizes are divided without remainder
+            error[E0506]: the model cannot take H = 7: H must be even
+              ┌─ m.zlg:1:46
+              │
+            1 │ model m(a: f32[1, 3, H, W]) -> (b: f32[1, 3, H/2, W]) { return max_pool2d(a, kernel: [2, 1]); }
+              │                                              ^^^ because H/2 is a size of the model, and sizes are divided without remainder
 
-    "#]],
+        "#]],
     );
 }
 
@@ -219,6 +259,10 @@ fn sizes_beyond_all_bounds() {
         &[],
         &expect![[r#"
             error[E0506]: `image` would be f32[1, 3, 1099511627776, 1099511627776], which is too large
+               ┌─ m.zlg:12:12
+               │
+            12 │ model unet(image: f32[1, 3, H, W]) -> (out: f32[1, 3, H, W]) {
+               │            ^^^^^^^^^^^^^^^^^^^^^^
 
         "#]],
     );

@@ -93,8 +93,8 @@ fn unet_prefixes_paths_and_asks_for_multiples_of_four() {
             conv2d: 4*(W/4) must be at least 1, because the window spans 3 columns and the padding adds 2
             conv2d: 4*(H/4) must be at least 1, because the window spans 1 rows and the padding adds 0
             conv2d: 4*(W/4) must be at least 1, because the window spans 1 columns and the padding adds 0
-            conv2d: H must be a multiple of 4, because output `out` is declared f32[1, 3, H, W]
-            conv2d: W must be a multiple of 4, because output `out` is declared f32[1, 3, H, W]
+            types: H must be a multiple of 4, because output `out` is declared f32[1, 3, H, W]
+            types: W must be a multiple of 4, because output `out` is declared f32[1, 3, H, W]
         "#]],
     );
 }
@@ -293,7 +293,7 @@ model m(image: f32[1, 3, 2*H, W], mask: f32[1, 1, (W + 2)/2, W/3]) -> (out: f32[
             crop: W - 3 must be at least 1, because the crop takes (W/4) + 3 off W + (W/4)
             max_pool2d: H must be at least 2, because the window spans 2 rows and the padding adds 0
             max_pool2d: W - 3 must be at least 1, because the window spans 1 columns and the padding adds 0
-            relu: (H + 1)/2 must equal H/2, because output `out` is declared f32[1, 3, (H + 1)/2, W - 3]
+            types: (H + 1)/2 must equal H/2, because output `out` is declared f32[1, 3, (H + 1)/2, W - 3]
         "#]],
     );
 }
@@ -339,7 +339,7 @@ model m(a: f32[1, 3, H, W], b: f32[1, 8, h, W]) -> (out: f32[1, 16, H - 4, W - 4
             c = crop(b): f32[1, 8, h - 2*((-H + h)/2) - 4, W - 4]
             out = concat(x, c): f32[1, 16, H - 4, W - 4]
             output out = out: f32[1, 16, H - 4, W - 4]
-            types: -H + h + 4 must be even, because ((-H + h)/2) + 2 is a size of the model, and sizes are divided without remainder
+            crop: -H + h + 4 must be even, because ((-H + h)/2) + 2 is a size of the model, and sizes are divided without remainder
             conv2d: H must be at least 5, because the window spans 5 rows and the padding adds 0
             conv2d: W must be at least 5, because the window spans 5 columns and the padding adds 0
             crop: ((-H + h)/2) + 2 must be at least 0, because it is the `top` of a crop

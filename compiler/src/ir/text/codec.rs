@@ -8,28 +8,9 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json, json};
+use zellige_grammar::zir::decode::DecodeError;
 use zellige_grammar::zir::json::{attrs_to_json, from_json};
 use zellige_grammar::zir::{Value, ValueKind};
-
-/// Attributes that are not those of a structure.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum CodecError {
-    #[error("there is no `{key}`")]
-    Unknown { key: String, known: Vec<String> },
-    #[error("{0}")]
-    Serde(#[from] serde_json::Error),
-}
-
-impl CodecError {
-    pub(super) fn hint(&self) -> Option<String> {
-        match self {
-            Self::Unknown { key, known } => {
-                zellige_grammar::suggest::did_you_mean(key, known.iter().map(String::as_str))
-            }
-            Self::Serde(_) => None,
-        }
-    }
-}
 
 /// The attributes of a structure; of one that is no map, none.
 pub(super) fn encode<T: Serialize>(data: &T) -> IndexMap<String, Value> {
@@ -44,11 +25,11 @@ pub(super) fn encode<T: Serialize>(data: &T) -> IndexMap<String, Value> {
 /// The structure of some attributes.
 pub(super) fn decode<T: Serialize + DeserializeOwned>(
     attrs: &IndexMap<String, Value>,
-) -> Result<T, CodecError> {
+) -> Result<T, DecodeError> {
     let mut json = attrs_to_json(attrs);
     lengthen(&mut json);
-    let data: T = serde_json::from_value(json.clone())?;
-    known(&json, &serde_json::to_value(&data)?)?;
+    let data: T = zellige_grammar::zir::decode::decode(json.clone())?;
+    known(&json, &serde_json::to_value(&data).unwrap_or(Json::Null))?;
     Ok(data)
 }
 
@@ -108,12 +89,12 @@ fn long_steps(value: &mut Json) {
 }
 
 /// Whether everything that was given is something that the structure has.
-fn known(given: &Json, has: &Json) -> Result<(), CodecError> {
+fn known(given: &Json, has: &Json) -> Result<(), DecodeError> {
     match (given, has) {
         (Json::Object(given), Json::Object(has)) => {
             given.iter().try_for_each(|(key, value)| match has.get(key) {
                 Some(field) => known(value, field),
-                None => Err(CodecError::Unknown { key: key.clone(), known: has.keys().cloned().collect() }),
+                None => Err(DecodeError::unknown(key, has.keys().cloned())),
             })
         }
         (Json::Array(given), Json::Array(has)) => given.iter().zip(has).try_for_each(|(g, h)| known(g, h)),

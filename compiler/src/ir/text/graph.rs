@@ -12,7 +12,7 @@ use zellige_grammar::{Code, Diagnostic};
 use super::codec;
 use super::reader::{Part, Reader, name_value};
 use crate::base::{Dim, Element, Id, OpId, ParamId, Shape, TensorType, ValueId};
-use crate::ir::{Def, Exact, Graph, Node, Output, Param, Value};
+use crate::ir::{Def, Derived, Exact, Graph, Node, Output, Param, Value};
 use crate::ops::{self, Op};
 
 const KEYWORDS: [&str; 5] = ["param", "input", "constant", "output", "exact"];
@@ -25,10 +25,7 @@ struct ExactAttrs {
 }
 
 pub(super) fn write(graph: &Graph) -> Statement {
-    let params = graph
-        .params
-        .iter()
-        .map(|(_, p)| Statement::new("param").operand(Text::global(&*p.name)).ty(sizes("f32", &p.dims)));
+    let params = graph.params.iter().map(|(_, param)| write_param(graph, param));
     let values = graph.values.iter().map(|(_, value)| write_value(graph, value));
     let outputs = graph.outputs.iter().map(|o| {
         let value = Text::local(&*graph.values[o.value].name);
@@ -43,6 +40,17 @@ pub(super) fn write(graph: &Graph) -> Statement {
         statement = statement.attr("weights", weights.as_str());
     }
     statement.body(params.chain(values).chain(outputs).chain(exact).collect())
+}
+
+/// A parameter's name, and the names of those that it follows from.
+fn write_param(graph: &Graph, param: &Param) -> Statement {
+    let mut names = vec![Text::global(&*param.name)];
+    let mut statement = Statement::new("param").ty(sizes("f32", &param.dims));
+    if let Some(derived) = &param.derived {
+        names.extend(derived.sources.iter().map(|&s| Text::global(&*graph.params[s].name)));
+        statement.attrs = codec::encode(&derived.formula);
+    }
+    Statement { operands: names, ..statement }
 }
 
 fn write_value(graph: &Graph, value: &Value) -> Statement {
@@ -151,19 +159,32 @@ impl<'r> Builder<'r> {
     }
 
     fn param(&mut self, statement: &Statement) -> Option<()> {
-        self.reader.only(statement, &[Part::Operands, Part::Type])?;
-        let [Text { kind: ValueKind::Global(name), span }] = statement.operands.as_slice() else {
+        self.reader.only(statement, &[Part::Operands, Part::Attrs, Part::Type])?;
+        let [Text { kind: ValueKind::Global(name), span }, sources @ ..] = statement.operands.as_slice()
+        else {
             self.reader.expected(statement, "an `@` name");
             return None;
         };
         let dims = self.param_dims(statement)?;
+        let derived = self.derived(statement, sources)?;
         if self.params.contains_key(name) {
             self.reader.error(Code::E0604, format!("parameter `{name}` is defined twice"), *span);
             return None;
         }
-        let id = self.graph.params.push(Param { name: name.clone(), dims });
+        let id = self.graph.params.push(Param { name: name.clone(), dims, derived });
         self.params.insert(name.clone(), id);
         Some(())
+    }
+
+    /// What a parameter follows from, if it follows from others; `None` if something is wrong with that.
+    fn derived(&mut self, statement: &Statement, sources: &[Text]) -> Option<Option<Derived>> {
+        if sources.is_empty() && statement.attrs.is_empty() {
+            return Some(None);
+        }
+        let formula = self.reader.attrs(statement);
+        let sources: Vec<_> = sources.iter().map(|s| self.param_operand(statement, s)).collect();
+        let sources = sources.into_iter().collect::<Option<_>>()?;
+        Some(Some(Derived { formula: formula?, sources }))
     }
 
     fn param_dims(&mut self, statement: &Statement) -> Option<Vec<u64>> {
@@ -188,6 +209,7 @@ impl<'r> Builder<'r> {
         self.fresh(name, *span)?;
         let id = self.define(name, ty, Def::Input);
         self.graph.inputs.push(id);
+        self.graph.spans.inputs.insert(id, statement.span);
         Some(())
     }
 
@@ -226,6 +248,7 @@ impl<'r> Builder<'r> {
             self.reader.error(Code::E0604, format!("output `{name_text}` is defined twice"), name.span);
             return None;
         }
+        self.graph.spans.outputs.insert(name_text.clone(), statement.span);
         self.graph.outputs.push(Output { name: name_text, value, ty: ty? });
         Some(())
     }
@@ -234,6 +257,7 @@ impl<'r> Builder<'r> {
         self.reader.only(statement, &[Part::Attrs])?;
         let ExactAttrs { dividend, divisor } = self.reader.attrs(statement)?;
         self.graph.exact.push(Exact { dividend, divisor });
+        self.graph.spans.exact.push(statement.span);
         Some(())
     }
 

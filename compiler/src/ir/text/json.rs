@@ -27,7 +27,14 @@ fn name(graph: &Graph, value: ValueId) -> &str {
 pub fn graph_to_json(graph: &Graph) -> Json {
     let typed =
         |value: ValueId| json!({"name": name(graph, value), "type": graph.values[value].ty.to_string()});
-    let params = graph.params.iter().map(|(_, p)| json!({"name": p.name, "dims": p.dims}));
+    let params = graph.params.iter().map(|(_, p)| match &p.derived {
+        None => json!({"name": p.name, "dims": p.dims}),
+        Some(derived) => {
+            let sources: Vec<_> =
+                derived.sources.iter().filter_map(|&s| Some(&graph.params.get(s)?.name)).collect();
+            json!({"name": p.name, "dims": p.dims, "formula": derived.formula, "sources": sources})
+        }
+    });
     let constants = graph.values.iter().filter_map(|(id, value)| match &value.def {
         Def::Constant(data) => {
             let mut constant = typed(id);

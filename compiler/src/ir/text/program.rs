@@ -347,7 +347,7 @@ fn read_expression(statement: &Statement, reader: &mut Reader) -> Option<Expr> {
         return None;
     };
     let json = zellige_grammar::zir::json::to_json(nodes);
-    let expr = serde_json::from_value(json);
+    let expr = zellige_grammar::zir::decode::decode(json);
     expr.map_err(|e| reader.error(Code::E0607, e.to_string(), nodes.span)).ok()
 }
 
@@ -422,7 +422,7 @@ fn read_axis(statement: &Statement, reader: &mut Reader) -> Option<Axis> {
 }
 
 /// The names of all instructions.
-const INSTRUCTIONS: [&str; 11] = [
+const INSTRUCTIONS: [&str; 13] = [
     "load",
     "store",
     "conv2d",
@@ -433,6 +433,8 @@ const INSTRUCTIONS: [&str; 11] = [
     "pixel_unshuffle",
     "copy",
     "map",
+    "fold",
+    "matmul",
     "accumulate",
 ];
 

@@ -116,7 +116,7 @@ impl Reader {
         statement: &Statement,
         attrs: &IndexMap<String, Value>,
     ) -> Option<T> {
-        codec::decode(attrs).map_err(|error| self.bad_attrs(statement, &error.to_string(), error.hint())).ok()
+        codec::decode(attrs).map_err(|error| self.bad_attrs(statement, &error.message, error.hint)).ok()
     }
 
     /// Attributes that cannot be understood; the place is that of the attribute which the message names first.

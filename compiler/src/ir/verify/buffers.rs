@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::wiring::{Wire, Wiring};
+use super::wiring::{Wire, Wiring, reads_device};
 use super::{Section, Sections, SectionsFound};
 use crate::base::{OpId, ValueId};
 use crate::ir::{BufferPlan, Graph, Role, Storage};
@@ -197,8 +197,10 @@ impl Check<'_> {
     fn life(&self, wire: &Wire, position: &HashMap<OpId, usize>) -> [usize; 2] {
         let made = self.graph.producer(wire.value).filter(|_| wire.made);
         let runs = |op: OpId| position.get(&self.instruction(op)).copied().unwrap_or(0);
-        let reading = self.section.ops.iter().filter(|&&op| self.graph.ops[op].inputs.contains(&wire.value));
-        let times: Vec<usize> = made.into_iter().chain(reading.copied()).map(runs).collect();
+        let reads =
+            |op: OpId| self.graph.ops[op].inputs.contains(&wire.value) && !reads_device(self.graph, op);
+        let reading = self.section.ops.iter().copied().filter(|&op| reads(op));
+        let times: Vec<usize> = made.into_iter().chain(reading).map(runs).collect();
         [times.iter().min(), times.iter().max()].map(|t| t.copied().unwrap_or(0))
     }
 

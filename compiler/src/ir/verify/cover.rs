@@ -108,7 +108,8 @@ impl Cover<'_> {
 }
 
 /// The hull of what the outputs `out` read of an input. The relations rise with the output coordinate, apart from a
-/// period in which some outputs read nothing: one period from either end of `out` is looked at. `None` if the budget is used up.
+/// period in which some outputs read nothing: one period from either end of `out` is looked at, and the outputs at which a
+/// relation turns back. `None` if the budget is used up.
 pub(super) fn reads(map: AxisMap, out: Interval, whole: Interval, budget: &mut u64) -> Option<Interval> {
     if map == AxisMap::All {
         return Some(whole);
@@ -116,16 +117,22 @@ pub(super) fn reads(map: AxisMap, out: Interval, whole: Interval, budget: &mut u
     let (period, taps) = match map {
         AxisMap::Transposed { stride, kernel, .. } => (stride.max(1), kernel.max(1)),
         AxisMap::Window { kernel, .. } => (1, kernel.max(1)),
+        AxisMap::Wrapped { .. } => (whole.len().max(1), 1),
         AxisMap::Resampled { taps, .. } => (1, taps.max(1)),
         _ => (1, 1),
+    };
+    let turns = match map {
+        AxisMap::Mirrored { by } => [whole.start, whole.end - 1].map(|i| i.saturating_sub(by)).to_vec(),
+        _ => Vec::new(),
     };
     let from_start = out.start..out.end.min(out.start.saturating_add(period));
     let to_end = out.start.max(out.end.saturating_sub(period))..out.end;
     *budget = budget.checked_sub(2 * (period as u64).saturating_mul(taps as u64).min(u64::MAX / 2))?;
     let mut hull = Interval::default();
-    for o in from_start.chain(to_end) {
+    let turns = turns.into_iter().filter(|o| (out.start..out.end).contains(o));
+    for o in from_start.chain(to_end).chain(turns) {
         for k in 0..taps {
-            if let Some(i) = tap(map, o, k) {
+            if let Some(i) = tap(map, o, k, whole) {
                 hull = hull.hull(Interval::new(i, i.saturating_add(1)));
             }
         }
@@ -133,12 +140,20 @@ pub(super) fn reads(map: AxisMap, out: Interval, whole: Interval, budget: &mut u
     Some(hull)
 }
 
-/// The coordinate that tap `k` of output `o` reads, if there is one.
-fn tap(map: AxisMap, o: i64, k: i64) -> Option<i64> {
+/// The coordinate that tap `k` of output `o` reads of an input as large as `whole`, if there is one.
+fn tap(map: AxisMap, o: i64, k: i64, whole: Interval) -> Option<i64> {
+    let last = i128::from(whole.end) - 1;
     let coordinate = match map {
         AxisMap::Identity => o.into(),
         AxisMap::Broadcast | AxisMap::All => 0,
         AxisMap::Shift { by } => i128::from(o) + i128::from(by),
+        AxisMap::Mirrored { by } => match i128::from(o) + i128::from(by) {
+            before if before < 0 => -before,
+            after if after > last => 2 * last - after,
+            inside => inside,
+        },
+        AxisMap::Clamped { by } => (i128::from(o) + i128::from(by)).clamp(0, last.max(0)),
+        AxisMap::Wrapped { by } => (i128::from(o) + i128::from(by)).rem_euclid(last.max(0) + 1),
         AxisMap::Window { stride, dilation, pad, .. } => {
             i128::from(o) * i128::from(stride) - i128::from(pad) + i128::from(k) * i128::from(dilation)
         }

@@ -37,6 +37,14 @@ pub enum DeviceError {
         /// Its lanes.
         lanes: u32,
     },
+    /// Channels side by side where values are read in raster order.
+    #[error("composite `{name}` has {lanes} lanes, and is read as if it were planar")]
+    Planar {
+        /// The tensor.
+        name: String,
+        /// Its lanes.
+        lanes: u32,
+    },
     /// Across cache lines.
     #[error("composite `{name}` is at {offset}, which is no multiple of {ALIGNMENT}")]
     Unaligned {
@@ -166,6 +174,9 @@ fn check_composite(
     if ![1, 2, 4, 8, 16].contains(&lanes) {
         return Err(DeviceError::Lanes { name: name(), lanes });
     }
+    if lanes != 1 && is_read_in_raster_order(ir, value) {
+        return Err(DeviceError::Planar { name: name(), lanes });
+    }
     if !offset.is_multiple_of(ALIGNMENT) {
         return Err(DeviceError::Unaligned { name: name(), offset });
     }
@@ -181,4 +192,10 @@ fn check_composite(
         return Err(DeviceError::Outside { name: name(), start: offset, end, from, to: device.arena_bytes });
     }
     Ok(())
+}
+
+fn is_read_in_raster_order(ir: &Sections, value: ValueId) -> bool {
+    let reading = ir.graph.ops.iter().filter(|(_, node)| node.inputs.contains(&value));
+    let mut placements = reading.map(|(_, node)| node.op.placement());
+    placements.any(|p| matches!(p, Placement::Boundary(addressing) if addressing.is_planar()))
 }

@@ -1,10 +1,12 @@
-//! Invariant 5: an op's parameters are those that it asks for, and its own.
+//! Invariant 5: an op's parameters are those that it asks for, and its own; derived ones follow from stored ones.
+
+use std::collections::HashSet;
 
 use super::types::check_elements;
 use super::{GraphFound, MAX_EXTENT, TypeError};
-use crate::base::Id;
-use crate::ir::{Graph, Node};
-use crate::ops::ShapeError;
+use crate::base::{Id, ParamId};
+use crate::ir::{Derived, Graph, Node, Param};
+use crate::ops::{FormulaError, ShapeError};
 
 /// A parameter that does not fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +34,20 @@ pub enum ParamError {
     /// The op cannot say which it wants.
     #[error(transparent)]
     Op(#[from] ShapeError),
+    /// Sources that do not suit.
+    #[error("parameter `{param}`: {error}")]
+    Formula {
+        /// The parameter.
+        param: String,
+        /// Why.
+        error: FormulaError,
+    },
+    /// A source that is not stored, or not defined before.
+    #[error("parameter `{param}` does not follow from stored parameters that stand before it")]
+    Source {
+        /// The parameter.
+        param: String,
+    },
     /// Two ops with one parameter, or none with it.
     #[error("parameter `{param}` belongs to {ops} ops, not to one")]
     Owners {
@@ -50,9 +66,19 @@ pub(super) fn check(graph: &Graph, found: &mut GraphFound) {
             found.push(Some(op), error);
         }
     }
+    let mut sources: HashSet<ParamId> = HashSet::new();
     for (id, param) in graph.params.iter() {
-        if owners[id.index()] != 1 {
-            found.push(None, ParamError::Owners { param: param.name.clone(), ops: owners[id.index()] });
+        let Some(derived) = &param.derived else { continue };
+        if let Err(error) = check_derived(graph, id, param, derived) {
+            found.push(None, error);
+        }
+        sources.extend(derived.sources.iter().copied());
+    }
+    for (id, param) in graph.params.iter() {
+        // One that others follow from is of no op itself.
+        let (ops, expected) = (owners[id.index()], usize::from(!sources.contains(&id)));
+        if ops != expected {
+            found.push(None, ParamError::Owners { param: param.name.clone(), ops });
         }
         if let Some(&size) = param.dims.iter().find(|d| !(1..=MAX_EXTENT).contains(*d)) {
             let size = i64::try_from(size).unwrap_or(i64::MAX);
@@ -60,6 +86,21 @@ pub(super) fn check(graph: &Graph, found: &mut GraphFound) {
         } else if let Err(error) = check_elements(&param.name, &param.dims) {
             found.push(None, error);
         }
+    }
+}
+
+fn check_derived(graph: &Graph, id: ParamId, param: &Param, derived: &Derived) -> Result<(), ParamError> {
+    let name = || param.name.clone();
+    let source = |s: &ParamId| graph.params.get(*s).filter(|p| *s < id && p.derived.is_none());
+    let sources: Option<Vec<&[u64]>> =
+        derived.sources.iter().map(|s| source(s).map(|p| p.dims.as_slice())).collect();
+    let sources = sources.ok_or_else(|| ParamError::Source { param: name() })?;
+    let expected =
+        derived.formula.shape(&sources).map_err(|error| ParamError::Formula { param: name(), error })?;
+    if expected == param.dims {
+        Ok(())
+    } else {
+        Err(ParamError::Shape { param: name(), expected, found: param.dims.clone() })
     }
 }
 

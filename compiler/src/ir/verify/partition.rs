@@ -1,4 +1,5 @@
-//! Invariants 7 and 8: sizes are known, every op runs once and after what it reads, and no section reads what it has yet to sum.
+//! Invariants 7 and 8: sizes are known, every op runs once and after what it reads, and no section reads what it has yet to sum,
+//! or must find in device memory.
 
 use std::collections::{HashMap, HashSet};
 
@@ -41,6 +42,14 @@ pub enum PartitionError {
         /// Reads it.
         user: String,
         /// The sum.
+        operand: String,
+    },
+    /// A tensor that must lie whole in device memory before it is read.
+    #[error("`{user}` reads `{operand}` in device memory, and the section has yet to make it")]
+    Boundary {
+        /// Reads it.
+        user: String,
+        /// The tensor.
         operand: String,
     },
     /// Tiles of different numbers of images.
@@ -134,8 +143,12 @@ fn check_section(
                 let (user, operand) = (name(ir, node.output), name(ir, operand));
                 found.push(Some(index), PartitionError::Reduction { user, operand });
             }
+            if maker.is_some() && matches!(node.op.placement(), Placement::Boundary(_)) {
+                let (user, operand) = (name(ir, node.output), name(ir, operand));
+                found.push(Some(index), PartitionError::Boundary { user, operand });
+            }
             // A tensor of one image serves all images; a sum is over its own.
-            let repeated = images(operand) == 1 && node.op.placement() == Placement::Tile;
+            let repeated = images(operand) == 1 && node.op.placement() != Placement::Reduce;
             if images(operand) != expected && !repeated {
                 let (value, found_images) = (name(ir, operand), images(operand));
                 found.push(Some(index), PartitionError::Images { value, expected, found: found_images });

@@ -8,7 +8,7 @@ use crate::base::{AxisMap, OpId, ValueId};
 use crate::ir::{Def, Graph, Role, Section, Sections};
 use crate::ops::{Outside, Placement, Sizes};
 
-/// A section's tensors: inputs in the order of their first reads, then what its ops compute, results of reductions apart.
+/// A section's tensors: inputs of which tiles are read, in the order of their first reads, then what its ops compute, results of reductions apart.
 #[derive(Debug)]
 pub(super) struct Wiring {
     pub(super) tensors: Vec<Wire>,
@@ -57,7 +57,8 @@ impl Wiring {
         let members: HashSet<OpId> = section.ops.iter().copied().collect();
         let readers = graph.consumers();
         let mut wiring = Self { tensors: Vec::new(), at: HashMap::new() };
-        let reads = || section.ops.iter().flat_map(|&op| graph.ops[op].inputs.iter().map(move |&v| (op, v)));
+        let tiles = section.ops.iter().filter(|&&op| !reads_device(graph, op));
+        let reads = || tiles.clone().flat_map(|&op| graph.ops[op].inputs.iter().map(move |&v| (op, v)));
         for (op, value) in reads() {
             let made = graph.producer(value).is_some_and(|p| members.contains(&p));
             if !made && !is_number(graph, op, value) {
@@ -65,7 +66,7 @@ impl Wiring {
             }
         }
         for node in section.ops.iter().map(|&op| &graph.ops[op]) {
-            if node.op.placement() == Placement::Tile {
+            if node.op.placement() != Placement::Reduce {
                 let outside =
                     readers.get(&node.output).is_some_and(|r| r.iter().any(|r| !members.contains(r)));
                 wiring.add(graph, node.output, true, outside || graph.is_output(node.output));
@@ -88,6 +89,9 @@ impl Wiring {
     }
 
     fn read(&mut self, graph: &Graph, op: OpId) {
+        if reads_device(graph, op) {
+            return;
+        }
         let node = &graph.ops[op];
         let sizes: Vec<Sizes> = node.inputs.iter().filter_map(|&v| graph.sizes(v)).collect();
         for (i, value) in node.inputs.iter().enumerate() {
@@ -104,6 +108,11 @@ impl Wiring {
             self.tensors[at].reads.push(read);
         }
     }
+}
+
+/// Whether an op reads no tile, but its input in device memory.
+pub(super) fn reads_device(graph: &Graph, op: OpId) -> bool {
+    matches!(graph.ops[op].op.placement(), Placement::Boundary(_))
 }
 
 /// Whether an op takes a constant into its expression, as a number or one number a channel, and so reads no tensor.

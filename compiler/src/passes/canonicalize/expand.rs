@@ -49,7 +49,7 @@ impl Expansion<'_> {
         match node.op.expand(self, inputs, &node.params) {
             Some(value) => {
                 if value.index() >= before {
-                    self.graph.values[value].name = self.name.to_owned();
+                    self.graph.rename(value, self.name);
                 }
                 value
             }

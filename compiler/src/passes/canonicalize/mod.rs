@@ -11,7 +11,7 @@ mod expand;
 
 use std::collections::{HashMap, HashSet};
 
-use zellige_grammar::Diagnostic;
+use zellige_grammar::{Code, Diagnostic};
 
 use crate::base::{OpId, ParamId, ValueId};
 use crate::ir::{Def, Graph, Node, Output};
@@ -19,11 +19,36 @@ use crate::ir::{Def, Graph, Node, Output};
 use crate::ops::Op;
 use crate::passes::{self, Module, Options};
 
-pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>> {
+pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagnostic>> {
     let graph = passes::graph(module, "canonicalize")?;
     let graph = expand::run(&graph);
     let canonical = canonical_values(&graph);
-    Ok(Module::Graph(rebuild(&graph, &canonical)))
+    let rebuilt = rebuild(&graph, &canonical);
+    let lost = options.cut_after.iter().filter(|name| passes::op_called(&rebuilt, name).is_none());
+    let lost: Vec<_> = lost.filter_map(|name| cut_lost(&graph, &canonical, name)).collect();
+    if lost.is_empty() { Ok(Module::Graph(rebuilt)) } else { Err(lost) }
+}
+
+/// Why there is no op any more that `--cut-after` names; `None` if there never was.
+fn cut_lost(graph: &Graph, canonical: &HashMap<ValueId, ValueId>, name: &str) -> Option<Diagnostic> {
+    let node = &graph.ops[passes::op_called(graph, name)?];
+    let stands = canonical[&node.output];
+    let other = &graph.values[stands].name;
+    let (why, hint) = if stands == node.output {
+        ("no output depends on it".to_owned(), None)
+    } else if graph.producer(stands).is_some() {
+        (format!("it gives what `{other}` gives"), Some(format!("cut after that: `--cut-after {other}`")))
+    } else {
+        (format!("it gives `{other}` as it is"), None)
+    };
+    Some(
+        Diagnostic::error(
+            Code::E0707,
+            format!("there is no cut after `{name}`, which is not computed: {why}"),
+        )
+        .label(node.span, "")
+        .maybe_hint(hint),
+    )
 }
 
 /// For every value the one that stands for it.
@@ -82,10 +107,7 @@ fn rebuild(graph: &Graph, canonical: &HashMap<ValueId, ValueId>) -> Graph {
             Def::Op(op) => {
                 let Node { op, inputs, params: old, span, .. } = &graph.ops[*op];
                 let inputs = inputs.iter().map(|v| values[&canonical[v]]).collect();
-                let own = old
-                    .iter()
-                    .map(|p| *params.entry(*p).or_insert_with(|| new.params.push(graph.params[*p].clone())));
-                let own = own.collect();
+                let own = old.iter().map(|&p| new.take_param(graph, p, &mut params)).collect();
                 new.push_op(&value.name, op.clone(), inputs, own, value.ty.clone(), *span)
             }
         };

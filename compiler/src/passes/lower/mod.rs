@@ -21,9 +21,9 @@ use zellige_runtime::scalar::Expr;
 
 use super::{Module, Options};
 use crate::analysis::buffers::buffers;
-use crate::analysis::device::{self, DevicePlan, WeightSource};
+use crate::analysis::device::{self, DevicePlan, PlannedAccumulator, WeightSource};
 use crate::analysis::flow::Flow;
-use crate::analysis::fusion::{Group, TailOperand, groups, is_reduction};
+use crate::analysis::fusion::{Group, TailOperand, addressing, groups, is_reduction};
 use crate::base::{OpId, ParamId, ValueId};
 use crate::ir::{Def, Graph, Section, Sections, Storage, text};
 use crate::ops::{Lowering, Sizes};
@@ -177,12 +177,13 @@ impl<'a> Lower<'a> {
 
     fn accumulators(&mut self) -> Option<()> {
         let graph = &self.ir.graph;
-        for (&op, &offset) in &self.plan.accumulators {
-            let input = *graph.ops[op].inputs.first()?;
-            let [images, channels, h, w] = graph.sizes(input)?;
-            self.accumulator_of.insert(op, AccumulatorId(self.accumulators.len() as u32));
-            let name = graph.values[input].name.clone();
-            self.accumulators.push(Accumulator { name, images, channels, extent: [h, w], offset });
+        for planned in &self.plan.accumulators {
+            let &PlannedAccumulator { value, kind, offset, .. } = planned;
+            let [images, channels, h, w] = graph.sizes(value)?;
+            let id = AccumulatorId(self.accumulators.len() as u32);
+            self.accumulator_of.extend(planned.ops.iter().map(|&op| (op, id)));
+            let name = graph.values[value].name.clone();
+            self.accumulators.push(Accumulator { name, kind, images, channels, extent: [h, w], offset });
         }
         Some(())
     }
@@ -215,7 +216,8 @@ impl<'a> Lower<'a> {
         for (g, group) in groups.iter().enumerate() {
             for buffer in planned.iter().filter(|b| b.live[0] == g && flow.tensors[b.tensor].op.is_none()) {
                 let value = flow.tensors[buffer.tensor].value;
-                body.push(Instr::Load(Load { dst: buffer_of[&value], src: *self.tensor_of.get(&value)? }));
+                let (dst, src) = (buffer_of[&value], *self.tensor_of.get(&value)?);
+                body.push(Instr::Load(Load { dst, src, addressing: None }));
             }
             self.group(group, &buffer_of, &mut body)?;
             let output = flow.tensors.iter().find(|t| t.value == group.output);
@@ -226,8 +228,9 @@ impl<'a> Lower<'a> {
         }
         let mut end = Vec::new();
         for &op in section.ops.iter().filter(|&&op| is_reduction(graph, op)) {
-            let acc = *self.accumulator_of.get(&op)?;
-            end.extend(self.homes(graph.ops[op].output).map(|dst| Reduce { acc, dst }));
+            for dst in self.homes(graph.ops[op].output) {
+                end.push(self.reduce(op, dst)?);
+            }
         }
 
         let buffers = planned.iter().map(|b| self.buffer(section, &flow, b)).collect::<Option<Vec<_>>>()?;
@@ -247,6 +250,19 @@ impl<'a> Lower<'a> {
             body: tokens::schedule(body, &buffers),
             buffers,
             end,
+        })
+    }
+
+    /// Writes the statistic that a reducing op is into a tensor.
+    fn reduce(&self, op: OpId, dst: TensorId) -> Option<Reduce> {
+        let node = &self.ir.graph.ops[op];
+        let statistic = node.op.statistic()?;
+        let [_, channels, ..] = self.ir.graph.sizes(*node.inputs.first()?)?;
+        Some(Reduce {
+            acc: *self.accumulator_of.get(&op)?,
+            dst,
+            statistic: statistic.statistic,
+            group: statistic.group(channels),
         })
     }
 
@@ -283,10 +299,20 @@ impl<'a> Lower<'a> {
         let first = &graph.ops[group.ops[0]];
         if is_reduction(graph, group.ops[0]) {
             let src = *buffer_of.get(first.inputs.first()?)?;
-            body.push(Instr::Accumulate(Accumulate { acc: *self.accumulator_of.get(&group.ops[0])?, src }));
+            let accumulate =
+                Instr::Accumulate(Accumulate { acc: *self.accumulator_of.get(&group.ops[0])?, src });
+            // Further statistics of the tensor follow from the same accumulator.
+            if !body.contains(&accumulate) {
+                body.push(accumulate);
+            }
             return Some(());
         }
         let dst = *buffer_of.get(&group.output)?;
+        if let Some(addressing) = addressing(graph, group.ops[0]) {
+            let src = *self.tensor_of.get(&group.loads(graph)?)?;
+            body.push(Instr::Load(Load { dst, src, addressing: Some(addressing) }));
+            return Some(());
+        }
         let tail = match &group.tail {
             Some(tail) => {
                 let operands = tail.operands.iter().map(|o| self.operand(*o, buffer_of));

@@ -9,12 +9,12 @@
 
 use crate::machine::Machine;
 use crate::program::instr::{
-    Accumulate, Conv2d, Epilogue, Load, Map, Operand, Pool, PoolKind, Reduce, Store, Window,
+    Accumulate, Conv2d, Epilogue, Load, Map, Operand, Pool, PoolKind, Reduce, Statistic, Store, Window,
 };
 use crate::program::{
-    Accumulator, AccumulatorId, Axis, Buffer, BufferId, BufferSteps, Data, Dims, Element, ExprId, Instr,
-    Interval, Numerics, Packing, Program, Role, Scheduled, Section, Source, Steps, Tensor, TensorId, Token,
-    Weight, WeightId,
+    Accumulator, AccumulatorId, AccumulatorKind, Axis, Buffer, BufferId, BufferSteps, Data, Dims, Element,
+    ExprId, Instr, Interval, Numerics, Packing, Program, Role, Scheduled, Section, Source, Steps, Tensor,
+    TensorId, Token, Weight, WeightId,
 };
 use crate::scalar::{Binary, Builder, Expr};
 use crate::weights::packed_len;
@@ -97,6 +97,7 @@ pub(super) fn program(sizes: Sizes) -> Program {
     let sums = sizes.images * sizes.channels * crate::program::EXACT_SUM_BYTES;
     let accumulator = Accumulator {
         name: "features".to_owned(),
+        kind: AccumulatorKind::Sum,
         images: sizes.images,
         channels: sizes.channels,
         extent: [sizes.h, sizes.w],
@@ -176,14 +177,15 @@ fn features_section(s: Sizes) -> Section {
     };
     let relu = Epilogue { operands: Vec::new(), expr: ExprId(0) };
     builder.body(vec![
-        Instr::Load(Load { dst: image, src: IMAGE }),
+        Instr::Load(Load { dst: image, src: IMAGE, addressing: None }),
         conv(hidden, image, WeightId(0), None, Some(relu)),
         conv(features, hidden, WeightId(1), Some(WeightId(2)), None),
         Instr::Store(Store { dst: BLOCKED, src: features }),
         Instr::Store(Store { dst: FEATURES, src: features }),
         Instr::Accumulate(Accumulate { acc: AccumulatorId(0), src: features }),
     ]);
-    builder.section.end = vec![Reduce { acc: AccumulatorId(0), dst: MEANS }];
+    builder.section.end =
+        vec![Reduce { acc: AccumulatorId(0), dst: MEANS, statistic: Statistic::Mean, group: 1 }];
     builder.section
 }
 
@@ -194,8 +196,8 @@ fn pooled_section(s: Sizes) -> Section {
     let pooled = builder.buffer("pooled", s.channels, s.lanes, 0, None, true);
     let operands = vec![Operand::Buffer(features), Operand::Buffer(means)];
     builder.body(vec![
-        Instr::Load(Load { dst: features, src: BLOCKED }),
-        Instr::Load(Load { dst: means, src: MEANS }),
+        Instr::Load(Load { dst: features, src: BLOCKED, addressing: None }),
+        Instr::Load(Load { dst: means, src: MEANS, addressing: None }),
         Instr::Map(Map { dst: features, operands, expr: ExprId(1) }),
         Instr::Pool(Pool { dst: pooled, src: features, kind: PoolKind::Max, window: POOL2 }),
         Instr::Store(Store { dst: POOLED, src: pooled }),
@@ -367,7 +369,7 @@ fn mean(plane: &[f32], h: usize, w: usize) -> f32 {
         let grain = rows.flat_map(|y| plane[y * w..][gx..w.min(gx + 8)].iter());
         sums.push(grain.fold(0.0, |sum, &v| sum + f64::from(v)));
     }
-    crate::exact::mean(sums.iter().sum(), (h * w) as u64)
+    (sums.iter().sum::<f64>() / (h * w) as f64) as f32
 }
 
 fn pool(plane: &[f32], mean: f32, h: usize, w: usize) -> Vec<f32> {

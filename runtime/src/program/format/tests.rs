@@ -31,7 +31,7 @@ fn set(bytes: &mut [u8], at: usize, value: u64, size: usize) {
 
 #[test]
 fn programs_come_back() {
-    for program in [sample::two_sections(), sample::every_instruction()] {
+    for program in [sample::two_sections(), sample::every_instruction(), sample::whole_axes()] {
         let bytes = bytes_of(&program, Weights::Embedded);
         assert_eq!(read(&bytes, nowhere).unwrap(), program);
 

@@ -5,7 +5,9 @@
 
 mod conv;
 mod copy;
+mod fold;
 mod map;
+mod matmul;
 mod pool;
 mod reduce;
 mod resample;
@@ -16,12 +18,14 @@ use serde::{Deserialize, Serialize};
 use super::{BufferId, Interval, Queue};
 
 pub use conv::{Conv2d, ConvTranspose2d, Window};
-pub use copy::Copy;
+pub use copy::{Copy, Folding};
+pub use fold::{Along, Fold, FoldKind};
 pub use map::{Epilogue, Map, Operand};
+pub use matmul::Matmul;
 pub use pool::{Pool, PoolKind};
-pub use reduce::{Accumulate, Reduce};
+pub use reduce::{Accumulate, Reduce, Statistic};
 pub use resample::{Coordinate, Filter, PixelShuffle, PixelUnshuffle, Resize};
-pub use transfer::{Load, Store};
+pub use transfer::{Addressing, Load, Store};
 
 /// A spatial axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,12 +79,14 @@ pub struct Read {
     pub masked: bool,
     /// Whether an operand of extent 1 is repeated along this axis.
     pub broadcast: bool,
+    /// Where pixels inside the tensor's extent are read in place of those outside.
+    pub fold: Option<Folding>,
 }
 
 impl Read {
     /// An operand that is read as far as `interval` goes.
     pub fn new(buffer: BufferId, interval: Interval) -> Self {
-        Self { buffer, interval, masked: false, broadcast: false }
+        Self { buffer, interval, masked: false, broadcast: false, fold: None }
     }
 }
 
@@ -108,7 +114,11 @@ pub enum Instr {
     Copy(Copy),
     /// Elementwise expression.
     Map(Map),
-    /// Sum over space into an accumulator.
+    /// Reduction along one axis.
+    Fold(Fold),
+    /// Product of matrices.
+    Matmul(Matmul),
+    /// Statistics over space into an accumulator.
     Accumulate(Accumulate),
 }
 
@@ -126,6 +136,8 @@ impl Instr {
             Self::PixelUnshuffle(i) => i,
             Self::Copy(i) => i,
             Self::Map(i) => i,
+            Self::Fold(i) => i,
+            Self::Matmul(i) => i,
             Self::Accumulate(i) => i,
         }
     }

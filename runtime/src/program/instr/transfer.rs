@@ -7,12 +7,38 @@ use crate::program::{BufferId, Interval, Queue, TensorId};
 
 /// Fills a buffer with its tile of a device tensor: the valid part is copied, the rest is the buffer's `outside`.
 /// A tensor of one image serves all images of the section.
+///
+/// With an addressing, the tensor is not the buffer's own, and its elements are found elsewhere.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Load {
     /// Buffer written.
     pub dst: BufferId,
     /// Tensor read.
     pub src: TensorId,
+    /// Which element of the tensor goes where; that of the same coordinates if not given.
+    pub addressing: Option<Addressing>,
+}
+
+/// The element of a device tensor that a load takes for channel `c` of pixel `(y, x)` of its buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Addressing {
+    /// `(c, x, y)`
+    Transposed,
+    /// `(c, (y + shift.y) mod H, (x + shift.x) mod W)`, of a tensor of H × W pixels.
+    Wrapped {
+        /// From buffer to tensor coordinates, `[y, x]`.
+        shift: [i64; 2],
+    },
+    /// The one with the same number in raster order (channels, rows, columns) within the image. The tensor is planar.
+    Reshaped,
+}
+
+impl Addressing {
+    /// Whether the tensor must be planar.
+    pub fn is_planar(self) -> bool {
+        self == Self::Reshaped
+    }
 }
 
 impl Instruction for Load {

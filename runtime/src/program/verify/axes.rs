@@ -403,6 +403,8 @@ impl<'a> AxisCheck<'a> {
         let extent = self.extent(buffer);
         let need = if read.broadcast && extent.len() == 1 {
             extent
+        } else if let Some(fold) = read.fold {
+            fold.hull(read.interval, extent)
         } else if read.masked {
             read.interval.intersect(extent)
         } else {

@@ -1,9 +1,11 @@
 //! Tables: every entry makes sense by itself.
 
+use super::instr::GRAIN;
 use super::{MAX_BUFFERS, MAX_COORDINATE, MAX_INSTRUCTIONS};
 use crate::machine::MachineError;
 use crate::program::{
-    Accumulator, Buffer, Element, Packing, Program, Role, Section, Source, Tensor, Weight, WeightId,
+    Accumulator, Buffer, Element, MAX_SUMMANDS, Packing, Program, Role, Section, Source, Tensor, Weight,
+    WeightId,
 };
 
 /// An entry of a table that makes no sense by itself.
@@ -251,6 +253,9 @@ fn check_accumulator(accumulator: &Accumulator) -> Result<(), EntryError> {
     extent("the number of channels", accumulator.channels)?;
     extent("the height", accumulator.extent[0])?;
     extent("the width", accumulator.extent[1])?;
+    let grains =
+        accumulator.extent.map(|e| e.div_ceil(GRAIN as u64)).into_iter().try_fold(1, u64::checked_mul);
+    size("the number of grains", grains.unwrap_or(u64::MAX), MAX_SUMMANDS)?;
     bytes(accumulator.bytes())
 }
 

@@ -2,6 +2,8 @@
 
 mod arguments;
 mod blocks;
+mod boundaries;
+mod dense;
 mod models;
 mod names;
 mod shapes;

@@ -99,14 +99,6 @@ fn element_types() {
         r#"model m(a: u8[1, 3, H, W], b: float[1, 3, H, W], c: f23[1, 3, H, W]) -> (out: f32[1, 3, H, W]) { return a + b + c; }
 "#,
         &expect![[r#"
-            error[E0310]: `u8` is not supported yet
-              ┌─ m.zlg:1:12
-              │
-            1 │ model m(a: u8[1, 3, H, W], b: float[1, 3, H, W], c: f23[1, 3, H, W]) -> (out: f32[1, 3, H, W]) { return a + b + c; }
-              │            ^^ not supported
-              │
-              = help: declare it `f32`; files with integers are converted when they are read and written
-
             error[E0310]: there is no element type `float`
               ┌─ m.zlg:1:31
               │
@@ -119,7 +111,7 @@ fn element_types() {
               ┌─ m.zlg:1:53
               │
             1 │ model m(a: u8[1, 3, H, W], b: float[1, 3, H, W], c: f23[1, 3, H, W]) -> (out: f32[1, 3, H, W]) { return a + b + c; }
-              │                                                     ^^^ expected `f32`
+              │                                                     ^^^ expected `f32`, `u8` or `u16`
               │
               = help: did you mean `f32`?
 

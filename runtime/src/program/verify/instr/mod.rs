@@ -2,7 +2,9 @@
 
 mod conv;
 mod copy;
+mod fold;
 mod map;
+mod matmul;
 mod pool;
 mod reduce;
 mod resample;
@@ -12,10 +14,12 @@ use std::ops::Range;
 
 use super::scope::{LookupError, Scope};
 use super::{MAX_ATTRIBUTE, MAX_COORDINATE};
-use crate::program::instr::{AxisId, Instruction, Window};
-use crate::program::{AccumulatorId, Buffer, BufferId, Dims, Instr, Interval, Packing, Section, TensorId};
+use crate::program::instr::{AxisId, Instruction, Statistic, Window};
+use crate::program::{
+    AccumulatorId, AccumulatorKind, Buffer, BufferId, Dims, Instr, Interval, Packing, Section, TensorId,
+};
 
-pub(super) use reduce::check_reduce;
+pub(super) use reduce::{GRAIN, check_reduce};
 
 /// What the verifier asks of an instruction, beyond what it reads and writes.
 ///
@@ -84,6 +88,8 @@ pub(super) fn rule(instr: &Instr) -> &dyn Rule {
         Instr::PixelUnshuffle(i) => i,
         Instr::Copy(i) => i,
         Instr::Map(i) => i,
+        Instr::Fold(i) => i,
+        Instr::Matmul(i) => i,
         Instr::Accumulate(i) => i,
     }
 }
@@ -123,6 +129,22 @@ pub enum InstrError {
         channels: u64,
         /// Groups.
         groups: u32,
+    },
+    /// A statistic that does not follow from what was gathered.
+    #[error("{statistic:?} does not follow from an accumulator of kind {kind:?}")]
+    Statistic {
+        /// Which one.
+        statistic: Statistic,
+        /// Of the accumulator.
+        kind: AccumulatorKind,
+    },
+    /// Channels that are not so many whole groups.
+    #[error("{channels} channels cannot be taken {group} at a time")]
+    ReducedGroup {
+        /// Channels.
+        channels: u64,
+        /// Of one group.
+        group: u64,
     },
     /// A weight of another shape.
     #[error("{id} is {found:?} where {expected:?} is needed")]

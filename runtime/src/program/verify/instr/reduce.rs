@@ -1,4 +1,4 @@
-//! Exact sums: accumulator, summed tensor and result correspond, and tiles cut between grains.
+//! Statistics: accumulator, tensor read and result correspond, and tiles cut between grains.
 
 use super::transfer::check_writable;
 use super::{InstrError, Rule, equal};
@@ -7,7 +7,7 @@ use crate::program::verify::scope::Scope;
 use crate::program::{AccumulatorId, BufferId};
 
 /// Rows and columns of a grain of statistics.
-const GRAIN: i64 = 8;
+pub(in crate::program::verify) const GRAIN: i64 = 8;
 
 impl Rule for Accumulate {
     fn mnemonic(&self) -> &'static str {
@@ -42,6 +42,12 @@ impl Rule for Accumulate {
 pub(in crate::program::verify) fn check_reduce(scope: &Scope<'_>, reduce: &Reduce) -> Result<(), InstrError> {
     let (accumulator, tensor) = (scope.accumulator(reduce.acc)?, scope.tensor(reduce.dst)?);
     check_writable(reduce.dst, tensor.role)?;
+    if !accumulator.kind.covers(reduce.statistic.kind()) {
+        return Err(InstrError::Statistic { statistic: reduce.statistic, kind: accumulator.kind });
+    }
+    if reduce.group == 0 || !accumulator.channels.is_multiple_of(reduce.group) {
+        return Err(InstrError::ReducedGroup { channels: accumulator.channels, group: reduce.group });
+    }
     let expected = [accumulator.images, accumulator.channels, 1, 1];
     let dims = tensor.dims;
     let found = [dims.n, dims.c, dims.h, dims.w];

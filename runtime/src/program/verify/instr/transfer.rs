@@ -1,9 +1,10 @@
 //! Between device memory and buffers: a whole tensor is as large as the tensor of the buffer.
 
-use super::{InstrError, Rule, check_tensor_shape};
-use crate::program::instr::{Load, Store};
+use super::{InstrError, Rule, attribute, check_tensor_shape, equal};
+use crate::program::instr::{Addressing, Load, Store};
+use crate::program::verify::MAX_COORDINATE;
 use crate::program::verify::scope::Scope;
-use crate::program::{BufferId, Role, TensorId};
+use crate::program::{Buffer, BufferId, Dims, Role, Tensor, TensorId};
 
 impl Rule for Load {
     fn mnemonic(&self) -> &'static str {
@@ -12,7 +13,11 @@ impl Rule for Load {
 
     fn check(&self, scope: &Scope<'_>) -> Result<(), InstrError> {
         let (tensor, buffer) = (scope.tensor(self.src)?, scope.buffer(self.dst)?);
-        check_tensor_shape(self.src, tensor.dims, buffer, &[scope.section.images, 1])
+        let images = [scope.section.images, 1];
+        match self.addressing {
+            None => check_tensor_shape(self.src, tensor.dims, buffer, &images),
+            Some(addressing) => check_addressing(addressing, self.src, tensor, buffer, &images),
+        }
     }
 
     fn operations(&self, _: &Scope<'_>) -> u64 {
@@ -53,4 +58,34 @@ pub(super) fn check_writable(id: TensorId, role: Role) -> Result<(), InstrError>
         Role::Composite(_) | Role::Spilled | Role::Output => Ok(()),
         Role::Input | Role::Constant(_) => Err(InstrError::ReadOnly(id)),
     }
+}
+
+/// Whether the tensor has all the elements that an addressing finds for the buffer.
+fn check_addressing(
+    addressing: Addressing,
+    id: TensorId,
+    tensor: &Tensor,
+    buffer: &Buffer,
+    images: &[u64],
+) -> Result<(), InstrError> {
+    let Dims { c, h, w, .. } = tensor.dims;
+    if addressing.is_planar() {
+        equal("lanes of a tensor that is reshaped", 1, tensor.lanes.into())?;
+    }
+    let dims = match addressing {
+        Addressing::Transposed => Dims { h: w, w: h, ..tensor.dims },
+        Addressing::Wrapped { shift } => {
+            for shift in shift {
+                attribute("the shift", shift, -MAX_COORDINATE, MAX_COORDINATE)?;
+            }
+            Dims { h: buffer.extent[0], w: buffer.extent[1], ..tensor.dims }
+        }
+        Addressing::Reshaped => {
+            let volume = |sizes: [u64; 3]| sizes.into_iter().fold(1, u64::saturating_mul);
+            let [rows, cols] = buffer.extent;
+            equal("elements of an image", volume([buffer.channels, rows, cols]), volume([c, h, w]))?;
+            Dims { c: buffer.channels, h: rows, w: cols, ..tensor.dims }
+        }
+    };
+    check_tensor_shape(id, dims, buffer, images)
 }

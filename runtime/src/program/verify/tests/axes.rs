@@ -5,7 +5,8 @@ use expect_test::expect;
 use super::{Limits, fields, list, refused, verify};
 use crate::program::instr::Accumulate;
 use crate::program::{
-    Accumulator, AccumulatorId, BufferId, BufferSteps, Instr, Interval, Program, Scheduled, Steps, sample,
+    Accumulator, AccumulatorId, AccumulatorKind, BufferId, BufferSteps, Instr, Interval, Program, Scheduled,
+    Steps, sample,
 };
 
 /// Changes what a buffer of section 0 computes or owns along y.
@@ -229,6 +230,7 @@ fn tiles_cut_between_grains() {
             // Tiles of 4 rows.
             p.accumulators.push(Accumulator {
                 name: "pooled".into(),
+                kind: AccumulatorKind::Sum,
                 images: 1,
                 channels: 20,
                 extent: [10, 12],

@@ -1,8 +1,11 @@
 use expect_test::expect;
 
 use super::{fields, refused};
-use crate::program::instr::{Operand, PoolKind};
-use crate::program::{AccumulatorId, BufferId, ExprId, Instr, Packing, Role, TensorId, WeightId, sample};
+use crate::program::instr::{Along, FoldKind, Operand, PoolKind, Statistic};
+use crate::program::verify::{Limits, verify};
+use crate::program::{
+    AccumulatorId, AccumulatorKind, BufferId, ExprId, Instr, Packing, Role, Steps, TensorId, WeightId, sample,
+};
 
 #[test]
 fn ids() {
@@ -293,6 +296,88 @@ fn resampling() {
 }
 
 #[test]
+fn folds() {
+    let sample = sample::whole_axes;
+    refused(
+        sample(),
+        &expect!["section 0 `s0`, instruction 2 (fold): values along the axis: 19 where 20 is needed"],
+        |p| fields!(p, 0, 2, Fold).length = 19,
+    );
+    refused(
+        sample(),
+        &expect!["section 0 `s0`, instruction 2 (fold): values along the axis: 20 where 12 is needed"],
+        |p| fields!(p, 0, 2, Fold).along = Along::Rows,
+    );
+    refused(
+        sample(),
+        &expect!["section 0 `s0`, instruction 2 (fold): width of the result: 24 where 1 is needed"],
+        |p| fields!(p, 0, 2, Fold).dst = BufferId(3),
+    );
+    refused(sample(), &expect!["section 0 `s0`, instruction 2 (fold): channels: 4 where 1 is needed"], |p| {
+        fields!(p, 0, 2, Fold).along = Along::Channels;
+        fields!(p, 0, 2, Fold).length = 4;
+    });
+    refused(
+        sample(),
+        &expect!["section 0 `s0`: instruction 2, step 0 of x: reads 0..20 of %b0, which holds 1..21"],
+        |p| {
+            let columns = &mut p.sections[0].x.buffers[0].computed;
+            *columns = Steps::compress(&columns.iter().map(|c| c.shift(1)).collect::<Vec<_>>());
+        },
+    );
+    refused(
+        sample(),
+        &expect![
+            "section 0 `s0`, instruction 2 (fold): the last position is 33554431, not between 0 and 16777216"
+        ],
+        |p| {
+            let long = 1 << 25;
+            p.tensors[0].dims.w = long;
+            p.sections[0].buffers[0].extent[1] = long;
+            let fold = fields!(p, 0, 2, Fold);
+            (fold.length, fold.kind) = (long, FoldKind::Argmax);
+        },
+    );
+}
+
+#[test]
+fn products() {
+    let sample = sample::whole_axes;
+    refused(
+        sample(),
+        &expect!["section 0 `s0`, instruction 3 (matmul): columns of the left operand: 1 where 2 is needed"],
+        |p| fields!(p, 0, 3, Matmul).inner = 2,
+    );
+    refused(
+        sample(),
+        &expect!["section 0 `s0`, instruction 3 (matmul): rows of the right operand: 1 where 20 is needed"],
+        |p| {
+            fields!(p, 0, 3, Matmul).a = BufferId(0);
+            fields!(p, 0, 3, Matmul).inner = 20;
+        },
+    );
+    refused(
+        sample(),
+        &expect![
+            "section 0 `s0`, instruction 3 (matmul): %b2: the number of channels is 3, neither 1 nor the result's 4"
+        ],
+        |p| {
+            p.tensors[1].dims.c = 3;
+            p.sections[0].buffers[2].channels = 3;
+        },
+    );
+    refused(
+        sample(),
+        &expect!["section 0 `s0`, instruction 3 (matmul): height of the result: 12 where 13 is needed"],
+        |p| {
+            p.tensors[0].dims.h = 13;
+            p.sections[0].buffers[0].extent[0] = 13;
+            p.sections[0].buffers[1].extent[0] = 13;
+        },
+    );
+}
+
+#[test]
 fn copies() {
     let sample = sample::every_instruction;
     refused(
@@ -394,6 +479,26 @@ fn reductions() {
         ],
         |p| p.accumulators[0].extent[0] = 31,
     );
+    refused(
+        sample(),
+        &expect!["section 0 `s0`, reduction 0: Max does not follow from an accumulator of kind Moments"],
+        |p| p.sections[0].end[0].statistic = Statistic::Max,
+    );
+    refused(
+        sample(),
+        &expect!["section 0 `s0`, reduction 0: Variance does not follow from an accumulator of kind Sum"],
+        |p| {
+            p.accumulators[0].kind = AccumulatorKind::Sum;
+            p.sections[0].end[0].statistic = Statistic::Variance;
+        },
+    );
+    for group in [0, 3] {
+        let found = format!("section 0 `s0`, reduction 0: 2 channels cannot be taken {group} at a time");
+        let mut program = sample();
+        program.sections[0].end[0].group = group;
+        let error = verify(&program, &Limits::of(&program.machine)).expect_err("the group does not divide");
+        assert_eq!(error.to_string(), found);
+    }
     refused(
         sample(),
         &expect!["section 0 `s0`, reduction 0: @t1 is [2, 2, 32, 48] where [2, 2, 1, 1] is needed"],

@@ -1,5 +1,6 @@
 //! Each violation by itself: a valid program, one thing broken, the error pinned.
 
+mod addressing;
 mod axes;
 mod instr;
 mod memory;
@@ -44,6 +45,7 @@ fn the_samples_are_safe() {
         verify(&program, &LIMITS).unwrap();
         verify(&sample::with_rings(program), &LIMITS).unwrap();
     }
+    verify(&sample::whole_axes(), &LIMITS).unwrap();
 }
 
 #[test]

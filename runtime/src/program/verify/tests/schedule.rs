@@ -107,7 +107,8 @@ fn queues_are_ordered_within_a_tile() {
             "section 0 `s0`: instruction 2 writes %b0 without waiting for instruction 1, which reads %b0, in the same bytes"
         ],
         |p| {
-            let again = unscheduled(Instr::Load(Load { dst: BufferId(0), src: TensorId(0) }));
+            let again =
+                unscheduled(Instr::Load(Load { dst: BufferId(0), src: TensorId(0), addressing: None }));
             body(p).insert(2, again);
         },
     );
@@ -150,7 +151,7 @@ fn other_buffers_in_the_same_bytes_count() {
         }
         p.sram_bytes = 60 << 10;
         let (dst, src, channels) = (BufferId(2), BufferId(0), section.buffers[0].channels);
-        let copy = Copy { dst, src, channel: 0, from: 0, channels, shift: [0, 0], outside: 0.0 };
+        let copy = Copy { dst, src, channel: 0, from: 0, channels, shift: [0, 0], outside: 0.0, fold: None };
         let mut copy = unscheduled(Instr::Copy(copy));
         (copy.wait, copy.signal) = (vec![Token(0)], Some(Token(9)));
         body(p).insert(1, copy);

@@ -69,11 +69,26 @@ fn sizes_are_positive_and_do_not_overflow() {
     );
     refused(
         sample::every_instruction(),
+        &expect![
+            "accumulator @a0 `pooled`: the number of grains is 2147483648, not between 1 and 2147483647"
+        ],
+        |p| p.accumulators[0].extent = [8, 1 << 34],
+    );
+    refused(
+        sample::every_instruction(),
         &expect!["accumulator @a0 `pooled`: its size in bytes overflows"],
         |p| {
             p.accumulators[0].channels = 1 << 40;
             p.accumulators[0].images = 1 << 40;
         },
+    );
+    // One row of grains more than a sum can hold.
+    refused(
+        sample::every_instruction(),
+        &expect![
+            "accumulator @a0 `pooled`: the number of grains is 2147483648, not between 1 and 2147483647"
+        ],
+        |p| p.accumulators[0].extent = [8 << 15, 8 << 16],
     );
 }
 

@@ -1,0 +1,310 @@
+//! What instructions do, stated anew: which buffers they read and write, coordinate by coordinate, and what comes of it.
+
+use std::ops::Range;
+
+use zellige_runtime::program::instr::{
+    Accumulate, Addressing, Conv2d, ConvTranspose2d, Copy, Epilogue, Fold, Load, Map, Matmul, Operand,
+    PixelShuffle, PixelUnshuffle, Pool, PoolKind, Resize, Store,
+};
+use zellige_runtime::program::{
+    AccumulatorId, Buffer, BufferId, ExprId, Instr, Packing, Section, TensorId, WeightId,
+};
+
+use super::error::InstrError;
+use super::meaning::{self, Border, Convolution, Meaning, Shift, Window};
+
+/// An instruction as this checker sees it.
+#[derive(Clone, Debug)]
+pub(super) struct Effect {
+    /// Its name in messages.
+    pub(super) mnemonic: &'static str,
+    /// Buffers that it reads.
+    pub(super) reads: Vec<Reading>,
+    /// What becomes of it.
+    pub(super) result: Outcome,
+}
+
+/// A buffer that is read.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    /// The buffer.
+    pub(super) buffer: BufferId,
+    /// Which of its coordinates.
+    pub(super) reach: Reach,
+}
+
+/// For each coordinate of the result along an axis, the coordinates that are read.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Reach {
+    /// The same; that of an operand of size 1 is repeated.
+    Same,
+    /// Those of an operation, of which it is this operand.
+    Of(Meaning, usize),
+}
+
+/// What becomes of what is read.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    /// Channels of a buffer: its computed coordinates inside the extent, and the buffer's `outside` where it has one.
+    Written {
+        /// The buffer.
+        dst: BufferId,
+        /// First channel.
+        channel: u64,
+        /// Number of channels.
+        channels: u64,
+        /// The values.
+        value: Value,
+    },
+    /// The owned part of a buffer goes to a device tensor.
+    Stored {
+        /// The tensor.
+        tensor: TensorId,
+        /// The buffer.
+        src: BufferId,
+    },
+    /// The owned part of a buffer, by whole grains, goes into an accumulator.
+    Summed {
+        /// The accumulator.
+        accumulator: AccumulatorId,
+        /// The buffer.
+        src: BufferId,
+    },
+}
+
+/// Values that an instruction computes.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    /// Those of a device tensor, perhaps in another order.
+    Loaded(TensorId, Option<Addressing>),
+    /// Channels of the first buffer that is read, as they are.
+    Moved(Range<u64>),
+    /// Channels of the first buffer that is read, moved over rows and columns.
+    Shifted {
+        /// How.
+        meaning: Meaning,
+        /// The channels.
+        channels: Range<u64>,
+    },
+    /// An operation on the first buffers that are read, with parameters, and perhaps an elementwise tail.
+    Applied {
+        /// The operation.
+        meaning: Meaning,
+        /// Number of its operands.
+        operands: usize,
+        /// Its parameters, and how they are laid out.
+        params: Vec<(WeightId, Packing)>,
+        /// What follows; its input 0 is the operation's value.
+        tail: Option<Tail>,
+    },
+    /// An expression of what is read.
+    Elementwise(Tail),
+}
+
+/// An expression and its operands.
+#[derive(Clone, Debug)]
+pub(super) struct Tail {
+    /// The expression.
+    pub(super) expr: ExprId,
+    /// Its operands.
+    pub(super) operands: Vec<TailOperand>,
+}
+
+/// An operand of an expression.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum TailOperand {
+    /// A buffer, by its position among those that are read.
+    Read(usize),
+    /// One value a channel.
+    Channels(WeightId),
+}
+
+/// Rows and columns of a grain of statistics.
+pub(super) const GRAIN: i64 = 8;
+
+impl Effect {
+    /// The buffer that is written.
+    pub(super) fn written(&self) -> Option<BufferId> {
+        match self.result {
+            Outcome::Written { dst, .. } => Some(dst),
+            Outcome::Stored { .. } | Outcome::Summed { .. } => None,
+        }
+    }
+
+    /// The buffer of which the owned part leaves the section, and the length of the pieces in which it does.
+    pub(super) fn exported(&self) -> Option<(BufferId, i64)> {
+        match self.result {
+            Outcome::Written { .. } => None,
+            Outcome::Stored { src, .. } => Some((src, 1)),
+            Outcome::Summed { src, .. } => Some((src, GRAIN)),
+        }
+    }
+
+    /// Whether the buffer that it writes may be one that it reads: element by element it reads what it then writes.
+    pub(super) fn is_in_place(&self) -> bool {
+        matches!(self.result, Outcome::Written { value: Value::Elementwise(_), .. })
+    }
+}
+
+/// The one list: what an instruction does.
+pub(super) fn effect(section: &Section, instr: &Instr) -> Result<Effect, InstrError> {
+    match instr {
+        Instr::Load(i) => load(section, i),
+        Instr::Store(i) => store(section, i),
+        Instr::Conv2d(i) => conv2d(section, i),
+        Instr::ConvTranspose2d(i) => conv_transpose2d(section, i),
+        Instr::Pool(i) => pool(section, i),
+        Instr::Resize(i) => resize(section, i),
+        Instr::PixelUnshuffle(i) => pixel_unshuffle(section, i),
+        Instr::PixelShuffle(i) => pixel_shuffle(section, i),
+        Instr::Copy(i) => copy(section, i),
+        Instr::Map(i) => map(section, i),
+        Instr::Accumulate(i) => accumulate(section, i),
+        Instr::Fold(i) => fold(section, i),
+        Instr::Matmul(i) => matmul(section, i),
+    }
+}
+
+fn buffer(section: &Section, id: BufferId) -> Result<&Buffer, InstrError> {
+    section.buffers.get(id.index()).ok_or_else(|| InstrError::Lookup(id.to_string()))
+}
+
+/// Something that fills all channels of a buffer.
+fn written(
+    section: &Section,
+    mnemonic: &'static str,
+    dst: BufferId,
+    reads: Vec<Reading>,
+    value: Value,
+) -> Result<Effect, InstrError> {
+    let channels = buffer(section, dst)?.channels;
+    reads.iter().try_for_each(|r| buffer(section, r.buffer).map(|_| ()))?;
+    Ok(Effect { mnemonic, reads, result: Outcome::Written { dst, channel: 0, channels, value } })
+}
+
+/// An operation on buffers, with an elementwise tail if there is an epilogue.
+fn applied(
+    section: &Section,
+    mnemonic: &'static str,
+    dst: BufferId,
+    srcs: &[BufferId],
+    meaning: Option<Meaning>,
+    params: Vec<(WeightId, Packing)>,
+    epilogue: Option<&Epilogue>,
+) -> Result<Effect, InstrError> {
+    let meaning = meaning.ok_or(InstrError::Unknown)?;
+    let of = |(operand, &buffer)| Reading { buffer, reach: Reach::Of(meaning.clone(), operand) };
+    let mut reads: Vec<Reading> = srcs.iter().enumerate().map(of).collect();
+    let tail = epilogue.map(|e| tail(e.expr, &e.operands, &mut reads));
+    let operands = srcs.len();
+    written(section, mnemonic, dst, reads, Value::Applied { meaning, operands, params, tail })
+}
+
+fn tail(expr: ExprId, operands: &[Operand], reads: &mut Vec<Reading>) -> Tail {
+    let operands = operands.iter().map(|operand| match *operand {
+        Operand::Channels(id) => TailOperand::Channels(id),
+        Operand::Buffer(buffer) => {
+            reads.push(Reading { buffer, reach: Reach::Same });
+            TailOperand::Read(reads.len() - 1)
+        }
+    });
+    Tail { expr, operands: operands.collect() }
+}
+
+fn load(section: &Section, i: &Load) -> Result<Effect, InstrError> {
+    written(section, "load", i.dst, Vec::new(), Value::Loaded(i.src, i.addressing))
+}
+
+fn store(section: &Section, i: &Store) -> Result<Effect, InstrError> {
+    buffer(section, i.src)?;
+    let reads = vec![Reading { buffer: i.src, reach: Reach::Same }];
+    Ok(Effect { mnemonic: "store", reads, result: Outcome::Stored { tensor: i.dst, src: i.src } })
+}
+
+fn accumulate(section: &Section, i: &Accumulate) -> Result<Effect, InstrError> {
+    buffer(section, i.src)?;
+    let reads = vec![Reading { buffer: i.src, reach: Reach::Same }];
+    Ok(Effect { mnemonic: "accumulate", reads, result: Outcome::Summed { accumulator: i.acc, src: i.src } })
+}
+
+fn conv2d(section: &Section, i: &Conv2d) -> Result<Effect, InstrError> {
+    let groups = i.groups;
+    let convolution = |window| Meaning::Convolution(Convolution { transposed: false, window, groups });
+    let meaning = Window::of_instr(&i.window).map(convolution);
+    let params = parameters(i.weight, Packing::Conv { groups }, i.bias, groups);
+    applied(section, "conv2d", i.dst, &[i.src], meaning, params, i.epilogue.as_ref())
+}
+
+fn conv_transpose2d(section: &Section, i: &ConvTranspose2d) -> Result<Effect, InstrError> {
+    let groups = i.groups;
+    let convolution = |window| Meaning::Convolution(Convolution { transposed: true, window, groups });
+    let meaning = Window::of_instr(&i.window).map(convolution);
+    let params = parameters(i.weight, Packing::ConvTranspose { groups }, i.bias, groups);
+    applied(section, "conv_transpose2d", i.dst, &[i.src], meaning, params, i.epilogue.as_ref())
+}
+
+fn parameters(
+    weight: WeightId,
+    packing: Packing,
+    bias: Option<WeightId>,
+    groups: u32,
+) -> Vec<(WeightId, Packing)> {
+    let bias = bias.map(|bias| (bias, Packing::GroupedChannels { groups }));
+    [(weight, packing)].into_iter().chain(bias).collect()
+}
+
+fn pool(section: &Section, i: &Pool) -> Result<Effect, InstrError> {
+    let kind = match i.kind {
+        PoolKind::Max => meaning::PoolKind::Max,
+        PoolKind::Average { margin } => meaning::PoolKind::Average(margin),
+    };
+    let meaning = Window::of_instr(&i.window).map(|window| Meaning::Pool(meaning::Pool { kind, window }));
+    applied(section, "pool", i.dst, &[i.src], meaning, Vec::new(), None)
+}
+
+fn resize(section: &Section, i: &Resize) -> Result<Effect, InstrError> {
+    let meaning = meaning::Resize::of_instr(i.filter, i.coordinates).map(Meaning::Resize);
+    applied(section, "resize", i.dst, &[i.src], meaning, Vec::new(), None)
+}
+
+fn pixel_shuffle(section: &Section, i: &PixelShuffle) -> Result<Effect, InstrError> {
+    let meaning = meaning::Shuffle::new(i.factor, false).map(Meaning::Shuffle);
+    applied(section, "pixel_shuffle", i.dst, &[i.src], meaning, Vec::new(), None)
+}
+
+fn pixel_unshuffle(section: &Section, i: &PixelUnshuffle) -> Result<Effect, InstrError> {
+    let meaning = meaning::Shuffle::new(i.factor, true).map(Meaning::Shuffle);
+    applied(section, "pixel_unshuffle", i.dst, &[i.src], meaning, Vec::new(), None)
+}
+
+fn copy(section: &Section, i: &Copy) -> Result<Effect, InstrError> {
+    let (src, dst) = (buffer(section, i.src)?, buffer(section, i.dst)?);
+    let channels = i.from..i.from.saturating_add(i.channels);
+    let (reach, value) = if i.shift == [0, 0] && src.extent == dst.extent {
+        (Reach::Same, Value::Moved(channels))
+    } else {
+        let shift = Shift::new(i.shift, Border::of_copy(i.outside, i.fold), src.extent, dst.extent)
+            .ok_or(InstrError::Unknown)?;
+        let meaning = Meaning::Shift(shift);
+        (Reach::Of(meaning.clone(), 0), Value::Shifted { meaning, channels })
+    };
+    let reads = vec![Reading { buffer: i.src, reach }];
+    let result = Outcome::Written { dst: i.dst, channel: i.channel, channels: i.channels, value };
+    Ok(Effect { mnemonic: "copy", reads, result })
+}
+
+fn map(section: &Section, i: &Map) -> Result<Effect, InstrError> {
+    let mut reads = Vec::new();
+    let tail = tail(i.expr, &i.operands, &mut reads);
+    written(section, "map", i.dst, reads, Value::Elementwise(tail))
+}
+
+fn fold(section: &Section, i: &Fold) -> Result<Effect, InstrError> {
+    let meaning = Meaning::Fold(meaning::Fold { along: i.along, kind: i.kind, length: i.length });
+    applied(section, "fold", i.dst, &[i.src], Some(meaning), Vec::new(), None)
+}
+
+fn matmul(section: &Section, i: &Matmul) -> Result<Effect, InstrError> {
+    let meaning = Meaning::Matmul(meaning::Matmul { inner: i.inner });
+    applied(section, "matmul", i.dst, &[i.a, i.b], Some(meaning), Vec::new(), None)
+}

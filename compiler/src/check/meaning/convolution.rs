@@ -1,0 +1,78 @@
+//! Convolution and transposed convolution, in the canonical order of the runtime: weight and bias are parameters.
+
+use serde::Deserialize;
+
+use super::{Definition, Meaning, Operation, Window};
+
+/// A convolution over zeros outside the extent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in super::super) struct Convolution {
+    /// Whether it is transposed.
+    pub(in super::super) transposed: bool,
+    /// Its window.
+    pub(in super::super) window: Window,
+    /// Groups of channels.
+    pub(in super::super) groups: u32,
+}
+
+impl Convolution {
+    pub(super) fn sources(&self, axis: usize, o: i64, found: &mut Vec<i64>) {
+        if self.transposed {
+            self.window.transposed_sources(axis, o, found);
+        } else {
+            self.window.sources(axis, o, found);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields that shape the result or its parameters, which are compared themselves")]
+struct Attrs {
+    out: u32,
+    kernel: [u32; 2],
+    stride: [u32; 2],
+    pad: [i64; 4],
+    dilation: [u32; 2],
+    groups: u32,
+    bias: bool,
+    #[serde(default)]
+    output_pad: [u32; 2],
+}
+
+pub(super) fn conv2d(op: &Operation<'_>) -> Option<Definition> {
+    convolution(op, false)
+}
+
+pub(super) fn conv_transpose2d(op: &Operation<'_>) -> Option<Definition> {
+    convolution(op, true)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields that shape the result or its parameters, which are compared themselves")]
+struct LinearAttrs {
+    out: u32,
+    bias: bool,
+}
+
+/// A convolution of one pixel.
+pub(super) fn linear(op: &Operation<'_>) -> Option<Definition> {
+    let _: LinearAttrs = op.attrs()?;
+    let window = Window { kernel: [1; 2], stride: [1; 2], dilation: [1; 2], pad: [0; 2] };
+    let one_pixel = op.inputs.first().is_some_and(|s| s[2..] == [1, 1]);
+    let convolution = Convolution { transposed: false, window, groups: 1 };
+    one_pixel.then_some(Definition::Apply(Meaning::Convolution(convolution)))
+}
+
+fn convolution(op: &Operation<'_>, transposed: bool) -> Option<Definition> {
+    let attrs: Attrs = op.attrs()?;
+    let window = Window {
+        kernel: attrs.kernel.map(i64::from),
+        stride: attrs.stride.map(i64::from),
+        dilation: attrs.dilation.map(i64::from),
+        pad: [attrs.pad[0], attrs.pad[1]],
+    };
+    let convolution = Convolution { transposed, window: window.bounded()?, groups: attrs.groups };
+    Some(Definition::Apply(Meaning::Convolution(convolution)))
+}

@@ -1,0 +1,384 @@
+//! One section: the terms that its buffers hold, instruction by instruction, and what leaves it.
+
+use std::ops::Range;
+
+use zellige_runtime::program::instr::{Addressing, Reduce};
+use zellige_runtime::program::{
+    AccumulatorId, BufferId, ExprId, Packing, Program, Scheduled, Section, TensorId,
+};
+use zellige_runtime::scalar::Expr;
+
+use super::contents::{Contents, share_bytes};
+use super::device::{Device, sizes};
+use super::effect::{Effect, Outcome, Tail, TailOperand, Value, effect};
+use super::error::{CheckError, InstrError, SectionError};
+use super::meaning::{Meaning, Rearranged, Statistic};
+use super::numbering::Numbering;
+use super::places::{self, is_ring};
+use super::term::{Apply, Channels, TermId};
+use super::weights::Weights;
+use super::{Proof, at};
+
+/// A section in the course of the proof.
+pub(super) struct SectionCheck<'a, 'b> {
+    pub(super) program: &'a Program,
+    pub(super) section: &'a Section,
+    /// Position of the section.
+    pub(super) index: usize,
+    pub(super) numbering: &'b mut Numbering<'a>,
+    pub(super) weights: &'b Weights<'a>,
+    pub(super) device: &'b mut Device<'a>,
+}
+
+/// What a walk through the body found.
+#[derive(Default)]
+struct Found {
+    /// For each instruction, what the buffers that it reads hold.
+    read: Vec<Vec<TermId>>,
+    /// Tensors and what is stored in them.
+    stores: Vec<(TensorId, TermId)>,
+    /// Accumulators and what is summed in them.
+    sums: Vec<(AccumulatorId, TermId)>,
+}
+
+impl<'a> SectionCheck<'a, '_> {
+    /// Proves that what the section leaves in device memory are values of the graph.
+    pub(super) fn check(mut self, budget: &mut u64, proof: &mut Proof) -> Result<(), CheckError> {
+        let effects = self.effects()?;
+        self.rings_lie_apart(&effects).map_err(|e| self.fail(e))?;
+        let stores: Vec<TensorId> = self.stored(&effects).collect();
+        if let Some(id) = stores.iter().find(|id| id.index() >= self.program.tensors.len()) {
+            return Err(self.fail(SectionError::NoTensor(*id)));
+        }
+        self.device.begin(&stores).map_err(|e| self.fail(e))?;
+
+        let mut contents = Contents::new(self.section);
+        let mut found = Found::default();
+        for (instr, effect) in effects.iter().enumerate() {
+            let read = self
+                .step(instr, effect, &mut contents, &mut found)
+                .map_err(|e| at(self.section, self.index, instr, effect.mnemonic, e))?;
+            found.read.push(read);
+        }
+        let walked = places::walk(self.section, self.index, &effects, budget)?;
+        self.kept_rows(&effects, &contents, &found, &walked.reaches_back)?;
+        let images = self.section.images;
+        for (tensor, term) in found.stores {
+            self.device.store(tensor, term);
+        }
+        self.end(&found.sums, images)?;
+        proof.sections += 1;
+        proof.instructions += effects.len() as u64 + self.section.end.len() as u64;
+        proof.steps += self.section.y.steps + self.section.x.steps;
+        proof.coordinates += walked.coordinates;
+        Ok(())
+    }
+
+    fn fail(&self, error: SectionError) -> CheckError {
+        CheckError::Section { section: self.index, name: self.section.name.clone(), error }
+    }
+
+    fn effects(&self) -> Result<Vec<Effect>, CheckError> {
+        let one = |(i, scheduled): (usize, &Scheduled)| {
+            effect(self.section, &scheduled.instr).map_err(|e| at(self.section, self.index, i, "?", e))
+        };
+        self.section.body.iter().enumerate().map(one).collect()
+    }
+
+    fn stored(&self, effects: &[Effect]) -> impl Iterator<Item = TensorId> {
+        let body: Vec<TensorId> = effects
+            .iter()
+            .filter_map(|e| match e.result {
+                Outcome::Stored { tensor, .. } => Some(tensor),
+                Outcome::Written { .. } | Outcome::Summed { .. } => None,
+            })
+            .collect();
+        body.into_iter().chain(self.section.end.iter().map(|r| r.dst))
+    }
+
+    /// Nothing is written into the bytes of a ring but the ring.
+    fn rings_lie_apart(&self, effects: &[Effect]) -> Result<(), SectionError> {
+        let buffers = &self.section.buffers;
+        for (r, ring) in buffers.iter().enumerate().filter(|(_, b)| is_ring(b)) {
+            let ring_id = BufferId(r as u32);
+            let mut written = effects.iter().filter_map(Effect::written).filter(|b| *b != ring_id);
+            if let Some(other) = written.find(|b| share_bytes(ring, &buffers[b.index()])) {
+                return Err(SectionError::Shared { ring: ring_id, other });
+            }
+        }
+        Ok(())
+    }
+
+    /// One instruction, whatever the tile: what it reads, and what it leaves.
+    fn step(
+        &mut self,
+        instr: usize,
+        effect: &Effect,
+        contents: &mut Contents<'_>,
+        found: &mut Found,
+    ) -> Result<Vec<TermId>, InstrError> {
+        let mut read = Vec::with_capacity(effect.reads.len());
+        for reading in &effect.reads {
+            read.push(contents.read(&mut self.numbering.terms, reading.buffer)?);
+        }
+        match &effect.result {
+            Outcome::Written { dst, channel, channels, value } => {
+                self.not_over_operands(effect, *dst)?;
+                let term = self.value(*dst, *channels, value, &read)?;
+                let buffer = &self.section.buffers[dst.index()];
+                let has = self.numbering.terms.sizes(term);
+                let room = [has[0], *channels, buffer.extent[0], buffer.extent[1]];
+                let end = channel.checked_add(*channels).filter(|end| *end <= buffer.channels);
+                if has != room || end.is_none() || *channels == 0 {
+                    let found = [has[0], buffer.channels, buffer.extent[0], buffer.extent[1]];
+                    return Err(InstrError::Shape { what: dst.to_string(), expected: has, found });
+                }
+                self.of_graph(term)?;
+                contents.write(instr, *dst, *channel, Channels { of: term, from: 0, to: *channels });
+            }
+            Outcome::Stored { tensor, .. } => {
+                let term = self.exported(&read)?;
+                let to = self.device.to_store(*tensor).ok_or(InstrError::NotWritable(*tensor))?;
+                let expected = self.numbering.terms.sizes(term);
+                if sizes(to) != expected {
+                    return Err(InstrError::Shape { what: tensor.to_string(), expected, found: sizes(to) });
+                }
+                found.stores.push((*tensor, term));
+            }
+            Outcome::Summed { accumulator, .. } => {
+                let term = self.exported(&read)?;
+                let [n, c, h, w] = self.numbering.terms.sizes(term);
+                let id = *accumulator;
+                let fits = self
+                    .program
+                    .accumulators
+                    .get(id.index())
+                    .is_some_and(|a| [a.images, a.channels, a.extent[0], a.extent[1]] == [n, c, h, w]);
+                if !fits || !self.device.fill(id) {
+                    return Err(InstrError::Accumulator(id));
+                }
+                found.sums.push((id, term));
+            }
+        }
+        Ok(read)
+    }
+
+    /// What leaves the section: a value of the graph for each of its images.
+    fn exported(&self, read: &[TermId]) -> Result<TermId, InstrError> {
+        let &[term] = read else { return Err(InstrError::Operands) };
+        self.of_graph(term)?;
+        let sizes = self.numbering.terms.sizes(term);
+        if sizes[0] == self.section.images {
+            return Ok(term);
+        }
+        let mut found = sizes;
+        found[0] = self.section.images;
+        Err(InstrError::Shape { what: "the section".to_owned(), expected: sizes, found })
+    }
+
+    /// Instructions read all their operands while they write; those that go element by element may write over one.
+    fn not_over_operands(&self, effect: &Effect, dst: BufferId) -> Result<(), InstrError> {
+        let buffers = &self.section.buffers;
+        for src in effect.reads.iter().map(|r| r.buffer) {
+            let allowed = src == dst && effect.is_in_place();
+            if !allowed && share_bytes(&buffers[src.index()], &buffers[dst.index()]) {
+                return Err(InstrError::Alias { dst, src });
+            }
+        }
+        Ok(())
+    }
+
+    fn of_graph(&self, term: TermId) -> Result<(), InstrError> {
+        if self.numbering.is_of_graph(term) {
+            return Ok(());
+        }
+        let nearest =
+            self.numbering.nearest(term).map(|id| format!("; nearest is {}", self.numbering.explain(id)));
+        Err(InstrError::Foreign {
+            computed: self.numbering.describe(term),
+            nearest: nearest.unwrap_or_default(),
+        })
+    }
+
+    /// The term that an instruction computes.
+    fn value(
+        &mut self,
+        dst: BufferId,
+        channels: u64,
+        value: &Value,
+        read: &[TermId],
+    ) -> Result<TermId, InstrError> {
+        match value {
+            Value::Loaded(tensor, addressing) => {
+                let term = self.loaded(*tensor)?;
+                match addressing {
+                    Some(addressing) => self.rearranged(term, *addressing, dst, channels),
+                    None => Ok(term),
+                }
+            }
+            Value::Moved(channels) => self.selected(read, channels),
+            Value::Shifted { meaning, channels } => {
+                let input = self.selected(read, channels)?;
+                self.of_graph(input)?;
+                self.applied(dst, channels.end - channels.start, meaning, vec![input], Vec::new())
+            }
+            Value::Applied { meaning, operands, params, tail } => {
+                let inputs = read.get(..*operands).ok_or(InstrError::Operands)?.to_vec();
+                let params =
+                    params.iter().map(|&(id, packing)| self.weights.term(self.numbering, id, packing));
+                let params = params.collect::<Result<Vec<_>, _>>()?;
+                let term = self.applied(dst, channels, meaning, inputs, params)?;
+                match tail {
+                    Some(tail) => self.elementwise(Some(term), tail, read),
+                    None => Ok(term),
+                }
+            }
+            Value::Elementwise(tail) => self.elementwise(None, tail, read),
+        }
+    }
+
+    /// A tensor that is loaded in another order.
+    fn rearranged(
+        &mut self,
+        term: TermId,
+        addressing: Addressing,
+        dst: BufferId,
+        channels: u64,
+    ) -> Result<TermId, InstrError> {
+        let [images, _, height, width] = self.numbering.terms.sizes(term);
+        let rearranged = Rearranged::of_load(addressing, [height, width]).ok_or(InstrError::Unknown)?;
+        let [rows, columns] = self.section.buffers[dst.index()].extent;
+        Ok(self.numbering.terms.apply(Apply {
+            meaning: Meaning::Rearranged(rearranged),
+            inputs: vec![term],
+            params: Vec::new(),
+            sizes: [images, channels, rows, columns],
+        }))
+    }
+
+    /// An operation whose result goes into a buffer: it is one of the graph's.
+    fn applied(
+        &mut self,
+        dst: BufferId,
+        channels: u64,
+        meaning: &Meaning,
+        inputs: Vec<TermId>,
+        params: Vec<TermId>,
+    ) -> Result<TermId, InstrError> {
+        let [height, width] = self.section.buffers[dst.index()].extent;
+        let images = inputs.iter().map(|&i| self.numbering.terms.sizes(i)[0]).max().unwrap_or(1);
+        let sizes = [images, channels, height, width];
+        let apply = Apply { meaning: meaning.clone(), inputs, params, sizes };
+        let term = self.numbering.terms.apply(apply);
+        self.of_graph(term)?;
+        Ok(term)
+    }
+
+    /// Some channels of the first buffer that is read.
+    fn selected(&mut self, read: &[TermId], channels: &Range<u64>) -> Result<TermId, InstrError> {
+        let &of = read.first().ok_or(InstrError::Operands)?;
+        let [_, there, ..] = self.numbering.terms.sizes(of);
+        if channels.is_empty() || channels.end > there {
+            return Err(InstrError::Operands);
+        }
+        let part = Channels { of, from: channels.start, to: channels.end };
+        self.numbering.terms.channels(&[part]).ok_or(InstrError::Operands)
+    }
+
+    fn loaded(&self, id: TensorId) -> Result<TermId, InstrError> {
+        if id.index() >= self.program.tensors.len() {
+            return Err(InstrError::Lookup(id.to_string()));
+        }
+        let term = self.device.loaded(id).ok_or(InstrError::NotHeld(id))?;
+        let sizes = self.numbering.terms.sizes(term);
+        if sizes[0] == 1 || sizes[0] == self.section.images {
+            return Ok(term);
+        }
+        let mut found = sizes;
+        found[0] = self.section.images;
+        Err(InstrError::Shape { what: "the section".to_owned(), expected: sizes, found })
+    }
+
+    fn elementwise(
+        &mut self,
+        first: Option<TermId>,
+        tail: &Tail,
+        read: &[TermId],
+    ) -> Result<TermId, InstrError> {
+        let mut inputs: Vec<TermId> = first.into_iter().collect();
+        for operand in &tail.operands {
+            inputs.push(match *operand {
+                TailOperand::Read(nth) => *read.get(nth).ok_or(InstrError::Operands)?,
+                TailOperand::Channels(id) => self.weights.term(self.numbering, id, Packing::Channels)?,
+            });
+        }
+        let expr = self.expr(tail.expr)?;
+        self.numbering.terms.expression(expr, &inputs).ok_or(InstrError::Operands)
+    }
+
+    fn expr(&self, id: ExprId) -> Result<&'a Expr, InstrError> {
+        self.program.expressions.get(id.index()).ok_or_else(|| InstrError::Lookup(id.to_string()))
+    }
+
+    /// Rows that a step reads and an earlier one wrote hold what the buffer holds at the end of the body; that must be what they
+    /// are read as.
+    fn kept_rows(
+        &mut self,
+        effects: &[Effect],
+        contents: &Contents<'_>,
+        found: &Found,
+        reaches_back: &[Vec<bool>],
+    ) -> Result<(), CheckError> {
+        for (instr, effect) in effects.iter().enumerate() {
+            for (nth, reading) in effect.reads.iter().enumerate().filter(|(n, _)| reaches_back[instr][*n]) {
+                let kept = contents.read(&mut self.numbering.terms, reading.buffer);
+                if kept.as_ref().ok() != found.read[instr].get(nth) {
+                    let error = InstrError::Stale { buffer: reading.buffer };
+                    return Err(at(self.section, self.index, instr, effect.mnemonic, error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The reductions at the section's end.
+    fn end(&mut self, sums: &[(AccumulatorId, TermId)], images: u64) -> Result<(), CheckError> {
+        let n = self.section.body.len();
+        for (i, reduce) in self.section.end.iter().enumerate() {
+            self.reduce(sums, images, reduce)
+                .map_err(|e| at(self.section, self.index, n + i, "reduce", e))?;
+        }
+        Ok(())
+    }
+
+    fn reduce(
+        &mut self,
+        sums: &[(AccumulatorId, TermId)],
+        images: u64,
+        reduce: &Reduce,
+    ) -> Result<(), InstrError> {
+        let sum = sums.iter().find(|(id, _)| *id == reduce.acc);
+        let &(_, input) = sum.ok_or(InstrError::Accumulator(reduce.acc))?;
+        let sizes_of_result = [images, self.numbering.terms.sizes(input)[1], 1, 1];
+        let statistic = Statistic { kind: reduce.statistic, group: reduce.group };
+        let gathered = self.program.accumulators[reduce.acc.index()].kind;
+        if !statistic.follows_from(gathered) {
+            return Err(InstrError::Accumulator(reduce.acc));
+        }
+        let apply = Apply {
+            meaning: Meaning::Statistic(statistic),
+            inputs: vec![input],
+            params: Vec::new(),
+            sizes: sizes_of_result,
+        };
+        let term = self.numbering.terms.apply(apply);
+        self.of_graph(term)?;
+        let to = self.device.to_store(reduce.dst).ok_or(InstrError::NotWritable(reduce.dst))?;
+        if sizes(to) != sizes_of_result {
+            let what = reduce.dst.to_string();
+            return Err(InstrError::Shape { what, expected: sizes_of_result, found: sizes(to) });
+        }
+        self.device.store(reduce.dst, term);
+        Ok(())
+    }
+}

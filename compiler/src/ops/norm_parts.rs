@@ -1,0 +1,229 @@
+//! Elementwise ops that normalisations are made of; the language does not know them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use zellige_runtime::program::instr::AxisId;
+use zellige_runtime::scalar::{Binary, Builder, Expr, Unary};
+
+use super::norm::{channels, check_eps};
+use super::{
+    ArgError, Args, FromAttrs, Inputs, Op, OpDef, ParamSpec, Requirements, ShapeError, Sizes, attrs_of,
+};
+use crate::base::{AxisMap, Shape};
+
+pub(super) fn defs() -> Vec<OpDef> {
+    vec![
+        def::<Scale>("norm_scale", "weight / √(variance + eps).", &["variance"]),
+        def::<Shift>("norm_shift", "fma(−rest, scale, bias).", &["rest", "scale"]),
+        def::<Apply>("norm_apply", "fma(x − mean, scale, shift).", &["x", "mean", "scale", "shift"]),
+        def::<ScaleShift>("scale_shift", "fma(x, scale, shift), with one of each a channel.", &["x"]),
+    ]
+}
+
+fn def<T: FromAttrs>(name: &'static str, doc: &'static str, inputs: &'static [&'static str]) -> OpDef {
+    let build = |_: &Args| Err::<T, _>(ArgError::new("eps", "is for the ops that are made of this one"));
+    OpDef::new(name, doc, Inputs::Named(inputs), Vec::new(), build).internal()
+}
+
+/// The shape of the first input, which the others have or are repeated over.
+fn first(inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
+    let x = &inputs[0];
+    for (i, other) in inputs.iter().enumerate().skip(1) {
+        for (size, of_x) in other.dims().into_iter().zip(x.dims()) {
+            if size.constant() != Some(1) {
+                let because = format!("{other} is repeated over {x}");
+                requirements.equal(size, of_x, because).map_err(|e| ShapeError { input: Some(i), ..e })?;
+            }
+        }
+    }
+    Ok(x.clone())
+}
+
+/// Access of an op whose output is as large as its first input.
+fn access(input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
+    let extent = |i: usize| inputs[i][2 + axis.index()];
+    if extent(input) == extent(0) { AxisMap::Identity } else { AxisMap::Broadcast }
+}
+
+/// `weight / √(variance + eps)`, or `1 / √(variance + eps)`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Scale {
+    pub(super) eps: f64,
+    pub(super) affine: bool,
+}
+
+impl FromAttrs for Scale {
+    fn check(&self) -> Result<(), ArgError> {
+        check_eps(self.eps)
+    }
+}
+
+impl Op for Scale {
+    fn name(&self) -> &'static str {
+        "norm_scale"
+    }
+
+    fn attrs(&self) -> Value {
+        attrs_of(self)
+    }
+
+    fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
+        first(inputs, requirements)
+    }
+
+    fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
+        if self.affine { Ok(vec![channels("weight", &inputs[0], 1.0)?]) } else { Ok(Vec::new()) }
+    }
+
+    fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
+        access(input, axis, inputs)
+    }
+
+    fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
+        3 * output[1]
+    }
+
+    fn expression(&self) -> Option<Expr> {
+        let mut b = Builder::new();
+        let (variance, eps) = (b.input(0), b.constant(self.eps as f32));
+        let sum = b.binary(Binary::Add, variance, eps);
+        let deviation = b.unary(Unary::Sqrt, sum);
+        let weight = if self.affine { b.input(1) } else { b.constant(1.0) };
+        let scale = b.binary(Binary::Div, weight, deviation);
+        b.finish(scale).ok()
+    }
+}
+
+/// `fma(−rest, scale, bias)`, or `fma(−rest, scale, +0)`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Shift {
+    pub(super) affine: bool,
+}
+
+impl FromAttrs for Shift {
+    fn check(&self) -> Result<(), ArgError> {
+        Ok(())
+    }
+}
+
+impl Op for Shift {
+    fn name(&self) -> &'static str {
+        "norm_shift"
+    }
+
+    fn attrs(&self) -> Value {
+        attrs_of(self)
+    }
+
+    fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
+        first(inputs, requirements)
+    }
+
+    fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
+        if self.affine { Ok(vec![channels("bias", &inputs[0], 0.0)?]) } else { Ok(Vec::new()) }
+    }
+
+    fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
+        access(input, axis, inputs)
+    }
+
+    fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
+        2 * output[1]
+    }
+
+    fn expression(&self) -> Option<Expr> {
+        let mut b = Builder::new();
+        let (rest, scale) = (b.input(0), b.input(1));
+        let rest = b.unary(Unary::Neg, rest);
+        let bias = if self.affine { b.input(2) } else { b.constant(0.0) };
+        let shift = b.fma(rest, scale, bias);
+        b.finish(shift).ok()
+    }
+}
+
+/// `fma(x − mean, scale, shift)`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Apply {}
+
+impl FromAttrs for Apply {
+    fn check(&self) -> Result<(), ArgError> {
+        Ok(())
+    }
+}
+
+impl Op for Apply {
+    fn name(&self) -> &'static str {
+        "norm_apply"
+    }
+
+    fn attrs(&self) -> Value {
+        attrs_of(self)
+    }
+
+    fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
+        first(inputs, requirements)
+    }
+
+    fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
+        access(input, axis, inputs)
+    }
+
+    fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
+        3 * output[1]
+    }
+
+    fn expression(&self) -> Option<Expr> {
+        let mut b = Builder::new();
+        let (x, mean, scale, shift) = (b.input(0), b.input(1), b.input(2), b.input(3));
+        let centred = b.binary(Binary::Sub, x, mean);
+        let result = b.fma(centred, scale, shift);
+        b.finish(result).ok()
+    }
+}
+
+/// `fma(x, scale, shift)` with parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ScaleShift {}
+
+impl FromAttrs for ScaleShift {
+    fn check(&self) -> Result<(), ArgError> {
+        Ok(())
+    }
+}
+
+impl Op for ScaleShift {
+    fn name(&self) -> &'static str {
+        "scale_shift"
+    }
+
+    fn attrs(&self) -> Value {
+        attrs_of(self)
+    }
+
+    fn infer(&self, inputs: &[Shape], _: &mut Requirements) -> Result<Shape, ShapeError> {
+        Ok(inputs[0].clone())
+    }
+
+    fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
+        Ok(vec![channels("scale", &inputs[0], 1.0)?, channels("shift", &inputs[0], 0.0)?])
+    }
+
+    fn access(&self, _: usize, _: AxisId, _: &[Sizes]) -> AxisMap {
+        AxisMap::Identity
+    }
+
+    fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
+        2 * output[1]
+    }
+
+    fn expression(&self) -> Option<Expr> {
+        let mut b = Builder::new();
+        let (x, scale, shift) = (b.input(0), b.input(1), b.input(2));
+        let result = b.fma(x, scale, shift);
+        b.finish(result).ok()
+    }
+}

@@ -1,0 +1,11 @@
+//! The reader of PNG files.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use zellige_runtime::io::Format;
+use zellige_tests::fuzz;
+
+fuzz_target!(|bytes: &[u8]| {
+    fuzz::array(Format::Png, bytes);
+});
