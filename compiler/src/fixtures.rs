@@ -233,5 +233,6 @@ pub(crate) fn options(sram: u64, tile: Option<[u64; 2]>) -> Options {
         cut_after: Vec::new(),
         overlap: None,
         padding: crate::ir::Padding::default(),
+        plan: None,
     }
 }

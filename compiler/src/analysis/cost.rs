@@ -17,8 +17,14 @@ const MOVE_FLOPS: f64 = 8.0;
 /// Modelled cost of a section.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Cost {
-    /// Time: the larger of arithmetic and traffic, plus what tiles and rows cost.
+    /// Time: the larger of `compute` + `overhead` and `transfer`.
     pub seconds: f64,
+    /// Seconds of arithmetic, with what it streams through the caches.
+    pub compute: f64,
+    /// Seconds that instructions and rows take besides.
+    pub overhead: f64,
+    /// Seconds of traffic to and from device memory.
+    pub transfer: f64,
     /// Floating-point operations, halos included.
     pub flops: f64,
     /// Bytes read from and written to device memory.
@@ -31,6 +37,9 @@ impl std::ops::Add for Cost {
     fn add(self, other: Self) -> Self {
         Self {
             seconds: self.seconds + other.seconds,
+            compute: self.compute + other.compute,
+            overhead: self.overhead + other.overhead,
+            transfer: self.transfer + other.transfer,
             flops: self.flops + other.flops,
             traffic: self.traffic + other.traffic,
         }
@@ -70,6 +79,8 @@ pub fn section_cost(machine: &Machine, threads: u32, flow: &Flow, axes: [&AxisGe
     let workers = f64::from(threads.max(1));
     let share = (jobs / workers).ceil() / jobs;
     let speed = f64::from(machine.lanes) * 2.0 * machine.clock * EFFICIENCY;
-    let compute = share * ((flops + moved * MOVE_FLOPS) / speed + streamed / machine.bandwidth + overhead);
-    Cost { seconds: compute.max(traffic / machine.bandwidth), flops, traffic }
+    let compute = share * ((flops + moved * MOVE_FLOPS) / speed + streamed / machine.bandwidth);
+    let overhead = share * overhead;
+    let transfer = traffic / machine.bandwidth;
+    Cost { seconds: (compute + overhead).max(transfer), compute, overhead, transfer, flops, traffic }
 }

@@ -1,5 +1,8 @@
 //! Where to cut and how to tile: dynamic programming over the groups in topological order, by modelled time.
 
+mod alternatives;
+mod orders;
+
 use std::collections::HashMap;
 
 use zellige_runtime::program::instr::AxisId;
@@ -12,12 +15,16 @@ use super::geometry::{AxisGeometry, MAX_STEPS, axis_geometry};
 use crate::base::{OpId, ValueId};
 use crate::ir::{Graph, Overlap, Padding, Scheme, Target};
 
+pub use alternatives::{Alternatives, Cut, Other, alternatives};
+
 /// Steps of an axis that are looked at while choosing: more than a period of any usual stride.
 const LOOK: u64 = 24;
 /// Rows that a strip advances at a time.
 const BANDS: [u64; 7] = [1, 2, 4, 8, 16, 32, 64];
 /// Most groups in a section.
 const LONGEST_SECTION: usize = 48;
+/// Most ops of a graph in which cuts inside of what could be one instruction are looked at.
+const SMALL_GRAPH: usize = 16;
 /// A section that makes the way to its end so many times as long as another way is not made longer still.
 const HOPELESS: f64 = 1.5;
 
@@ -63,6 +70,13 @@ pub enum PlanError {
     },
 }
 
+impl PlanError {
+    fn needed(&self) -> u64 {
+        let Self::Sram { needed, .. } = *self;
+        needed
+    }
+}
+
 /// What to make small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Objective {
@@ -79,15 +93,30 @@ pub fn plan(
     wishes: &Wishes,
     objective: Objective,
 ) -> Result<Vec<Choice>, PlanError> {
-    let planner = Planner::new(graph, target, wishes, objective);
-    planner.search().or_else(|_| Planner { reductions_inside: false, ..planner }.search())
+    let mut weights = HashMap::new();
+    let mut best: Option<Plan> = None;
+    let mut refused: Option<PlanError> = None;
+    for planner in Planner::all(graph, target, wishes, objective) {
+        match planner.search(&mut weights) {
+            Ok(plan) if best.as_ref().is_none_or(|b| plan.weight < b.weight) => best = Some(plan),
+            Ok(_) => {}
+            Err(error) if refused.as_ref().is_none_or(|r| error.needed() < r.needed()) => {
+                refused = Some(error)
+            }
+            Err(_) => {}
+        }
+    }
+    match (best, refused) {
+        (Some(plan), _) => Ok(plan.choices),
+        (None, Some(error)) => Err(error),
+        (None, None) => Ok(Vec::new()),
+    }
 }
 
 /// The SRAM that suffices for some plan: the most that any op takes by itself with its smallest tile.
 pub fn smallest_sram(graph: &Graph, target: &Target, wishes: &Wishes) -> u64 {
-    let planner = Planner::new(graph, target, wishes, Objective::Time);
-    let PlanError::Sram { needed, .. } = Planner { reductions_inside: false, ..planner }.too_small();
-    needed
+    let planners = Planner::all(graph, target, wishes, Objective::Time);
+    planners.iter().map(|planner| planner.too_small().needed()).min().unwrap_or(0)
 }
 
 /// The groups with every reduction right after the group that makes its input; reductions of what the network is given come first.
@@ -113,6 +142,13 @@ fn reduced_input(graph: &Graph, group: &Group) -> Option<ValueId> {
     if fusion::is_reduction(graph, first) { graph.ops[first].inputs.first().copied() } else { None }
 }
 
+/// The ops of some groups, sorted.
+fn ops_of(groups: &[Group]) -> Vec<OpId> {
+    let mut ops: Vec<OpId> = groups.iter().flat_map(|g| g.ops.iter().copied()).collect();
+    ops.sort_unstable();
+    ops
+}
+
 struct Planner<'a> {
     graph: &'a Graph,
     target: &'a Target,
@@ -123,6 +159,9 @@ struct Planner<'a> {
     /// Whether reductions stay in the section that makes their input. That spares reading it again, but tiles are whole grains
     /// then, which may be too large for SRAM.
     reductions_inside: bool,
+    /// Whether groups are single ops, which become one instruction only where they come to be in one section: a fused operand takes
+    /// SRAM that larger tiles may need more.
+    by_op: bool,
 }
 
 /// A size of tiles along one axis.
@@ -131,6 +170,15 @@ struct Candidate {
     overlap: Overlap,
     geometry: AxisGeometry,
 }
+
+/// Sections with what they cost together: seconds or bytes, as the objective has it.
+struct Plan {
+    weight: f64,
+    choices: Vec<Choice>,
+}
+
+/// What sections of the given ops, sorted, have been found to cost; `None` where no tile fits.
+type Weights = HashMap<Vec<OpId>, Option<f64>>;
 
 /// First group of a section, and the group that it ends before.
 type Span = (usize, usize);
@@ -144,38 +192,54 @@ struct Segment {
 }
 
 impl<'a> Planner<'a> {
+    /// For ops in the order in which they are written, each by itself if need be.
     fn new(graph: &'a Graph, target: &'a Target, wishes: &'a Wishes, objective: Objective) -> Self {
         let order: Vec<OpId> = graph.ops.ids().collect();
-        let groups = with_reductions_beside_their_inputs(graph, fusion::groups(graph, &order));
-        Self {
-            graph,
-            target,
-            wishes,
-            objective,
-            consumers: graph.consumers(),
-            groups,
+        let groups = fusion::groups(graph, &order);
+        let consumers = graph.consumers();
+        Self { graph, target, wishes, objective, consumers, groups, reductions_inside: false, by_op: false }
+    }
+
+    /// For each order, with reductions where their inputs are made, and anywhere. The latter come last: they can do with the least
+    /// SRAM. In small graphs also op by op.
+    fn all(graph: &'a Graph, target: &'a Target, wishes: &'a Wishes, objective: Objective) -> Vec<Self> {
+        let orders = orders::orders(graph);
+        let groups = orders.iter().map(|order| fusion::groups(graph, order));
+        let anywhere = groups.map(|groups| Self { groups, ..Self::new(graph, target, wishes, objective) });
+        let anywhere: Vec<Self> = anywhere.collect();
+        let single = |order: &Vec<OpId>| Self {
+            groups: order.iter().flat_map(|op| fusion::groups(graph, &[*op])).collect(),
+            by_op: true,
+            ..Self::new(graph, target, wishes, objective)
+        };
+        let by_op: Vec<Self> = orders.iter().filter(|o| o.len() <= SMALL_GRAPH).map(single).collect();
+        let reduces = graph.ops.ids().any(|op| fusion::is_reduction(graph, op));
+        let inside = anywhere.iter().filter(|_| reduces).map(|planner| Self {
+            groups: with_reductions_beside_their_inputs(graph, planner.groups.clone()),
             reductions_inside: true,
-        }
+            ..Self::new(graph, target, wishes, objective)
+        });
+        inside.collect::<Vec<_>>().into_iter().chain(anywhere).chain(by_op).collect()
     }
 
     /// A tile that fits in the steps looked at may not fit in all of them: a section for which no other tile does is not
     /// considered again.
-    fn search(&self) -> Result<Vec<Choice>, PlanError> {
-        let mut weights = HashMap::new();
+    fn search(&self, weights: &mut Weights) -> Result<Plan, PlanError> {
         loop {
+            let (weight, spans) = self.cheapest(weights)?;
             let settle = |span: Span| {
-                let choice = self.segment(span.0, span.1).and_then(|s| self.choose(&s, true));
+                let choice = self.segment(&self.groups[span.0..span.1]).and_then(|s| self.choose(&s, true));
                 choice.ok_or(span)
             };
-            match self.cheapest(&mut weights)?.into_iter().map(settle).collect() {
-                Ok(choices) => return Ok(choices),
-                Err(span) => weights.insert(span, None),
+            match spans.into_iter().map(settle).collect() {
+                Ok(choices) => return Ok(Plan { weight, choices }),
+                Err(span) => weights.insert(ops_of(&self.groups[span.0..span.1]), None),
             };
         }
     }
 
-    /// The sections of the least cost together. `weights` keeps what has been weighed, `None` where no tile fits.
-    fn cheapest(&self, weights: &mut HashMap<Span, Option<f64>>) -> Result<Vec<Span>, PlanError> {
+    /// The least weight, and the sections that have it together.
+    fn cheapest(&self, weights: &mut Weights) -> Result<(f64, Vec<Span>), PlanError> {
         let n = self.groups.len();
         // The least cost of the groups before `j`, and where the last section begins.
         let mut best: Vec<Option<(f64, usize)>> = vec![None; n + 1];
@@ -183,15 +247,18 @@ impl<'a> Planner<'a> {
         for i in (0..n).filter(|&i| self.may_cut_before(i)) {
             let (before, _) = best[i].ok_or_else(|| self.too_small())?;
             for (j, slot) in best.iter_mut().enumerate().take(i + LONGEST_SECTION + 1).skip(i + 1) {
-                if !self.is_legal(i, j) {
+                let groups = &self.groups[i..j];
+                if !self.is_legal(groups) {
                     break;
                 }
                 if !self.may_cut_before(j) {
                     continue;
                 }
-                let Some(segment) = self.segment(i, j) else { continue };
-                let weigh = || self.choose(&segment, false).map(|choice| self.weight(&segment, &choice));
-                let Some(weight) = *weights.entry((i, j)).or_insert_with(weigh) else { break };
+                let weigh = || {
+                    let segment = self.segment(groups)?;
+                    self.choose(&segment, false).map(|choice| self.weight(&segment, &choice))
+                };
+                let Some(weight) = *weights.entry(ops_of(groups)).or_insert_with(weigh) else { break };
                 let total = before + weight;
                 match *slot {
                     Some((least, _)) if total > least * HOPELESS => break,
@@ -208,7 +275,7 @@ impl<'a> Planner<'a> {
             at = start;
         }
         spans.reverse();
-        Ok(spans)
+        Ok((best[n].map_or(0.0, |(weight, _)| weight), spans))
     }
 
     /// Whether a section may begin with group `i`.
@@ -231,38 +298,44 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Whether groups `i..j` may be one section: what is read in device memory is made before, one number of images, no cut
-    /// wished.
-    fn is_legal(&self, i: usize, j: usize) -> bool {
-        let last = &self.groups[j - 1];
+    /// Whether the last of some groups may be in a section with the others, if those may: what is read in device memory is made
+    /// before, one number of images, no cut wished.
+    fn is_legal(&self, groups: &[Group]) -> bool {
+        let [before @ .., last] = groups else { return true };
         let images = |g: &Group| self.graph.values[g.output].ty.shape.n.clone();
         let boundary = last.loads(self.graph).is_some();
         let too_early = |v: &ValueId| {
             self.graph.producer(*v).is_some_and(|op| {
                 (boundary || fusion::is_reduction(self.graph, op))
-                    && self.groups[i..j].iter().any(|g| g.ops.contains(&op))
+                    && groups.iter().any(|g| g.ops.contains(&op))
             })
         };
         let reads_too_early = last.ops.iter().flat_map(|&op| &self.graph.ops[op].inputs).any(too_early);
-        let cut = j - 1 > i && self.groups[j - 2].ops.iter().any(|op| self.wishes.cut_after.contains(op));
-        !reads_too_early && !cut && images(last) == images(&self.groups[i])
+        let cut = before.last().is_some_and(|g| g.ops.iter().any(|op| self.wishes.cut_after.contains(op)));
+        !reads_too_early && !cut && before.first().is_none_or(|first| images(first) == images(last))
     }
 
-    fn segment(&self, i: usize, j: usize) -> Option<Segment> {
-        let groups = &self.groups[i..j];
+    fn segment(&self, groups: &[Group]) -> Option<Segment> {
         let ops: Vec<OpId> = groups.iter().flat_map(|g| g.ops.iter().copied()).collect();
         let flow = Flow::of(self.graph, &ops, &self.consumers)?;
+        let fused = self.by_op.then(|| fusion::groups(self.graph, &ops));
+        let groups = fused.as_deref().unwrap_or(groups);
         let buffers = buffers::buffers(self.graph, &flow, groups);
         Some(Segment { ops, flow, buffers, fixed: buffers::fixed_bytes(self.graph, groups) })
     }
 
     /// The cheapest tile that fits; `exact` looks at all steps instead of a few.
     fn choose(&self, segment: &Segment, exact: bool) -> Option<Choice> {
+        self.ranked(segment, exact).next()
+    }
+
+    /// The tiles that fit, the cheapest first.
+    fn ranked(&self, segment: &Segment, exact: bool) -> impl Iterator<Item = Choice> {
         let limit = if exact { u64::MAX } else { LOOK };
         let budget = if self.wishes.untiled { u64::MAX } else { self.target.sram };
         let mut choices = self.weigh(segment, budget);
         choices.sort_by(|a, b| a.cost.seconds.total_cmp(&b.cost.seconds));
-        choices.into_iter().find_map(|choice| {
+        choices.into_iter().filter_map(move |choice| {
             let sram = segment.sram(choice.tile, self.scheme(choice.overlap), limit);
             (sram <= budget).then_some(Choice { sram, ..choice })
         })
@@ -345,7 +418,7 @@ impl<'a> Planner<'a> {
         let mut worst = (self.groups[0].ops[0], 0);
         for i in (0..self.groups.len()).filter(|&i| self.may_cut_before(i)) {
             let next = (i + 1..).find(|&j| self.may_cut_before(j)).unwrap_or(i + 1);
-            let Some(segment) = self.segment(i, next) else { continue };
+            let Some(segment) = self.segment(&self.groups[i..next]) else { continue };
             let anchor = &segment.flow.tensors[segment.flow.anchor];
             let overlap = self.wishes.overlap.filter(|_| !self.wishes.untiled).unwrap_or_default();
             let smallest = AxisId::BOTH.map(|axis| {
@@ -374,11 +447,17 @@ impl Segment {
         buffers::peak(&self.lives(y), &self.bytes(y, x))
     }
 
+    fn axes(&self, tile: [u64; 2], scheme: Scheme, limit: u64) -> [AxisGeometry; 2] {
+        AxisId::BOTH.map(|axis| axis_geometry(&self.flow, axis, tile[axis.index()], scheme, limit))
+    }
+
     /// Bytes of SRAM with buffers placed.
     fn sram(&self, tile: [u64; 2], scheme: Scheme, limit: u64) -> u64 {
-        let [y, x] =
-            AxisId::BOTH.map(|axis| axis_geometry(&self.flow, axis, tile[axis.index()], scheme, limit));
+        let [y, x] = self.axes(tile, scheme, limit);
         let (_, end) = buffers::place(&self.lives(&y), &self.bytes(&y, &x));
         end.saturating_add(self.fixed)
     }
 }
+
+#[cfg(test)]
+mod tests;

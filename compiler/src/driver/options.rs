@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use zellige_runtime::machine::Machine;
 
 use crate::ir::{Overlap, Padding, Target};
-use crate::passes;
+use crate::passes::{self, KeptPlan};
 
 /// How to compile: the compile options of the command line.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct CompileOptions {
     pub overlap: Option<Overlap>,
     /// Where padding goes.
     pub padding: Padding,
+    /// Sections from a file, instead of the planner's.
+    pub plan: Option<KeptPlan>,
     /// Weights, instead of the model's file.
     pub weights: Option<PathBuf>,
     /// Seed of parameters that no file gives.
@@ -47,6 +49,7 @@ impl CompileOptions {
             cut_after: Vec::new(),
             overlap: None,
             padding: Padding::Post,
+            plan: None,
             weights: None,
             seed: 0,
         }
@@ -67,6 +70,7 @@ impl CompileOptions {
             cut_after: self.cut_after.clone(),
             overlap: self.overlap,
             padding: self.padding,
+            plan: self.plan.clone(),
         }
     }
 }

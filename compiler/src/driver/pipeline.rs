@@ -25,6 +25,9 @@ impl Pipeline<'_> {
             if self.verify_each {
                 check(pass, &module)?;
             }
+            if let (Some(plan), Module::Sections(ir)) = (&self.options.plan, &module) {
+                plan.check(ir)?;
+            }
             (self.after)(pass, &module);
         }
         Ok(module)

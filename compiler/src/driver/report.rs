@@ -57,8 +57,14 @@ pub struct SectionReport {
     pub overlap: Overlap,
     /// Bytes to and from device memory.
     pub traffic: f64,
-    /// Modelled seconds.
+    /// Modelled seconds: the larger of the first two of these three together, and the third.
     pub seconds: f64,
+    /// Seconds of arithmetic.
+    pub compute_seconds: f64,
+    /// Seconds that instructions and rows take besides.
+    pub overhead_seconds: f64,
+    /// Seconds of traffic to and from device memory.
+    pub transfer_seconds: f64,
     /// Tensors read and written.
     pub inputs: Vec<TensorReport>,
     /// Tensors written.
@@ -142,6 +148,9 @@ fn section(ir: &Sections, section: &crate::ir::Section) -> Option<SectionReport>
         overlap: section.scheme().overlap,
         traffic: cost.traffic,
         seconds: cost.seconds,
+        compute_seconds: cost.compute,
+        overhead_seconds: cost.overhead,
+        transfer_seconds: cost.transfer,
         inputs: tensors(&|t| t.role == Role::Input),
         outputs: tensors(&|t| t.role == Role::Output),
         reduced: tensors(&|t| t.reduced).into_iter().map(|t| t.name).collect(),

@@ -2,6 +2,7 @@
 
 mod allocate;
 mod canonicalize;
+mod conform;
 mod fold_batch_norm;
 mod lower;
 mod overlap;
@@ -13,10 +14,12 @@ use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::machine::format_size;
 
 use crate::analysis::geometry::MAX_STEPS;
+use crate::analysis::planner::Alternatives;
 use crate::base::OpId;
 use crate::ir::{Graph, Overlap, Padding, Sections, Target};
 
 pub use crate::ir::{Level, Module};
+pub use conform::KeptPlan;
 
 /// What the caller asks of the pipeline.
 #[derive(Clone, Debug)]
@@ -33,6 +36,8 @@ pub struct Options {
     pub overlap: Option<Overlap>,
     /// Where padding goes.
     pub padding: Padding,
+    /// Sections from a file, instead of the planner's.
+    pub plan: Option<KeptPlan>,
 }
 
 /// What a pass does to a module.
@@ -165,9 +170,15 @@ fn bytes(n: u64) -> String {
 }
 
 impl Options {
-    /// The smallest SRAM and device memory that a plan for a bound graph can do with; `None` if there is no plan at all.
+    /// The smallest SRAM and device memory that a plan for a bound graph can do with; `None` if there is no plan at all,
+    /// or it is given.
     pub fn smallest_budgets(&self, graph: &Graph) -> Option<[u64; 2]> {
         section_cut::smallest_budgets(graph, self)
+    }
+
+    /// What else there was for each section of a plan, and what its cuts are for.
+    pub fn alternatives(&self, ir: &Sections) -> Vec<Alternatives> {
+        section_cut::alternatives(ir, self)
     }
 }
 

@@ -15,7 +15,7 @@ use zellige_grammar::{Code, Diagnostic};
 
 use super::{Module, Options, bytes};
 use crate::analysis::device::{self, DevicePlan};
-use crate::analysis::planner::{self, Choice, Objective, PlanError, Wishes};
+use crate::analysis::planner::{self, Alternatives, Choice, Objective, PlanError, Wishes};
 use crate::base::OpId;
 use crate::ir::{Graph, Section, Sections};
 
@@ -28,6 +28,9 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
         return Err(vec![unbound(&graph)]);
     }
     check_folded(&graph)?;
+    if let Some(plan) = &options.plan {
+        return Ok(Module::Sections(plan.cut(graph, options.target.clone())?));
+    }
     check_tile(&graph, options)?;
     let choices = plan(&graph, options)?;
     let sections = choices.into_iter().enumerate().map(|(i, choice)| Section {
@@ -169,9 +172,18 @@ fn cut_after(graph: &Graph, names: &[String]) -> Result<Vec<OpId>, Vec<Diagnosti
 /// The smallest SRAM a worker (as found with the smallest tiles, op by op), and the device memory of the plan with the
 /// smallest boundary tensors.
 pub(super) fn smallest_budgets(graph: &Graph, options: &Options) -> Option<[u64; 2]> {
+    if options.plan.is_some() {
+        return None;
+    }
     let wishes = wishes(options);
     let sram = planner::smallest_sram(graph, &options.target, &wishes);
     let small = planner::plan(graph, &options.target, &wishes, Objective::Memory).ok()?;
     // Where nothing has to be in memory, any budget will do.
     Some([sram, device_plan(graph, &small, 0).ok()?.total().max(1)])
+}
+
+/// What else there was, with the tiles, strategies and cuts that the options fix.
+pub(super) fn alternatives(ir: &Sections, options: &Options) -> Vec<Alternatives> {
+    let cut_after = cut_after(&ir.graph, &options.cut_after).unwrap_or_default();
+    planner::alternatives(ir, &Wishes { cut_after, ..wishes(options) })
 }

@@ -12,5 +12,6 @@ mod errors;
 mod filetests;
 mod fixtures;
 mod folder;
+mod kept_plan;
 mod snapshot;
 mod windows;

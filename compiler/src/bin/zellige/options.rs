@@ -1,12 +1,13 @@
 //! Options that several subcommands have, each with its help and how it is read.
 
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use zellige_compiler::base::Bindings;
 use zellige_compiler::driver::{CompileOptions, Failure, Given, unreadable};
 use zellige_compiler::ir::{Level, Module, Overlap, Padding};
+use zellige_compiler::passes::KeptPlan;
 use zellige_grammar::{Code, Diagnostic, SourceFile, Span};
 use zellige_runtime::engine::{EngineKind, Isa};
 use zellige_runtime::machine::{Machine, MachineError, parse_size};
@@ -47,6 +48,9 @@ pub(crate) struct Compiling {
     /// Where padding goes: `post`, before tiling, so that tiles have one size; `pre`, to each tile at each layer
     #[arg(long, value_enum, value_name = "WHERE", default_value = "post")]
     pub(crate) padding: PaddingWish,
+    /// Sections from this file, as `dump --stage sections --format json` writes it, instead of the planner's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
     /// Workers; as many as the machine has units if not given
     #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<u32>,
@@ -117,6 +121,11 @@ impl Compiling {
             (self.untiled && self.tile.is_some(), "--untiled", "--tile"),
             (self.untiled && self.sram.is_some(), "--untiled", "--sram"),
             (self.untiled && self.overlap == OverlapWish::Reuse, "--untiled", "--overlap reuse"),
+            (self.plan.is_some() && self.tile.is_some(), "--plan", "--tile"),
+            (self.plan.is_some() && self.untiled, "--plan", "--untiled"),
+            (self.plan.is_some() && !self.cut_after.is_empty(), "--plan", "--cut-after"),
+            (self.plan.is_some() && self.overlap != OverlapWish::Auto, "--plan", "--overlap"),
+            (self.plan.is_some() && self.padding != PaddingWish::Post, "--plan", "--padding"),
             (self.weights.is_some() && self.seed.is_some(), "--weights", "--seed"),
         ];
         if let Some((_, a, b)) = contradictions.into_iter().find(|c| c.0) {
@@ -139,6 +148,7 @@ impl Compiling {
                 PaddingWish::Post => Padding::Post,
                 PaddingWish::Pre => Padding::Pre,
             },
+            plan: self.plan.as_deref().map(kept_plan).transpose()?,
             weights: self.weights.clone(),
             seed: self.seed.unwrap_or(0),
             ..CompileOptions::new(machine(self.machine.as_deref().unwrap_or("host"))?)
@@ -179,6 +189,7 @@ impl Compiling {
             ("--untiled", self.untiled),
             ("--overlap", self.overlap != OverlapWish::Auto),
             ("--padding", self.padding != PaddingWish::Post),
+            ("--plan", self.plan.is_some()),
         ];
         options.into_iter()
     }
@@ -198,6 +209,11 @@ fn plural(level: Level) -> &'static str {
         Level::Graph | Level::Sections => "sections",
         Level::Program => "instructions",
     }
+}
+
+fn kept_plan(path: &Path) -> Result<KeptPlan, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|e| unreadable(path, &e))?;
+    KeptPlan::parse(&text).map_err(|d| d.note(format!("in `{}`", path.display())).into())
 }
 
 fn machine(name: &str) -> Result<Machine, Failure> {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
+use zellige_compiler::analysis::planner::{Alternatives, Cut};
 use zellige_compiler::base::units::{bytes, operations};
 use zellige_compiler::driver::{Failure, Opened, Report, SectionReport, TensorReport};
 use zellige_compiler::ir::{Overlap, Target};
@@ -37,22 +38,30 @@ impl Plan {
         let options = self.compiling.options()?;
         let graph = model.bind(&Vec::new(), &self.binding.bindings()?)?;
         let (sections, report) = model.plan(&graph, &options)?;
-        let smallest = options.for_passes().smallest_budgets(&sections.graph);
-        let text =
-            if self.json { json(&report, smallest) } else { text(&report, &sections.target, smallest) };
+        let options = options.for_passes();
+        let smallest = options.smallest_budgets(&sections.graph);
+        let alternatives = options.alternatives(&sections);
+        let text = match self.json {
+            true => json(&report, &alternatives, smallest),
+            false => text(&report, &alternatives, &sections.target, smallest),
+        };
         output::say(&text)?;
         Ok(Outcome::Done)
     }
 }
 
-fn json(report: &Report, smallest: Smallest) -> String {
+fn json(report: &Report, alternatives: &[Alternatives], smallest: Smallest) -> String {
     let mut value = json!(report);
+    for (i, other) in alternatives.iter().enumerate() {
+        value["sections"][i]["next_best"] = json!(other.next_best);
+        value["sections"][i]["cut_after"] = json!(other.cut_after);
+    }
     value["smallest_sram_bytes"] = json!(smallest.map(|s| s[0]));
     value["smallest_memory_bytes"] = json!(smallest.map(|s| s[1]));
     format!("{value:#}\n")
 }
 
-fn text(report: &Report, target: &Target, smallest: Smallest) -> String {
+fn text(report: &Report, alternatives: &[Alternatives], target: &Target, smallest: Smallest) -> String {
     let mut lines = vec![format!(
         "machine {}: {} with {} of SRAM each, {} of memory",
         target.machine.name,
@@ -60,7 +69,13 @@ fn text(report: &Report, target: &Target, smallest: Smallest) -> String {
         bytes(target.sram),
         bytes(target.memory)
     )];
-    report.sections.iter().for_each(|s| section(s, &mut lines));
+    for (i, of_section) in report.sections.iter().enumerate() {
+        section(of_section, &mut lines);
+        if let Some(other) = alternatives.get(i) {
+            let next = report.sections.get(i + 1).map_or("", |s| &s.name);
+            why(of_section, other, next, &mut lines);
+        }
+    }
     let tiles: u64 = report.sections.iter().map(|s| s.grid[0] * s.grid[1]).sum();
     let [sram, memory] =
         [0, 1].map(|i| smallest.map_or(String::new(), |s| format!("; the smallest that would do: {}", s[i])));
@@ -114,14 +129,51 @@ fn section(section: &SectionReport, lines: &mut Vec<String>) {
     let sums = section.reduced.iter().map(|t| format!("    sums   {t}"));
     lines.extend(reads.chain(writes).chain(sums));
     lines.push(format!(
-        "    modelled: {} (recompute ratio {:.3}, along y {:.3}, along x {:.3}), {} to and from memory, {:.2} ms",
+        "    modelled: {} (recompute ratio {:.3}, along y {:.3}, along x {:.3}), {} to and from memory, {}",
         operations(section.flops),
         section.recompute_ratio,
         section.recompute_along[0],
         section.recompute_along[1],
         bytes(section.traffic as u64),
-        section.seconds * 1e3
+        milliseconds(section.seconds)
     ));
+}
+
+/// What the modelled time is made of, and what else there was.
+fn why(section: &SectionReport, other: &Alternatives, next: &str, lines: &mut Vec<String>) {
+    lines.push(format!(
+        "    time: the larger of compute {} + overhead {}, and traffic {}",
+        milliseconds(section.compute_seconds),
+        milliseconds(section.overhead_seconds),
+        milliseconds(section.transfer_seconds)
+    ));
+    lines.push(match &other.next_best {
+        None => "    next best: nothing else fits or is allowed".to_owned(),
+        Some(best) => {
+            let [h, w] = best.tile;
+            let how = if best.overlap == Overlap::Reuse { "rows reused" } else { "halos recomputed" };
+            format!("    next best: tiles of {h}x{w}, {how}, {}", milliseconds(best.seconds))
+        }
+    });
+    let reason = match other.cut_after {
+        None => return,
+        Some(Cut::Weighed { apart, joined }) => {
+            format!("{} with {next} as it is, {} as one section", milliseconds(apart), milliseconds(joined))
+        }
+        Some(Cut::Sram) => format!("no tile of one section with {next} fits the SRAM"),
+        Some(Cut::Asked) => "asked for".to_owned(),
+        Some(Cut::Forced) => {
+            format!("{next} reads what must be complete in memory, or has another number of images")
+        }
+    };
+    lines.push(format!("    cut after it: {reason}"));
+}
+
+/// Seconds as milliseconds to three digits.
+fn milliseconds(seconds: f64) -> String {
+    let ms = seconds * 1e3;
+    let digits = (2 - ms.max(1e-3).log10().floor() as i32).clamp(0, 5) as usize;
+    format!("{ms:.digits$} ms")
 }
 
 fn tensor(t: &TensorReport) -> String {

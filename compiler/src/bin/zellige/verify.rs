@@ -99,6 +99,7 @@ impl Verify {
             sram: None,
             memory: Some(u64::MAX),
             cut_after: Vec::new(),
+            plan: None,
             ..self.compiling.options()?
         })
     }

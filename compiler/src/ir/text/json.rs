@@ -95,6 +95,7 @@ fn section_to_json(graph: &Graph, section: &Section) -> Json {
         "ops": ops.collect::<Json>(),
         "tile": section.tile,
         "overlap": section.overlap,
+        "padding": section.padding,
         "grid": section.grid,
         "sram_bytes": section.sram_bytes,
         "tensors": tensors.collect::<Map<_, _>>(),

@@ -1,0 +1,105 @@
+//! Why a plan is as it is: what the next best choice would have cost, and what each cut is for.
+
+use serde::Serialize;
+
+use super::{Planner, Segment, Wishes};
+use crate::analysis::cost::{Cost, section_cost};
+use crate::analysis::fusion;
+use crate::analysis::planner::Objective;
+use crate::base::OpId;
+use crate::ir::{Overlap, Scheme, Section, Sections};
+
+/// What else there was for a section.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Alternatives {
+    /// The cheapest other tile or strategy; `None` where no other fits or is allowed.
+    pub next_best: Option<Other>,
+    /// What the cut between this section and the next is for; `None` after the last.
+    pub cut_after: Option<Cut>,
+}
+
+/// A choice that was not taken.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Other {
+    /// Target tile.
+    pub tile: [u64; 2],
+    /// How overlaps are had.
+    pub overlap: Overlap,
+    /// Modelled time.
+    pub seconds: f64,
+}
+
+/// What a cut is for.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cut {
+    /// It was weighed.
+    Weighed {
+        /// Modelled time of the two sections.
+        apart: f64,
+        /// Modelled time of all their ops in one section, with the best tile for that.
+        joined: f64,
+    },
+    /// No tile of one section of both fits SRAM.
+    Sram,
+    /// It was asked for.
+    Asked,
+    /// The next section reads what is complete only when this one has ended, such as a sum over space, or has another number of
+    /// images.
+    Forced,
+}
+
+/// What else there was for each section, as far as the wishes leave a choice.
+pub fn alternatives(ir: &Sections, wishes: &Wishes) -> Vec<Alternatives> {
+    let next = ir.sections.iter().skip(1).map(Some).chain([None]);
+    let of = |(section, next): (&Section, Option<&Section>)| {
+        let wishes = Wishes { padding: section.padding, ..wishes.clone() };
+        let planner = Planner::new(&ir.graph, &ir.target, &wishes, Objective::Time);
+        Alternatives {
+            next_best: planner.next_best(section),
+            cut_after: next.map(|next| planner.cut_between(section, next)),
+        }
+    };
+    ir.sections.iter().zip(next).map(of).collect()
+}
+
+impl Planner<'_> {
+    fn next_best(&self, section: &Section) -> Option<Other> {
+        let segment = self.segment(&fusion::groups(self.graph, &section.ops))?;
+        let chosen = (section.tile?, section.scheme().overlap);
+        let best = self.ranked(&segment, true).find(|c| (c.tile, c.overlap) != chosen)?;
+        let seconds = self.exact_cost(&segment, best.tile, self.scheme(best.overlap)).seconds;
+        Some(Other { tile: best.tile, overlap: best.overlap, seconds })
+    }
+
+    fn cut_between(&self, section: &Section, next: &Section) -> Cut {
+        if section.ops.iter().any(|op| self.wishes.cut_after.contains(op)) {
+            return Cut::Asked;
+        }
+        let ops: Vec<OpId> = [section.ops.as_slice(), &next.ops].concat();
+        let groups = fusion::groups(self.graph, &ops);
+        if !(1..=groups.len()).all(|n| self.is_legal(&groups[..n])) {
+            return Cut::Forced;
+        }
+        let joined = self.segment(&groups).and_then(|segment| {
+            let best = self.choose(&segment, true)?;
+            Some(self.exact_cost(&segment, best.tile, self.scheme(best.overlap)).seconds)
+        });
+        let apart = self.as_it_is(section).zip(self.as_it_is(next));
+        match (apart, joined) {
+            (Some((first, second)), Some(joined)) => Cut::Weighed { apart: first + second, joined },
+            _ => Cut::Sram,
+        }
+    }
+
+    fn as_it_is(&self, section: &Section) -> Option<f64> {
+        let segment = self.segment(&fusion::groups(self.graph, &section.ops))?;
+        Some(self.exact_cost(&segment, section.tile?, section.scheme()).seconds)
+    }
+
+    /// The cost with a look at all steps.
+    fn exact_cost(&self, segment: &Segment, tile: [u64; 2], scheme: Scheme) -> Cost {
+        let [y, x] = segment.axes(tile, scheme, u64::MAX);
+        section_cost(&self.target.machine, self.target.threads, &segment.flow, [&y, &x])
+    }
+}
