@@ -1,7 +1,6 @@
 //! What a section is modelled to cost on a machine.
 
 use zellige_runtime::machine::Machine;
-use zellige_runtime::program::instr::AxisId;
 
 use super::flow::Flow;
 use super::geometry::AxisGeometry;
@@ -54,10 +53,7 @@ pub fn section_cost(machine: &Machine, threads: u32, flow: &Flow, axes: [&AxisGe
     let (mut flops, mut moved, mut streamed, mut traffic) = (0.0, 0.0, 0.0, 0.0);
     let mut overhead = 0.0;
     for (t, tensor) in flow.tensors.iter().enumerate() {
-        let [rows, cols] = AxisId::BOTH.map(|axis| {
-            let a = axis.index();
-            axes[a].tensors[t].pixels(tensor.extent(axis), axes[a].steps)
-        });
+        let [rows, cols] = [0, 1].map(|a| axes[a].tensors[t].pixels);
         let (pixels, bytes) = (rows * cols * images, tensor.sizes[1] as f64 * 4.0);
         if tensor.loaded {
             traffic += bytes * pixels;

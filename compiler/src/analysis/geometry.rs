@@ -38,18 +38,17 @@ pub struct AxisTiles {
     pub computed: Vec<Interval>,
     /// What of it each step owns; empty where nothing leaves the section.
     pub owned: Vec<Interval>,
+    /// Pixels inside the extent that all steps compute together, if the steps not looked at are as the last ones.
+    pub pixels: f64,
 }
 
-impl AxisTiles {
-    /// Pixels inside the extent that all `steps` steps compute together, if the steps not looked at are as the last ones.
-    pub fn pixels(&self, extent: i64, steps: u64) -> f64 {
-        let whole = Interval::new(0, extent);
-        let inside = |tiles: &[Interval]| tiles.iter().map(|c| c.intersect(whole).len() as f64).sum::<f64>();
-        let looked = self.computed.len();
-        let tail = &self.computed[looked / 2..];
-        let rest = steps.saturating_sub(looked as u64) as f64;
-        inside(&self.computed) + rest * inside(tail) / tail.len().max(1) as f64
-    }
+/// Pixels of an extent that `steps` steps compute together, given the first of them.
+fn pixels(computed: &[Interval], extent: i64, steps: u64) -> f64 {
+    let whole = Interval::new(0, extent);
+    let inside = |tiles: &[Interval]| tiles.iter().map(|c| c.intersect(whole).len() as f64).sum::<f64>();
+    let tail = &computed[computed.len() / 2..];
+    let rest = steps.saturating_sub(computed.len() as u64) as f64;
+    inside(computed) + rest * inside(tail) / tail.len().max(1) as f64
 }
 
 /// The geometry for anchor tiles of `tile` pixels, for the first `limit` steps (a planner looks at a few only).
@@ -62,7 +61,9 @@ pub fn axis_geometry(flow: &Flow, axis: AxisId, tile: u64, scheme: Scheme, limit
     let walk = Walk { flow, axis, tile, same_size, steps, count: steps.min(limit) };
     let mut tensors: Vec<AxisTiles> = vec![AxisTiles::default(); flow.tensors.len()];
     for t in (0..flow.tensors.len()).rev() {
-        tensors[t] = if strips { strips::rows(&walk, t, &tensors) } else { walk.tiles(t, &tensors) };
+        let tiles = if strips { strips::rows(&walk, t, &tensors) } else { walk.tiles(t, &tensors) };
+        let pixels = pixels(&tiles.computed, flow.tensors[t].extent(axis), steps);
+        tensors[t] = AxisTiles { pixels, ..tiles };
     }
     AxisGeometry { steps, tensors }
 }
@@ -100,7 +101,7 @@ impl Walk<'_> {
             let length = if self.same_size { size } else { need.len().max(1) };
             Interval::new(start, start.saturating_add(length))
         });
-        AxisTiles { size, ring: false, computed: computed.collect(), owned }
+        AxisTiles { size, computed: computed.collect(), owned, ..AxisTiles::default() }
     }
 
     /// The anchor's tile of step `i`; the last one hangs over, where tiles have one size.

@@ -18,7 +18,7 @@ use crate::ir::{Graph, Overlap, Padding, Scheme, Target};
 pub use alternatives::{Alternatives, Cut, Other, alternatives};
 
 /// Steps of an axis that are looked at while choosing: more than a period of any usual stride.
-const LOOK: u64 = 24;
+const LOOK: u64 = 12;
 /// Rows that a strip advances at a time.
 const BANDS: [u64; 7] = [1, 2, 4, 8, 16, 32, 64];
 /// Most groups in a section.

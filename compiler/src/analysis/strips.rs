@@ -56,7 +56,7 @@ fn keep(needs: &[Interval], owned: Vec<Interval>) -> AxisTiles {
         computed.push(new);
         start = end;
     }
-    AxisTiles { size, ring, computed, owned }
+    AxisTiles { size, ring, computed, owned, ..AxisTiles::default() }
 }
 
 #[cfg(test)]

@@ -164,7 +164,7 @@ fn recompute_along(flow: &Flow, axis: AxisId, geometry: &AxisGeometry) -> f64 {
         let [n, _, h, w] = tensor.sizes.map(|s| s as f64);
         let extent = tensor.extent(axis);
         needed += tensor.flops * n * h * w;
-        computed += tensor.flops * n * h * w * tiles.pixels(extent, geometry.steps) / extent.max(1) as f64;
+        computed += tensor.flops * n * h * w * tiles.pixels / extent.max(1) as f64;
     }
     if needed > 0.0 { computed / needed } else { 1.0 }
 }
