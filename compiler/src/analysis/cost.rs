@@ -10,6 +10,9 @@ const INSTRUCTION_OVERHEAD: f64 = 1.0e-6;
 const ROW_OVERHEAD: f64 = 0.1e-6;
 /// Share of the peak that kernels reach.
 const EFFICIENCY: f64 = 0.7;
+/// What a byte that is stored to device memory costs, in bytes read: a cache reads the line before it writes it, and the system
+/// makes a page, all zeros, when it is first written (about a microsecond for 4 KiB).
+const STORE_PASSES: f64 = 8.0;
 /// Elements a lane moves in the time of a multiply-add, where an op only moves data.
 const MOVE_FLOPS: f64 = 8.0;
 
@@ -66,7 +69,9 @@ pub fn section_cost(machine: &Machine, threads: u32, flow: &Flow, axes: [&AxisGe
             streamed += tensor.weight_bytes * tiles;
         }
         if tensor.exported {
-            traffic += bytes * tensor.sizes[0] as f64 * tensor.sizes[2] as f64 * tensor.sizes[3] as f64;
+            let stored = bytes * tensor.sizes[0] as f64 * tensor.sizes[2] as f64 * tensor.sizes[3] as f64;
+            traffic += stored;
+            streamed += STORE_PASSES * stored;
         }
     }
     // Tiles of a column wait for each other where one reads another's rows.

@@ -118,7 +118,7 @@ fn coordinates_are_there_when_they_are_read() {
         let all: Vec<Interval> = table.iter().map(|i| i.shift(1)).collect();
         *table = Steps::compress(&all);
     };
-    holds(&error(moved), "step 0 of y: for 0 of its result it reads");
+    holds(&error(moved), " of its result it reads 6 of %b0, which then holds 7..19");
     let shown = |value| {
         move |p: &mut Program| {
             let src = conv(p, 0).src.index();

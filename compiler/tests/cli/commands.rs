@@ -186,8 +186,8 @@ fn plan_says_what_would_happen() {
         section s0: 2 ops, 4 tiles of 16x48 (4 x 1), 34.3 KiB of SRAM
             reads  image: f32[1, 3, 64, 48] in tiles of 20x52, overlap 4x0, padding top 2, left 2, bottom 2, right 2
             writes soft: f32[1, 3, 64, 48] in tiles of 16x48
-            modelled: 174 kFLOP (recompute ratio 1.047, along y 1.047, along x 1.000), 78.8 KiB to and from memory, 0.0415 ms
-            time: the larger of compute 0.0201 ms + overhead 0.0214 ms, and traffic 0.0101 ms
+            modelled: 174 kFLOP (recompute ratio 1.047, along y 1.047, along x 1.000), 78.8 KiB to and from memory, 0.0784 ms
+            time: the larger of compute 0.0570 ms + overhead 0.0214 ms, and traffic 0.0101 ms
             next best: nothing else fits or is allowed
         receptive field: 5 x 5 pixels
         total: 1 section, 4 tiles

@@ -61,6 +61,15 @@ fn choices_may_be_edited() {
 }
 
 #[test]
+fn a_plan_may_be_written_by_hand() {
+    let folder = Folder::with_fixtures();
+    let plan = kept(&folder);
+    folder.write("given.json", json!({ "sections": choices_only(&plan)["sections"] }).to_string());
+    let again = folder.succeeds(&format!("dump {BLUR} --stage sections --format json --plan given.json"));
+    assert_eq!(serde_json::from_str::<Value>(&again).unwrap(), plan);
+}
+
+#[test]
 fn results_are_those_of_any_plan() {
     let folder = Folder::with_fixtures();
     folder.succeeds("run blur.zlg -i photo.png -o expected.npy");
@@ -123,6 +132,6 @@ fn what_contradicts_is_refused_by_name() {
         error[E0705]: the file is not a plan: unknown variant `none`, expected `recompute` or `reuse` at line 1 column 798
         error[E0705]: the file is not a plan: unknown field `halo`, expected one of `name`, `ops`, `tile`, `overlap`, `padding`, `grid`, `sram_bytes`, `tensors` at line 1 column 2112
         error[E0705]: the plan is for another graph: of op `a`, `attrs.kernel[0]` is 5 there, and 3 here
-        error[E0705]: the file is not a plan: missing field `graph` at line 1 column 15
+        error[E0705]: the plan: `a` is computed in no section
     "#]].assert_eq(&(messages.join("\n") + "\n"));
 }

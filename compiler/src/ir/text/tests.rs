@@ -308,7 +308,8 @@ fn a_text_is_of_one_level() {
 fn planned() -> String {
     let graph = two_convs(Shape::new(1, 4, 32, 32));
     let overlap = Some(crate::ir::Overlap::Recompute);
-    let options = crate::passes::Options { overlap, ..options(64 << 10, Some([16, 16])) };
+    let cut_after = vec!["1".to_owned()];
+    let options = crate::passes::Options { overlap, cut_after, ..options(64 << 10, Some([16, 16])) };
     let run = |module, pass: &crate::passes::Pass| (pass.run)(module, &options).expect("a plan");
     print(&PIPELINE[..PIPELINE.len() - 1].iter().fold(Module::Graph(graph), run))
 }
