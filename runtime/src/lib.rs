@@ -39,6 +39,11 @@
 //!   whose product is exact), divided by their number for a mean, and rounded to f32 once. The maximum is that of a max pool.
 //!   The position of the maximum: `best = v₀, at = 0`, then `best = v, at = i` where `v > best`, or v is NaN and best is not.
 //! * **matmul** — `acc = +0`, then `acc = fma(a[y, k], b[k, x], acc)` over k, ascending.
+//! * **conv_dw**, the gradient of a convolution's weights — over the grains of `dy`, 8 × 32 pixels of its own grid, of all images:
+//!   per grain, weight and in f32 `acc = +0`, then `acc = fma(v, dy[o, y, x], acc)` in raster order over the pixels of the grain inside
+//!   the tensor, with `v` what the weight's tap reads of input channel `i` for that pixel, `+0` outside the tensor; pixels that a tap of a
+//!   transposed convolution does not reach are skipped. The gradient is the exact sum of `acc` over all grains, rounded to f32 once. NaN if
+//!   an `acc` is NaN or there are infinities of both signs, an infinity if there are some of one sign.
 //! * **elementwise** — an [`scalar::Expr`], evaluated as written.
 //! * **stores** replace every NaN by the canonical one (`7fc00000`).
 

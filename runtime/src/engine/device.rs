@@ -94,6 +94,11 @@ impl Device {
         &self.all_gathered(id)[image as usize * size..][..size]
     }
 
+    /// The words of an accumulator, for kernels that gather by themselves.
+    pub(super) fn words(&self, id: AccumulatorId) -> *const AtomicI64 {
+        self.accumulators[id.index()].first
+    }
+
     /// Bytes allocated.
     pub(super) fn bytes(&self) -> u64 {
         self.memory.bytes()

@@ -15,6 +15,7 @@ mod device;
 mod error;
 mod executable;
 mod kernels;
+mod products;
 mod reduce;
 mod run;
 mod section;

@@ -143,6 +143,7 @@ impl Run<'_> {
         worker: &mut Worker,
         progress: Option<&dyn Fn(Progress)>,
     ) -> Result<(), EngineError> {
+        worker.begin(self.shared, s);
         while !self.failed.load(Relaxed) {
             if self.is_cancelled() {
                 return Err(EngineError::Cancelled);
@@ -164,6 +165,7 @@ impl Run<'_> {
                 self.tile(s, TileIndex::in_strip(section, n, y), worker, progress)?;
             }
         }
+        worker.end(self.shared, s);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Sections made ready to run.
 
 use super::bindings::Tensors;
+use super::products::Products;
 use super::staging::window_len;
 use crate::memory::{Kernel, View};
 use crate::program::instr::Load;
@@ -28,6 +29,8 @@ pub(super) struct PreparedSection {
     pub(super) tiles_per_job: u64,
     /// The accumulators that it fills.
     pub(super) accumulators: Vec<AccumulatorId>,
+    /// Those of products.
+    pub(super) products: Vec<Products>,
 }
 
 impl PreparedSection {
@@ -47,14 +50,20 @@ impl PreparedSection {
             _ => kernels.next().map(Action::Compute),
         };
         let actions: Vec<_> = section.body.iter().filter_map(|s| action(&s.instr)).collect();
-        let accumulators = actions.iter().filter_map(|a| match a {
-            Action::Accumulate { acc, .. } => Some(*acc),
+        let accumulators = section.body.iter().filter_map(|s| match &s.instr {
+            Instr::Accumulate(i) => Some(i.acc),
+            Instr::ConvDw(i) => Some(i.acc),
             _ => None,
         });
         let accumulators = accumulators.collect();
+        let products = section.body.iter().filter_map(|s| match &s.instr {
+            Instr::ConvDw(i) => Products::new(section, i),
+            _ => None,
+        });
+        let products = products.collect();
         let tiles = section.images.saturating_mul(section.y.steps).saturating_mul(section.x.steps);
         let tiles_per_job = if section.has_rings() { section.y.steps.max(1) } else { 1 };
-        Self { actions, tiles, tiles_per_job, accumulators }
+        Self { actions, tiles, tiles_per_job, accumulators, products }
     }
 
     /// f32s of the largest window through which a tensor that lies in a file is loaded or stored.

@@ -9,7 +9,7 @@ use super::device::Device;
 use super::section::{Action, PreparedSection, TileIndex, place_columns, place_rows};
 use super::{EngineError, staging};
 use crate::exact;
-use crate::memory::{Tile, View};
+use crate::memory::{Gathered, Tile, View};
 use crate::program::instr::Load;
 use crate::program::{Buffer, Program, Section};
 
@@ -33,7 +33,7 @@ pub(super) struct Worker {
     window: Vec<f32>,
 }
 
-// SAFETY: the pointers lead into the worker's own memory, which does not move.
+// SAFETY: the pointers lead into the worker's own memory, which does not move, and to words of the device, which are atomic.
 unsafe impl Send for Worker {}
 
 /// What a worker keeps for one section.
@@ -43,6 +43,8 @@ struct SectionState {
     /// Memory behind the buffers that kernels use as they like.
     scratch: *mut f32,
     scratch_len: usize,
+    /// Where kernels gather products, indexed by `AccumulatorId`, with this worker's running sums.
+    gathered: Vec<Gathered>,
     /// The y-step that the views are placed at.
     row: Option<u64>,
     /// Nanoseconds spent in each instruction during this run; empty if nobody wants to know.
@@ -62,7 +64,9 @@ impl Worker {
         let failed = |source| EngineError::Memory { what: "a worker's tile buffers", bytes, source };
         let mut memory = Allocation::new(bytes, checked).map_err(failed)?;
         let sections = all()
-            .map(|(section, prepared)| SectionState::new(section, prepared.scratch(), &mut memory, profile))
+            .map(|(section, prepared)| {
+                SectionState::new(section, prepared, program.accumulators.len(), &mut memory, profile)
+            })
             .collect::<io::Result<_>>()
             .map_err(failed)?;
         Ok(Self { _memory: memory, sections, window: Vec::new() })
@@ -91,13 +95,38 @@ impl Worker {
         &self.sections[s].times
     }
 
+    /// Makes the worker ready for section `s`: its running sums are zero, whatever a section before has left there.
+    pub(super) fn begin(&mut self, shared: Shared<'_>, s: usize) {
+        let gathered = &mut self.sections[s].gathered;
+        for &acc in &shared.sections[s].accumulators {
+            gathered[acc.index()].words = shared.device.words(acc);
+        }
+        for products in &shared.sections[s].products {
+            if let Some((_, bytes)) = products.running {
+                let at = gathered[products.acc.index()];
+                // SAFETY: so many bytes of the worker's memory are these sums', and nobody refers to them; zeros are f64s.
+                unsafe { at.running.cast::<u8>().write_bytes(0, bytes as usize) };
+            }
+        }
+    }
+
+    /// Adds the running sums of section `s` to the accumulators, once the worker has no more tiles to run.
+    pub(super) fn end(&mut self, shared: Shared<'_>, s: usize) {
+        let gathered = &self.sections[s].gathered;
+        for products in shared.sections[s].products.iter().filter(|p| p.running.is_some()) {
+            let words = shared.device.all_gathered(products.acc);
+            // SAFETY: the sums are this worker's, as many as the products have, and zero since `begin` but for what was added.
+            unsafe { products.add(gathered[products.acc.index()].running, words) };
+        }
+    }
+
     /// Runs tile `tile` of section `s`.
     ///
     /// # Safety
     ///
     /// The program was verified, `tile` is one of the section, the tensors are bound to memory of their sizes, and no other
     /// thread runs the same tile, or another section, at the same time. Where the section has rings, the tile run before was
-    /// the one above, unless this is the first of its strip.
+    /// the one above, unless this is the first of its strip. `begin` was called for the section.
     pub(super) unsafe fn run_tile(
         &mut self,
         shared: Shared<'_>,
@@ -115,7 +144,7 @@ impl Worker {
         for (k, action) in prepared.actions.iter().enumerate() {
             let start = (!state.times.is_empty()).then(Instant::now);
             // SAFETY: the views are this tile's, over buffers of this worker; the rest is promised by the caller.
-            unsafe { run_action(shared, action, tile.image, &state.views, scratch, &mut self.window) }?;
+            unsafe { run_action(shared, action, tile.image, state.operands(), scratch, &mut self.window) }?;
             if let Some(start) = start {
                 state.times[k] += start.elapsed().as_nanos() as u64;
             }
@@ -127,14 +156,25 @@ impl Worker {
 impl SectionState {
     fn new(
         section: &Section,
-        scratch_len: usize,
+        prepared: &PreparedSection,
+        accumulators: usize,
         memory: &mut Allocation,
         profile: bool,
     ) -> io::Result<Self> {
         let views = section.buffers.iter().map(|buffer| view(buffer, memory)).collect::<io::Result<_>>()?;
-        let scratch = memory.part(buffers_end(section), scratch_len as u64 * 4)?.cast();
+        let scratch = memory.part(planned_end(section, prepared), prepared.scratch() as u64 * 4)?.cast();
+        let mut gathered = vec![Gathered::NONE; accumulators];
+        for products in &prepared.products {
+            if let Some((offset, bytes)) = products.running {
+                gathered[products.acc.index()].running = memory.part(offset, bytes)?.cast();
+            }
+        }
         let times = if profile { vec![0; section.body.len()] } else { Vec::new() };
-        Ok(Self { views, scratch, scratch_len, row: None, times })
+        Ok(Self { views, scratch, scratch_len: prepared.scratch(), gathered, row: None, times })
+    }
+
+    fn operands(&self) -> Operands<'_> {
+        Operands { views: &self.views, gathered: &self.gathered }
     }
 
     fn place(&mut self, section: &Section, tile: TileIndex) {
@@ -156,17 +196,24 @@ impl SectionState {
     }
 }
 
+/// What instructions work on.
+#[derive(Clone, Copy)]
+struct Operands<'a> {
+    views: &'a [View],
+    gathered: &'a [Gathered],
+}
+
 /// Runs one instruction for one tile.
 ///
 /// # Safety
 ///
-/// `views` are those of one tile of a verified program, over buffers that no other thread uses; the tensors are bound; and
+/// The operands are those of one tile of a verified program, over memory that no other thread uses; the tensors are bound; and
 /// tiles that run at the same time are of the same section.
 unsafe fn run_action(
     shared: Shared<'_>,
     action: &Action,
     image: u64,
-    views: &[View],
+    Operands { views, gathered }: Operands<'_>,
     scratch: &mut [f32],
     window: &mut [f32],
 ) -> Result<(), EngineError> {
@@ -191,7 +238,7 @@ unsafe fn run_action(
             Ok(())
         }
         Action::Compute(kernel) => {
-            let tile = Tile { views, weights: shared.device.weights() };
+            let tile = Tile { views, weights: shared.device.weights(), gathered };
             // SAFETY: the program was verified and the views are one tile's, as the caller promises.
             unsafe { kernel.run(&tile, scratch) };
             Ok(())
@@ -211,13 +258,15 @@ fn buffer_bytes(buffer: &Buffer) -> u64 {
     buffer.bytes().unwrap_or(u64::MAX)
 }
 
-/// Where the buffers of a section end, rounded up to a cache line.
-fn buffers_end(section: &Section) -> u64 {
-    let end = section.buffers.iter().map(|b| b.offset.saturating_add(buffer_bytes(b))).max().unwrap_or(0);
-    end.checked_next_multiple_of(64).unwrap_or(u64::MAX)
+/// Where the buffers and running sums of a section end, rounded up to a cache line.
+fn planned_end(section: &Section, prepared: &PreparedSection) -> u64 {
+    let buffers = section.buffers.iter().map(|b| b.offset.saturating_add(buffer_bytes(b)));
+    let running = prepared.products.iter().filter_map(|p| p.running);
+    let running = running.map(|(offset, bytes)| offset.saturating_add(bytes));
+    buffers.chain(running).max().unwrap_or(0).checked_next_multiple_of(64).unwrap_or(u64::MAX)
 }
 
-/// Bytes of SRAM that a section takes: its buffers, and scratch behind them.
+/// Bytes of SRAM that a section takes: its buffers and running sums, and scratch behind them.
 pub(super) fn sram_bytes(section: &Section, prepared: &PreparedSection) -> u64 {
-    buffers_end(section).saturating_add(prepared.scratch() as u64 * 4)
+    planned_end(section, prepared).saturating_add(prepared.scratch() as u64 * 4)
 }

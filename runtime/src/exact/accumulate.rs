@@ -72,6 +72,8 @@ unsafe fn of_kind<const LANES: usize, const GRAINS: usize>(
                 AccumulatorKind::Sum => sums::<LANES, GRAINS, false>(view, block, channels),
                 AccumulatorKind::Moments => sums::<LANES, GRAINS, true>(view, block, channels),
                 AccumulatorKind::Max => largest_values::<LANES>(view, block, channels),
+                // Of pairs of tensors, which the verifier leaves to another instruction.
+                AccumulatorKind::Products => {}
             }
         }
     }

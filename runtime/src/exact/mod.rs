@@ -1,12 +1,15 @@
 //! Statistics over space whose value does not depend on how the space is cut or who comes first.
 //!
 //! Pixels are first summed in f64 within the cells of a fixed grid ([`grains`]), in raster order; the cells' sums are then added
-//! exactly ([`superaccumulator`]), so that their order is immaterial. The largest of some values needs no grid.
+//! exactly ([`superaccumulator`]), so that their order is immaterial. Weight gradients do the same with f32 ([`single`]). The largest of some values needs no grid.
 
 mod accumulate;
 pub mod grains;
 mod largest;
+mod magnitude;
 mod partial;
+pub(crate) mod running;
+pub mod single;
 mod statistic;
 pub mod superaccumulator;
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
-use super::largest;
+use super::{largest, single};
 use super::superaccumulator::{LIMBS, round_total};
 use crate::program::AccumulatorKind;
 use crate::program::instr::Statistic;
@@ -14,7 +14,7 @@ pub(crate) const fn words(kind: AccumulatorKind) -> usize {
 
 /// A statistic of channels taken together, of which an accumulator of `kind` has gathered `channels` over `pixels` each.
 ///
-/// The formulas are those of the crate's documentation. `kind` covers what the statistic needs.
+/// The formulas are those of the crate's documentation. The statistic is one that `kind` gives.
 pub(crate) fn statistic(
     statistic: Statistic,
     kind: AccumulatorKind,
@@ -22,6 +22,9 @@ pub(crate) fn statistic(
     pixels: f64,
 ) -> f32 {
     let words = words(kind);
+    if kind == AccumulatorKind::Products {
+        return single::round_total(channels.chunks_exact(words));
+    }
     let count = pixels * (channels.len() / words) as f64;
     let total = |first: usize| round_total(channels.chunks_exact(words).map(|c| &c[first..first + LIMBS]));
     match statistic {
@@ -68,6 +71,7 @@ mod tests {
                         let bits = largest::ordered(value as f32);
                         words[0].fetch_max(largest::key_of_bits(bits), Relaxed);
                     }
+                    AccumulatorKind::Products => single::add(&words, value),
                 }
             }
             all.extend(words);

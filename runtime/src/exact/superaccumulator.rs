@@ -10,6 +10,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
+use super::magnitude::{DIGIT_BITS, DIGIT_MASK, flag, flagged, magnitude};
 use crate::program::{EXACT_SUM_BYTES, MAX_SUMMANDS};
 
 /// Digits of a sum.
@@ -23,13 +24,6 @@ const _: () = assert!(BYTES_PER_SUM == EXACT_SUM_BYTES);
 pub const MAX_VALUES: u64 = MAX_SUMMANDS;
 const _: () = assert!(MAX_VALUES <= (i64::MAX / DIGIT_MASK) as u64);
 
-const NAN: i64 = 1;
-const PLUS_INFINITY: i64 = 2;
-const MINUS_INFINITY: i64 = 4;
-
-/// Bits of a digit.
-const DIGIT_BITS: u32 = 32;
-const DIGIT_MASK: i64 = (1 << DIGIT_BITS) - 1;
 /// Stored bits of an f64's significand.
 const FRACTION_BITS: u32 = 52;
 
@@ -132,11 +126,7 @@ enum Parts {
 impl Parts {
     fn of(value: f64) -> Self {
         if !value.is_finite() {
-            return Self::Flag(match value {
-                f64::INFINITY => PLUS_INFINITY,
-                f64::NEG_INFINITY => MINUS_INFINITY,
-                _ => NAN,
-            });
+            return Self::Flag(flag(value));
         }
         let bits = value.to_bits();
         let exponent = (bits >> FRACTION_BITS & 0x7ff) as u32;
@@ -155,71 +145,11 @@ impl Parts {
 }
 
 fn round_digits(digits: &[i128; DIGITS], flags: i64) -> f64 {
-    if flags & NAN != 0 || flags & PLUS_INFINITY != 0 && flags & MINUS_INFINITY != 0 {
-        return f64::NAN;
-    }
-    if flags & PLUS_INFINITY != 0 {
-        return f64::INFINITY;
-    }
-    if flags & MINUS_INFINITY != 0 {
-        return f64::NEG_INFINITY;
-    }
-    match Magnitude::of(digits.iter().copied()) {
-        (magnitude, false) => magnitude.round(),
-        (_, true) => -Magnitude::of(digits.iter().map(|&digit| -digit)).0.round(),
-    }
-}
-
-/// Digits that carries can reach beyond those of a sum: totals of as many sums as there can be channels are below 2¹²⁸ units of
-/// the last digit.
-const CARRIES: usize = 4;
-
-/// A sum with its carries propagated: digits in `0..2³²`, and room for the last carries.
-struct Magnitude([u32; DIGITS + CARRIES]);
-
-impl Magnitude {
-    /// The sum, and whether it is negative (then it is given modulo the width of all digits).
-    fn of(digits: impl Iterator<Item = i128>) -> (Self, bool) {
-        let mut magnitude = [0; DIGITS + CARRIES];
-        let mut carry = 0i128;
-        for (slot, digit) in magnitude.iter_mut().zip(digits.chain([0; CARRIES])) {
-            carry += digit;
-            *slot = carry as u32;
-            carry >>= DIGIT_BITS;
-        }
-        (Self(magnitude), carry < 0)
-    }
-
-    fn round(&self) -> f64 {
-        let Some(top) = self.0.iter().rposition(|&digit| digit != 0) else { return 0.0 };
-        let length = top as u32 * DIGIT_BITS + self.0[top].ilog2() + 1;
-        // Bits that do not fit the significand; where there are none, the integer is the encoding, denormals included.
-        let excess = length.saturating_sub(FRACTION_BITS + 1);
-        let significand = self.bits_from(excess);
-        if excess == 0 {
-            return f64::from_bits(significand);
-        }
-        let half = self.bits_from(excess - 1) & 1 == 1;
-        let up = half && (significand & 1 == 1 || self.any_below(excess - 1));
-        // The hidden bit adds one to the exponent, and so does a carry out of the significand.
-        let bits = (u64::from(excess) << FRACTION_BITS) + significand + u64::from(up);
-        f64::from_bits(bits.min(f64::INFINITY.to_bits()))
-    }
-
-    /// The 64 bits from `position` on.
-    fn bits_from(&self, position: u32) -> u64 {
-        let first = (position / DIGIT_BITS) as usize;
-        let digit = |i: usize| u128::from(self.0.get(first + i).copied().unwrap_or(0));
-        let window = digit(0) | digit(1) << DIGIT_BITS | digit(2) << (2 * DIGIT_BITS);
-        (window >> (position % DIGIT_BITS)) as u64
-    }
-
-    /// Whether one of the bits below `position` is set.
-    fn any_below(&self, position: u32) -> bool {
-        let whole = (position / DIGIT_BITS) as usize;
-        let part = self.0[whole] & ((1 << (position % DIGIT_BITS)) - 1);
-        part != 0 || self.0[..whole].iter().any(|&digit| digit != 0)
-    }
+    flagged(flags).unwrap_or_else(|| {
+        let (negative, magnitude) = magnitude(digits);
+        let value = f64::from_bits(magnitude.round(FRACTION_BITS, f64::INFINITY.to_bits()));
+        if negative { -value } else { value }
+    })
 }
 
 #[cfg(test)]

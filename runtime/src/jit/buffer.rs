@@ -111,6 +111,11 @@ impl TileBuffer {
         self.area(e, offset_of!(View, valid))
     }
 
+    /// The part of what is held that the tile owns.
+    pub(super) fn owned(&self, e: &mut Emitter<'_>) -> Area {
+        self.area(e, offset_of!(View, owned))
+    }
+
     /// The tensor's extent, widened on each side (top, left, bottom, right).
     pub(super) fn extent(&self, e: &mut Emitter<'_>, [top, left, bottom, right]: [i64; 4]) -> Area {
         Area {

@@ -66,6 +66,7 @@ pub(super) struct Emitter<'f> {
     pub(super) builder: FunctionBuilder<'f>,
     views: Value,
     weights: Value,
+    gathered: Value,
 }
 
 impl<'f> Emitter<'f> {
@@ -76,8 +77,8 @@ impl<'f> Emitter<'f> {
         builder.append_block_params_for_function_params(entry);
         builder.switch_to_block(entry);
         builder.seal_block(entry);
-        let (views, weights) = (builder.block_params(entry)[0], builder.block_params(entry)[1]);
-        Self { builder, views, weights }
+        let [views, weights, gathered] = [0, 1, 2].map(|i| builder.block_params(entry)[i]);
+        Self { builder, views, weights, gathered }
     }
 
     /// Ends the function.
@@ -95,6 +96,12 @@ impl<'f> Emitter<'f> {
     /// The pointer at this offset in bytes of the array of weights.
     pub(super) fn weight_pointer(&mut self, offset: i64) -> Value {
         let address = self.offset(self.weights, offset);
+        self.builder.ins().load(I64, CONSTANT_MEMORY, address, 0)
+    }
+
+    /// The pointer at this offset in bytes of the array of what is gathered.
+    pub(super) fn gathered_pointer(&mut self, offset: i64) -> Value {
+        let address = self.offset(self.gathered, offset);
         self.builder.ins().load(I64, CONSTANT_MEMORY, address, 0)
     }
 

@@ -13,6 +13,7 @@
 
 mod buffer;
 mod conv;
+mod conv_dw;
 mod emit;
 mod expr;
 mod fold;
@@ -39,7 +40,7 @@ use cranelift_frontend::FunctionBuilderContext;
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Module, ModuleError, default_libcall_names};
 
-use crate::memory::{Kernel, Tile, View};
+use crate::memory::{Gathered, Kernel, Tile, View};
 use crate::program::{Instr, Program, Section};
 use emit::Emitter;
 use scope::Scope;
@@ -76,8 +77,10 @@ impl From<ModuleError> for JitError {
     }
 }
 
-/// What a compiled instruction is called as: views by `BufferId`, packed weights by `WeightId`.
-type Entry = unsafe extern "C" fn(views: *const View, weights: *const *const f32);
+/// What a compiled instruction is called as: views by `BufferId`, packed weights by `WeightId`, what is gathered by
+/// `AccumulatorId`.
+type Entry =
+    unsafe extern "C" fn(views: *const View, weights: *const *const f32, gathered: *const Gathered);
 
 /// Compiles instructions, one after the other; [`Jit::finish`] makes them callable.
 pub(crate) struct Jit {
@@ -151,7 +154,7 @@ impl Jit {
 /// That of [`Entry`].
 fn signature(module: &JITModule) -> Signature {
     let mut signature = module.make_signature();
-    signature.params = vec![AbiParam::new(I64); 2];
+    signature.params = vec![AbiParam::new(I64); 3];
     signature
 }
 
@@ -189,7 +192,7 @@ impl Kernel for JitKernel {
     unsafe fn run(&self, tile: &Tile<'_>, _: &mut [f32]) {
         // SAFETY: the caller vouches that the program was verified and that the views and weights are those of one of its
         // tiles, over memory that no other thread uses; the code reads and writes what the verifier allows.
-        unsafe { (self.entry)(tile.views.as_ptr(), tile.weights.as_ptr()) }
+        unsafe { (self.entry)(tile.views.as_ptr(), tile.weights.as_ptr(), tile.gathered.as_ptr()) }
     }
 }
 
@@ -202,6 +205,7 @@ enum LoopNest<'p> {
     Map(map::Map<'p>),
     Fold(fold::Fold),
     Matmul(matmul::Matmul),
+    ConvDw(conv_dw::ConvDw),
 }
 
 impl<'p> LoopNest<'p> {
@@ -217,6 +221,7 @@ impl<'p> LoopNest<'p> {
             Instr::Map(i) => Self::Map(map::Map::new(scope, i)?),
             Instr::Fold(i) => Self::Fold(fold::Fold::new(scope, i)?),
             Instr::Matmul(i) => Self::Matmul(matmul::Matmul::new(scope, i)?),
+            Instr::ConvDw(i) => Self::ConvDw(conv_dw::ConvDw::new(scope, i)?),
             Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) => return Err(JitError::NotCompute),
         })
     }
@@ -230,6 +235,7 @@ impl<'p> LoopNest<'p> {
             Self::Map(nest) => nest.emit(e),
             Self::Fold(nest) => nest.emit(e),
             Self::Matmul(nest) => nest.emit(e),
+            Self::ConvDw(nest) => nest.emit(e),
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Resolves the ids of an instruction.
 
-use std::mem::size_of;
+use std::mem::{offset_of, size_of};
 
 use cranelift_codegen::ir::Value;
 
 use super::JitError;
 use super::buffer::TileBuffer;
 use super::emit::Emitter;
-use crate::program::{BufferId, ExprId, Program, Section, WeightId};
+use crate::memory::Gathered;
+use crate::program::{AccumulatorId, BufferId, ExprId, Program, Section, WeightId};
 use crate::scalar::Expr;
 
 /// The tables that an instruction's ids refer to.
@@ -45,6 +46,14 @@ impl<'p> Scope<'p> {
             return Err(JitError::Missing(id.to_string()));
         }
         Ok(Packed { pointer: i64::from(id.0) * size_of::<*const f32>() as i64 })
+    }
+
+    /// Offset in bytes of the pointer to an accumulator's words in the array of what is gathered.
+    pub(super) fn accumulator(&self, id: AccumulatorId) -> Result<i64, JitError> {
+        if id.index() >= self.program.accumulators.len() {
+            return Err(JitError::Missing(id.to_string()));
+        }
+        Ok(i64::from(id.0) * size_of::<Gathered>() as i64 + offset_of!(Gathered, words) as i64)
     }
 
     pub(super) fn expr(&self, id: ExprId) -> Result<&'p Expr, JitError> {

@@ -8,7 +8,7 @@ use crate::program::{
     Buffer, BufferId, ExprId, Instr, Interval, Program, Region, Section, TensorId, WeightId,
 };
 use crate::scalar::{Binary, Compare, Expr, Node, Unary};
-use crate::testing::{Case, Family, case, check};
+use crate::testing::{Case, Family, case, check, check_products};
 
 fn compile(case: &Case) -> Option<Box<dyn Kernel>> {
     compile_with(Jit::new().unwrap(), case)
@@ -39,6 +39,15 @@ families! {
     map_is_the_reference Map;
     fold_is_the_reference Fold;
     matmul_is_the_reference Matmul;
+}
+
+#[test]
+fn conv_dw_is_the_reference() {
+    check_products(100, |case| {
+        let mut jit = Jit::new().unwrap();
+        jit.add(&case.program, &case.section, &case.instr).unwrap();
+        jit.finish().unwrap().pop()
+    });
 }
 
 /// A compiler for the oldest processor of the architecture, without FMA and SSE4.1: code calls functions of the host.
@@ -132,7 +141,7 @@ fn run_map(jit: Jit, expr: &Expr, lanes: u32) -> Vec<(f32, [f32; 3])> {
         view
     };
     let views: Vec<View> = memory.iter_mut().enumerate().map(view).collect();
-    let tile = Tile { views: &views, weights: &[] };
+    let tile = Tile { views: &views, weights: &[], gathered: &[] };
     // SAFETY: the views are those of the vectors above, laid out as the buffers say.
     unsafe { kernel.run(&tile, &mut []) };
     elements().map(|[c, y, x]| (memory[3][place(c, y, x)], [c, y, x].map(|i| VALUES[i]))).collect()

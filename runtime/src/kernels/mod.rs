@@ -4,6 +4,7 @@
 //! channels or pixels, never what is summed over.
 
 mod conv;
+mod conv_dw;
 mod conv_transpose;
 mod copy;
 mod depthwise;
@@ -32,6 +33,8 @@ use simd::{Avx2, Avx512, Portable, Simd, Vectorize};
 
 #[allow(unused_imports, unreachable_pub, reason = "the engine exports them")]
 pub use isa::{Isa, UnknownIsa};
+
+pub(crate) use conv_dw::WeightOrder;
 
 /// Makes a compute instruction ready to run; `None` where there is no native kernel for it.
 pub(crate) fn prepare(
@@ -66,6 +69,7 @@ fn table<S: Simd>(simd: S, program: &Program, section: &Section, instr: &Instr) 
         Instr::Map(i) => map::MapKernel::new(program, section, i).map(|body| boxed(simd, body)),
         Instr::Fold(i) => Some(boxed(simd, fold::FoldKernel::new(i))),
         Instr::Matmul(i) => Some(boxed(simd, matmul::MatmulKernel::new(i))),
+        Instr::ConvDw(i) => conv_dw::ConvDwKernel::new(section, i).map(|body| boxed(simd, body)),
         Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) => None,
     }
 }
@@ -123,7 +127,7 @@ impl<B: Body> Vectorize for Run<'_, B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Family, check};
+    use crate::testing::{Family, check, check_products};
 
     fn check_all(family: Family, count: u64) {
         for isa in Isa::available() {
@@ -174,6 +178,13 @@ mod tests {
     #[test]
     fn fold() {
         check_all(Family::Fold, 1500);
+    }
+
+    #[test]
+    fn conv_dw() {
+        for isa in Isa::available() {
+            check_products(200, |case| prepare(isa, &case.program, &case.section, &case.instr));
+        }
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! What an engine runs for one instruction on one tile: the interface that native kernels and compiled code share.
 
+use std::ptr;
+use std::sync::atomic::AtomicI64;
+
 use super::View;
 
 /// The operands of a section's instructions for one tile.
@@ -9,6 +12,23 @@ pub(crate) struct Tile<'a> {
     pub(crate) views: &'a [View],
     /// Packed weights, indexed by `WeightId`; each 64-byte aligned.
     pub(crate) weights: &'a [*const f32],
+    /// What is gathered, indexed by `AccumulatorId`.
+    pub(crate) gathered: &'a [Gathered],
+}
+
+/// Where an accumulator of products gathers them. Of other accumulators both are null.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(crate) struct Gathered {
+    /// The words of its exact sums, which all workers share.
+    pub(crate) words: *const AtomicI64,
+    /// The worker's running sums, laid out as [`crate::program::Running`] says; null if it has none.
+    pub(crate) running: *mut f64,
+}
+
+impl Gathered {
+    /// Of an accumulator that no kernel adds to.
+    pub(crate) const NONE: Self = Self { words: ptr::null(), running: ptr::null_mut() };
 }
 
 /// An instruction made ready to run, once, when a program is loaded.
@@ -19,7 +39,7 @@ pub(crate) trait Kernel: Send + Sync {
     }
 
     /// Computes the valid part of the tile of the buffer that the instruction writes, and fills the rest with the buffer's
-    /// `outside`, if it has one. Allocates nothing.
+    /// `outside`, if it has one; or gathers what it is to gather of the tile. Allocates nothing.
     ///
     /// # Safety
     ///

@@ -24,8 +24,8 @@ use crate::scalar::Expr;
 pub use ids::{AccumulatorId, BufferId, ExprId, TensorId, Token, WeightId};
 pub use instr::Instr;
 pub use region::{Interval, Region};
-pub use section::{Axis, Buffer, BufferSteps, Place, Queue, Scheduled, Section};
-pub use sizes::{EXACT_SUM_BYTES, MAX_SUMMANDS};
+pub use section::{Axis, Buffer, BufferSteps, Place, Queue, Running, Scheduled, Section};
+pub use sizes::{EXACT_SINGLE_SUM_BYTES, EXACT_SUM_BYTES, MAX_SUMMANDS};
 pub use steps::Steps;
 pub use tensor::{Accumulator, AccumulatorKind, Data, Dims, Element, Packing, Role, Source, Tensor, Weight};
 

@@ -219,6 +219,48 @@ pub fn whole_axes() -> Program {
     program.finish()
 }
 
+/// The gradients of the weights of a 3 × 3 convolution from 3 to 20 channels and of a transposed one from 20 channels to 3 in two groups
+/// of each other's operands, on two images of 37 × 70 pixels, in tiles of `tile` pixels: whole grains of 8 × 32. With running sums
+/// of the first one, or of none.
+pub fn weight_gradients(tile: [i64; 2], running: bool) -> Program {
+    let mut program = Draft::new("weight_gradients");
+    let (small, large) = ([3, 37, 70], [20, 37, 70]);
+    let of = |[c, h, w]: [u64; 3]| [2, c, h, w];
+    let image = program.tensor("image", Role::Input, of(small));
+    let gradient = program.tensor("gradient", Role::Input, of(large));
+    let direct = program.tensor("direct", Role::Output, [20, 27, 1, 1]);
+    let transposed = program.tensor("transposed", Role::Output, [20, 12, 1, 1]);
+    let mut cut = Cut::new("s0", 2, [tiles(37, tile[0]), tiles(70, tile[1])]);
+    let x = cut.buffer("image", small, Some(0.0), |t| widen(t, 1, 1), false);
+    let dy = cut.buffer("gradient", large, Some(0.0), |t| t, true);
+    cut.push(Instr::Load(Load { dst: x, src: image, addressing: None }));
+    cut.push(Instr::Load(Load { dst: dy, src: gradient, addressing: None }));
+    let owned = cut.buffer("owned", small, None, |t| t, true);
+    cut.push(Instr::Load(Load { dst: owned, src: image, addressing: None }));
+    for (id, x, dy, window, transposed, dst, weights) in [
+        (0, x, dy, window(3, 1, 1), false, direct, [20, 27]),
+        (1, dy, owned, window(2, 1, 0), true, transposed, [20, 12]),
+    ] {
+        let acc = AccumulatorId(id);
+        program.0.accumulators.push(Accumulator {
+            name: cut.section.buffers[dy.index()].name.clone(),
+            kind: AccumulatorKind::Products,
+            images: weights[0],
+            channels: weights[1],
+            extent: [37, 70],
+            offset: 0,
+        });
+        cut.push(Instr::ConvDw(ConvDw { acc, x, dy, window, groups: 1, transposed }));
+        cut.section.end.push(Reduce { acc, dst, statistic: Statistic::Sum, group: 1 });
+    }
+    if running {
+        cut.run(AccumulatorId(0), 8 * 32 * 27);
+        cut.run(AccumulatorId(1), 8 * 16 * 20 * 4);
+    }
+    program.0.sections.push(cut.finish());
+    program.finish()
+}
+
 /// `length` max pools of 3 × 3 pixels in a row on an image of `extent` × `extent` pixels, in tiles of `tile` × `tile`: step
 /// tables as long and as many as one likes.
 pub fn chain(extent: i64, tile: i64, length: i64) -> Program {
@@ -367,7 +409,7 @@ struct Cut {
 impl Cut {
     fn new(name: &str, images: u64, target: [(i64, Vec<Interval>); 2]) -> Self {
         let [y, x] = [&target[0], &target[1]].map(|(_, t)| Axis { steps: t.len() as u64, buffers: vec![] });
-        let section = Section { name: name.into(), images, y, x, buffers: vec![], body: vec![], end: vec![] };
+        let section = Section { name: name.into(), images, y, x, buffers: vec![], body: vec![], end: vec![], running: vec![] };
         Self { section, target, sram: 0 }
     }
 
@@ -416,6 +458,12 @@ impl Cut {
         *size = covered.len() as u64;
         let end = buffer.offset + buffer.bytes().unwrap_or(0).next_multiple_of(64);
         self.sram = self.sram.max(end);
+    }
+
+    /// Gives an accumulator running sums.
+    fn run(&mut self, acc: AccumulatorId, bytes: u64) {
+        self.section.running.push(Running { acc, offset: self.sram });
+        self.sram += bytes.next_multiple_of(64);
     }
 
     fn push(&mut self, instr: Instr) {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::instr::Reduce;
-use super::{BufferId, Instr, Interval, Region, Steps, Token};
+use super::{AccumulatorId, BufferId, Instr, Interval, Region, Steps, Token};
 
 /// A tile buffer: holds the same-size tile of one tensor in blocks of channels.
 ///
@@ -149,6 +149,21 @@ pub struct Section {
     pub body: Vec<Scheduled>,
     /// Run once, after all tiles.
     pub end: Vec<Reduce>,
+    /// Where workers keep the running sums of accumulators of products.
+    #[serde(default)]
+    pub running: Vec<Running>,
+}
+
+/// Running sums of an accumulator of products in a worker's SRAM: an f64 a weight
+/// ([`ConvDw::running_bytes`](super::instr::ConvDw::running_bytes)), zero when the worker begins the section, and added to the accumulator when it ends.
+/// What an addition would round away goes to the accumulator at once, so that both together are exact. They share bytes with no
+/// buffer. An accumulator without them is added to grain by grain, with the same result, slowly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// The accumulator.
+    pub acc: AccumulatorId,
+    /// Offset in bytes in a worker's SRAM, a multiple of 64.
+    pub offset: u64,
 }
 
 impl Section {

@@ -1,6 +1,7 @@
 //! How much device memory things take. `None` where that overflows, as it may in a program that was not verified.
 
-use super::{Accumulator, AccumulatorKind, Dims, Packing, Tensor, Weight};
+use super::instr::ConvDw;
+use super::{Accumulator, AccumulatorKind, Buffer, Dims, Packing, Tensor, Weight};
 
 /// Channels side by side in packed weights.
 const BLOCK: u64 = 16;
@@ -8,6 +9,10 @@ const BLOCK: u64 = 16;
 /// Bytes of device memory for one exact sum: the range of binary64, 66 digits of 32 bits in 64-bit words with room for carries,
 /// and a word for what is not finite.
 pub const EXACT_SUM_BYTES: u64 = 67 * 8;
+
+/// Bytes of device memory for one exact sum of f32s: their range, 10 digits of 32 bits in 64-bit words, and a word for what is not
+/// finite.
+pub const EXACT_SINGLE_SUM_BYTES: u64 = 11 * 8;
 
 /// Most values, partial sums of grains, that an exact sum is certain to hold.
 pub const MAX_SUMMANDS: u64 = (1 << 31) - 1;
@@ -19,6 +24,7 @@ impl AccumulatorKind {
             Self::Sum => EXACT_SUM_BYTES,
             Self::Moments => 2 * EXACT_SUM_BYTES,
             Self::Max => 8,
+            Self::Products => EXACT_SINGLE_SUM_BYTES,
         }
     }
 }
@@ -66,6 +72,17 @@ impl Weight {
             }
         };
         elements.checked_mul(4)
+    }
+}
+
+impl ConvDw {
+    /// Bytes of a worker's running sums ([`Running`](super::Running)): an f64 a weight, laid out as [`Packing::Conv`] lays out the weights
+    /// of a convolution from the channels of `x` to those of `dy`. `None` if groups do not divide the channels.
+    pub fn running_bytes(&self, x: &Buffer, dy: &Buffer) -> Option<u64> {
+        let groups = u64::from(self.groups);
+        let (inputs, outputs) = (divide(x.channels, groups)?, divide(dy.channels, groups)?);
+        let [kh, kw] = self.window.kernel.map(u64::from);
+        product([groups, outputs.checked_next_multiple_of(BLOCK)?, inputs, kh, kw, 8])
     }
 }
 
@@ -119,5 +136,6 @@ mod tests {
     #[test]
     fn an_exact_sum_is_what_accumulators_keep() {
         assert_eq!(EXACT_SUM_BYTES, crate::exact::superaccumulator::BYTES_PER_SUM);
+        assert_eq!(EXACT_SINGLE_SUM_BYTES, crate::exact::single::BYTES_PER_SUM);
     }
 }

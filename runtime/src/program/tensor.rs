@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::WeightId;
+use super::instr::Statistic;
 
 /// Logical NCHW shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -147,6 +148,8 @@ pub enum AccumulatorKind {
     Moments,
     /// The largest value.
     Max,
+    /// The exact sum of products that grains have added up in f32: a weight's gradient.
+    Products,
 }
 
 impl AccumulatorKind {
@@ -154,9 +157,26 @@ impl AccumulatorKind {
     pub fn covers(self, other: Self) -> bool {
         self == other || (self, other) == (Self::Moments, Self::Sum)
     }
+
+    /// Whether a statistic follows from what an accumulator of this kind gathers.
+    pub fn gives(self, statistic: Statistic) -> bool {
+        match self {
+            Self::Products => statistic == Statistic::Sum,
+            _ => self.covers(statistic.kind()),
+        }
+    }
+
+    /// Rows and columns of a grain, over which sums are rounded; between grains they are exact.
+    pub const fn grain(self) -> [i64; 2] {
+        match self {
+            Self::Sum | Self::Moments | Self::Max => [8, 8],
+            Self::Products => [8, 32],
+        }
+    }
 }
 
-/// Statistics over the pixels of a tensor, for each image and channel.
+/// Statistics over the pixels of a tensor, for each image and channel; of products, those of each weight
+/// ([`ConvDw`](super::instr::ConvDw)), over the pixels of all images.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Accumulator {
     /// The tensor that is read, by its name in the model.

@@ -2,6 +2,7 @@
 //! reference written straight from the formulas of the crate's and the instructions' documentation.
 
 mod packing;
+mod products;
 mod random;
 mod reference;
 mod storage;
@@ -9,6 +10,8 @@ mod storage;
 use crate::memory::{Kernel, Tile, View};
 use crate::program::{BufferId, Instr, Place, Program, Region, Section, Source, WeightId};
 use storage::Aligned;
+
+pub(crate) use products::check_products;
 
 /// The compute instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +160,7 @@ impl Case {
         let weights: Vec<Aligned> = (0..self.program.weights.len()).map(|w| self.packed(w)).collect();
         let views: Vec<View> = (0..buffers.len()).map(|b| self.view(b, buffers[b].as_mut_ptr())).collect();
         let pointers: Vec<*const f32> = weights.iter().map(Aligned::as_ptr).collect();
-        f(&Tile { views: &views, weights: &pointers });
+        f(&Tile { views: &views, weights: &pointers, gathered: &[] });
         buffers
     }
 

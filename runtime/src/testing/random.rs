@@ -37,6 +37,34 @@ pub(super) fn case(family: Family, seed: u64) -> Case {
     draft.finish(format!("case({family:?}, {seed})"), instr)
 }
 
+/// A program with nothing in it.
+pub(super) fn program(name: &str) -> Program {
+    let machine = Machine {
+        name: "test".into(),
+        sram: 1 << 24,
+        memory: 1 << 30,
+        bandwidth: 1e9,
+        units: 1,
+        lanes: 16,
+        clock: 1e9,
+    };
+    Program {
+        name: name.into(),
+        numerics: Numerics::Strict,
+        machine,
+        graph: String::new(),
+        sram_bytes: 1 << 24,
+        device_bytes: 1 << 24,
+        streamed: false,
+        tensors: vec![],
+        weights: vec![],
+        accumulators: vec![],
+        expressions: vec![],
+        sections: vec![],
+        data: Data::default(),
+    }
+}
+
 /// The instruction of a layer, padded to keep its extent.
 pub(super) fn layer(layer: Layer) -> Case {
     let mut draft = Draft::new(Family::Conv2d, 0);
@@ -127,30 +155,13 @@ impl Draft {
             buffers: self.buffers,
             body: vec![Scheduled { instr: instr.clone(), wait: vec![], wait_previous: vec![], signal: None }],
             end: vec![],
-        };
-        let machine = Machine {
-            name: "test".into(),
-            sram: 1 << 24,
-            memory: 1 << 30,
-            bandwidth: 1e9,
-            units: 1,
-            lanes: 16,
-            clock: 1e9,
+            running: vec![],
         };
         let program = Program {
-            name: name.clone(),
-            numerics: Numerics::Strict,
-            machine,
-            graph: String::new(),
-            sram_bytes: 1 << 24,
-            device_bytes: 1 << 24,
-            streamed: false,
-            tensors: vec![],
             weights: self.weights,
-            accumulators: vec![],
             expressions: self.expressions,
             sections: vec![section.clone()],
-            data: Data::default(),
+            ..program(&name)
         };
         Case { name, program, section, instr, values: self.values }
     }
@@ -609,7 +620,7 @@ impl Draft {
 const UNARY: [Unary; 6] = [Unary::Neg, Unary::Abs, Unary::Sqrt, Unary::Floor, Unary::Round, Unary::Exp2i];
 const BINARY: [Binary; 6] = [Binary::Add, Binary::Sub, Binary::Mul, Binary::Div, Binary::Min, Binary::Max];
 const COMPARE: [Compare; 3] = [Compare::Lt, Compare::Le, Compare::Eq];
-const SPECIAL: [f32; 14] = [
+pub(super) const SPECIAL: [f32; 14] = [
     0.0,
     -0.0,
     f32::INFINITY,

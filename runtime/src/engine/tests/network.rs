@@ -231,6 +231,7 @@ impl SectionBuilder {
     fn new(name: &str, images: u64, extent: [u64; 2], tile: [u64; 2]) -> Self {
         let axis = |i: usize| Axis { steps: extent[i].div_ceil(tile[i]), buffers: Vec::new() };
         let section = Section {
+            running: vec![],
             name: name.to_owned(),
             images,
             y: axis(0),

@@ -4,6 +4,7 @@
 //! buffer computes the valid part of the tile, and fills the rest as the buffer's `outside` says ([`super::Buffer`]).
 
 mod conv;
+mod conv_dw;
 mod copy;
 mod fold;
 mod map;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::{BufferId, Interval, Queue};
 
 pub use conv::{Conv2d, ConvTranspose2d, Window};
+pub use conv_dw::ConvDw;
 pub use copy::{Copy, Folding};
 pub use fold::{Along, Fold, FoldKind};
 pub use map::{Epilogue, Map, Operand};
@@ -120,6 +122,8 @@ pub enum Instr {
     Matmul(Matmul),
     /// Statistics over space into an accumulator.
     Accumulate(Accumulate),
+    /// Weight gradient of a convolution into an accumulator.
+    ConvDw(ConvDw),
 }
 
 impl Instr {
@@ -139,6 +143,7 @@ impl Instr {
             Self::Fold(i) => i,
             Self::Matmul(i) => i,
             Self::Accumulate(i) => i,
+            Self::ConvDw(i) => i,
         }
     }
 }

@@ -362,7 +362,7 @@ impl<'a> AxisCheck<'a> {
             Target::Written(buffer) => place.computed[buffer.index()].intersect(self.extent(buffer)),
             Target::Exported(buffer) => {
                 let owned = place.owned[buffer.index()];
-                self.check_grain(step, instr, operand.rule.grain(), buffer, owned)?;
+                self.check_grain(step, instr, operand.rule.grain(self.axis), buffer, owned)?;
                 owned
             }
         };

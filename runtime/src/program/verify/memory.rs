@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Limits;
 use super::flow::Life;
-use crate::program::{AccumulatorId, BufferId, Program, Role, TensorId, WeightId};
+use crate::program::{AccumulatorId, BufferId, Instr, Program, Role, Running, Section, TensorId, WeightId};
 
 /// What lies where it must not.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +40,28 @@ pub enum MemoryError {
         what: String,
         /// Its offset.
         offset: u64,
+    },
+    /// Running sums of an accumulator that the section does not fill with products, or a second time.
+    #[error("section {section} `{name}` keeps running sums of {acc}, which it does not fill, or has others of")]
+    Running {
+        /// Section.
+        section: usize,
+        /// Its name.
+        name: String,
+        /// The accumulator.
+        acc: AccumulatorId,
+    },
+    /// Running sums in the bytes of something else.
+    #[error("section {section} `{name}`: the running sums of {acc} share bytes with {other}")]
+    Shared {
+        /// Section.
+        section: usize,
+        /// Its name.
+        name: String,
+        /// The accumulator.
+        acc: AccumulatorId,
+        /// A buffer, or another accumulator's running sums.
+        other: String,
     },
     /// Two things in one place.
     #[error("{first} and {second} share bytes of device memory, and are alive in the same section")]
@@ -95,12 +117,53 @@ pub(super) fn check(program: &Program, limits: &Limits, lives: &[Option<Life>]) 
             let what = || format!("section {index} `{}`, buffer {}", section.name, BufferId(b as u32));
             place("SRAM", sram, buffer.offset, buffer.bytes(), what)?;
         }
+        check_running(index, section, sram)?;
     }
     let residents = residents(program, lives);
     for r in &residents {
         place("device memory", device, r.offset, Some(r.bytes), || r.id.to_string())?;
     }
     check_disjoint(residents)
+}
+
+/// Running sums lie in SRAM, have a section's products to keep, and share no byte with anything.
+fn check_running(index: usize, section: &Section, sram: u64) -> Result<(), MemoryError> {
+    let shared = |acc: AccumulatorId, other: String| {
+        Err(MemoryError::Shared { section: index, name: section.name.clone(), acc, other })
+    };
+    let mut wanted = running_bytes(section);
+    // By offset, disjoint.
+    let mut sums: BTreeMap<u64, (u64, AccumulatorId)> = BTreeMap::new();
+    for &Running { acc, offset } in &section.running {
+        let bytes = wanted.remove(&acc).ok_or_else(|| {
+            let name = section.name.clone();
+            MemoryError::Running { section: index, name, acc }
+        })?;
+        let what = || format!("section {index} `{}`, the running sums of {acc}", section.name);
+        place("SRAM", sram, offset, bytes, what)?;
+        let end = offset.saturating_add(bytes.unwrap_or(u64::MAX));
+        if let Some((_, &(_, other))) = sums.range(..end).next_back().filter(|(_, (e, _))| *e > offset) {
+            return shared(acc, format!("those of {other}"));
+        }
+        sums.insert(offset, (end, acc));
+    }
+    for (b, buffer) in section.buffers.iter().enumerate() {
+        let end = buffer.offset.saturating_add(buffer.bytes().unwrap_or(u64::MAX));
+        if let Some((_, &(_, acc))) = sums.range(..end).next_back().filter(|(_, (e, _))| *e > buffer.offset) {
+            return shared(acc, BufferId(b as u32).to_string());
+        }
+    }
+    Ok(())
+}
+
+/// Bytes of the running sums of each accumulator that the section fills with products; `None` if they overflow.
+fn running_bytes(section: &Section) -> BTreeMap<AccumulatorId, Option<u64>> {
+    let buffer = |b: BufferId| section.buffers.get(b.index());
+    let of = |instr: &Instr| match instr {
+        Instr::ConvDw(i) => Some((i.acc, i.running_bytes(buffer(i.x)?, buffer(i.dy)?))),
+        _ => None,
+    };
+    section.body.iter().filter_map(|scheduled| of(&scheduled.instr)).collect()
 }
 
 fn place(

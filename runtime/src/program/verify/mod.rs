@@ -49,7 +49,8 @@
 //! *Sections* (`flow`). A tensor is stored once, in an earlier section than any that loads it; within a section, strips do not
 //! communicate, and can run in any order. An accumulator is filled by one instruction and rounded by that section's end.
 //!
-//! *Memory* (`memory`). Buffers lie inside a worker's SRAM; weights, accumulators and composites inside the device arena,
+//! *Memory* (`memory`). Buffers lie inside a worker's SRAM, and so do running sums, which share no byte with anything: they are
+//! touched by the one instruction that fills their accumulator, on one queue, and by the engine between sections. Weights, accumulators and composites lie inside the device arena,
 //! disjoint but for composites of which one is last used before the section that stores the other.
 //!
 //! *Work* (`work`). Element operations are a closed formula over the numbers above.

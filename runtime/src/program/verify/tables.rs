@@ -1,6 +1,5 @@
 //! Tables: every entry makes sense by itself.
 
-use super::instr::GRAIN;
 use super::{MAX_BUFFERS, MAX_COORDINATE, MAX_INSTRUCTIONS};
 use crate::machine::MachineError;
 use crate::program::{
@@ -253,8 +252,8 @@ fn check_accumulator(accumulator: &Accumulator) -> Result<(), EntryError> {
     extent("the number of channels", accumulator.channels)?;
     extent("the height", accumulator.extent[0])?;
     extent("the width", accumulator.extent[1])?;
-    let grains =
-        accumulator.extent.map(|e| e.div_ceil(GRAIN as u64)).into_iter().try_fold(1, u64::checked_mul);
+    let grains = std::iter::zip(accumulator.extent, accumulator.kind.grain())
+        .try_fold(1u64, |n, (extent, grain)| n.checked_mul(extent.div_ceil(grain as u64)));
     size("the number of grains", grains.unwrap_or(u64::MAX), MAX_SUMMANDS)?;
     bytes(accumulator.bytes())
 }

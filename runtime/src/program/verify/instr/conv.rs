@@ -58,7 +58,7 @@ impl Rule for ConvTranspose2d {
     }
 }
 
-fn per_group(channels: u64, groups: u32) -> Result<u64, InstrError> {
+pub(super) fn per_group(channels: u64, groups: u32) -> Result<u64, InstrError> {
     match channels.checked_rem(groups.into()) {
         Some(0) => Ok(channels / u64::from(groups)),
         _ => Err(InstrError::Groups { channels, groups }),
@@ -88,7 +88,7 @@ fn check_bias(
 }
 
 /// Multiply-adds for one output.
-fn taps(scope: &Scope<'_>, src: BufferId, groups: u32, kernel: [u32; 2]) -> u64 {
+pub(super) fn taps(scope: &Scope<'_>, src: BufferId, groups: u32, kernel: [u32; 2]) -> u64 {
     let channels = scope.buffer(src).map_or(0, |b| b.channels / u64::from(groups.max(1)));
     kernel.iter().fold(channels, |n, k| n.saturating_mul((*k).into()))
 }

@@ -1,6 +1,7 @@
 //! What each instruction asks of its operands, a file per family, as in [`crate::program::instr`].
 
 mod conv;
+mod conv_dw;
 mod copy;
 mod fold;
 mod map;
@@ -19,7 +20,7 @@ use crate::program::{
     AccumulatorId, AccumulatorKind, Buffer, BufferId, Dims, Instr, Interval, Packing, Section, TensorId,
 };
 
-pub(super) use reduce::{GRAIN, check_reduce};
+pub(super) use reduce::check_reduce;
 
 /// What the verifier asks of an instruction, beyond what it reads and writes.
 ///
@@ -55,7 +56,7 @@ pub(super) trait Rule: Instruction {
     }
 
     /// Owned intervals are whole multiples of this, but at the end of the extent.
-    fn grain(&self) -> i64 {
+    fn grain(&self, _: AxisId) -> i64 {
         1
     }
 
@@ -91,6 +92,7 @@ pub(super) fn rule(instr: &Instr) -> &dyn Rule {
         Instr::Fold(i) => i,
         Instr::Matmul(i) => i,
         Instr::Accumulate(i) => i,
+        Instr::ConvDw(i) => i,
     }
 }
 
@@ -138,6 +140,17 @@ pub enum InstrError {
         /// Of the accumulator.
         kind: AccumulatorKind,
     },
+    /// An accumulator that gathers other things.
+    #[error("{acc} gathers {kind:?}")]
+    Gathers {
+        /// The accumulator.
+        acc: AccumulatorId,
+        /// Its kind.
+        kind: AccumulatorKind,
+    },
+    /// More values than an exact sum is certain to hold.
+    #[error("{0} grains of all images are too many for an exact sum")]
+    Summands(u64),
     /// Channels that are not so many whole groups.
     #[error("{channels} channels cannot be taken {group} at a time")]
     ReducedGroup {

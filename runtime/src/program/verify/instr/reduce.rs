@@ -2,12 +2,9 @@
 
 use super::transfer::check_writable;
 use super::{InstrError, Rule, equal};
-use crate::program::instr::{Accumulate, Reduce};
+use crate::program::instr::{Accumulate, AxisId, Reduce};
 use crate::program::verify::scope::Scope;
-use crate::program::{AccumulatorId, BufferId};
-
-/// Rows and columns of a grain of statistics.
-pub(in crate::program::verify) const GRAIN: i64 = 8;
+use crate::program::{AccumulatorId, AccumulatorKind, BufferId};
 
 impl Rule for Accumulate {
     fn mnemonic(&self) -> &'static str {
@@ -16,6 +13,9 @@ impl Rule for Accumulate {
 
     fn check(&self, scope: &Scope<'_>) -> Result<(), InstrError> {
         let (accumulator, buffer) = (scope.accumulator(self.acc)?, scope.buffer(self.src)?);
+        if accumulator.kind == AccumulatorKind::Products {
+            return Err(InstrError::Gathers { acc: self.acc, kind: accumulator.kind });
+        }
         equal("images of the accumulator", scope.section.images, accumulator.images)?;
         equal("channels of the accumulator", buffer.channels, accumulator.channels)?;
         equal("height of the accumulator", buffer.extent[0], accumulator.extent[0])?;
@@ -30,8 +30,8 @@ impl Rule for Accumulate {
         Some(self.src)
     }
 
-    fn grain(&self) -> i64 {
-        GRAIN
+    fn grain(&self, axis: AxisId) -> i64 {
+        AccumulatorKind::Sum.grain()[axis.index()]
     }
 
     fn accumulates(&self) -> Option<AccumulatorId> {
@@ -42,7 +42,7 @@ impl Rule for Accumulate {
 pub(in crate::program::verify) fn check_reduce(scope: &Scope<'_>, reduce: &Reduce) -> Result<(), InstrError> {
     let (accumulator, tensor) = (scope.accumulator(reduce.acc)?, scope.tensor(reduce.dst)?);
     check_writable(reduce.dst, tensor.role)?;
-    if !accumulator.kind.covers(reduce.statistic.kind()) {
+    if !accumulator.kind.gives(reduce.statistic) {
         return Err(InstrError::Statistic { statistic: reduce.statistic, kind: accumulator.kind });
     }
     if reduce.group == 0 || !accumulator.channels.is_multiple_of(reduce.group) {
