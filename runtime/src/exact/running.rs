@@ -88,7 +88,8 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(11);
         for round in 0..300 {
             let n = rng.usize(1..400);
-            let mut any: Vec<f32> = (0..n).map(|_| f32::from_bits(rng.u32(..))).filter(|v| v.is_finite()).collect();
+            let mut any: Vec<f32> =
+                (0..n).map(|_| f32::from_bits(rng.u32(..))).filter(|v| v.is_finite()).collect();
             check(&mut any, &mut rng);
             let mut usual: Vec<f32> = (0..10 * n).map(|_| rng.f32() - 0.5).collect();
             check(&mut usual, &mut rng);
@@ -100,7 +101,8 @@ mod tests {
             cancels.extend(cancels.clone().iter().map(|v| -v));
             cancels.push(2f32.powi(-140 + round % 30));
             check(&mut cancels, &mut rng);
-            let mut large: Vec<f32> = (0..n).map(|_| if rng.u8(..3) > 0 { f32::MAX } else { f32::MIN }).collect();
+            let mut large: Vec<f32> =
+                (0..n).map(|_| if rng.u8(..3) > 0 { f32::MAX } else { f32::MIN }).collect();
             check(&mut large, &mut rng);
         }
     }

@@ -143,8 +143,7 @@ mod tests {
             };
             let (plus_sum, minus_sum) = (of_sign(false), of_sign(true));
             let negative = less(plus_sum, minus_sum);
-            let total =
-                if negative { minus(minus_sum, plus_sum) } else { minus(plus_sum, minus_sum) };
+            let total = if negative { minus(minus_sum, plus_sum) } else { minus(plus_sum, minus_sum) };
             let (mut low, mut high) = (0, f32::INFINITY.to_bits());
             while low + 1 < high {
                 let middle = u32::midpoint(low, high);

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
-use super::{largest, single};
 use super::superaccumulator::{LIMBS, round_total};
+use super::{largest, single};
 use crate::program::AccumulatorKind;
 use crate::program::instr::Statistic;
 

@@ -91,7 +91,8 @@ impl ConvDw {
                 e.repeat(self.inputs, |e, i| {
                     e.repeat(rows.count, |e, ky| {
                         e.repeat(cols.count, |e, kx| {
-                            let (inputs, outputs) = (e.scale(group, self.inputs), e.scale(group, self.outputs));
+                            let (inputs, outputs) =
+                                (e.scale(group, self.inputs), e.scale(group, self.outputs));
                             let (input, output) = (e.add(inputs, i), e.add(outputs, o));
                             let pair = if self.transposed {
                                 let first = e.scale(input, self.outputs);

@@ -79,8 +79,7 @@ impl From<ModuleError> for JitError {
 
 /// What a compiled instruction is called as: views by `BufferId`, packed weights by `WeightId`, what is gathered by
 /// `AccumulatorId`.
-type Entry =
-    unsafe extern "C" fn(views: *const View, weights: *const *const f32, gathered: *const Gathered);
+type Entry = unsafe extern "C" fn(views: *const View, weights: *const *const f32, gathered: *const Gathered);
 
 /// Compiles instructions, one after the other; [`Jit::finish`] makes them callable.
 pub(crate) struct Jit {

@@ -1,14 +1,14 @@
 //! Programs made by hand, for tests: valid, small, and together with every instruction in them.
 
 use super::instr::{
-    Accumulate, Addressing, Along, AxisId, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Fold,
-    FoldKind, Folding, Load, Map, Matmul, Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Reduce,
-    Resize, Statistic, Store, Window,
+    Accumulate, Addressing, Along, AxisId, Conv2d, ConvDw, ConvTranspose2d, Coordinate, Copy, Epilogue,
+    Filter, Fold, FoldKind, Folding, Load, Map, Matmul, Operand, PixelShuffle, PixelUnshuffle, Pool,
+    PoolKind, Reduce, Resize, Statistic, Store, Window,
 };
 use super::{
     Accumulator, AccumulatorId, AccumulatorKind, Axis, Buffer, BufferId, BufferSteps, Data, Dims, Element,
-    ExprId, Instr, Interval, Numerics, Packing, Program, Role, Scheduled, Section, Source, Steps, Tensor,
-    TensorId, Token, Weight, WeightId,
+    ExprId, Instr, Interval, Numerics, Packing, Program, Role, Running, Scheduled, Section, Source, Steps,
+    Tensor, TensorId, Token, Weight, WeightId,
 };
 use crate::machine::Machine;
 use crate::scalar::{Binary, Builder};
@@ -219,9 +219,8 @@ pub fn whole_axes() -> Program {
     program.finish()
 }
 
-/// The gradients of the weights of a 3 × 3 convolution from 3 to 20 channels and of a transposed one from 20 channels to 3 in two groups
-/// of each other's operands, on two images of 37 × 70 pixels, in tiles of `tile` pixels: whole grains of 8 × 32. With running sums
-/// of the first one, or of none.
+/// The gradients of the weights of a 3 × 3 convolution from 3 to 20 channels, and of a transposed one of 2 × 2 back, on two images of
+/// 37 × 70 pixels, in tiles of `tile` pixels, which are whole grains of 8 × 32; with running sums or without.
 pub fn weight_gradients(tile: [i64; 2], running: bool) -> Program {
     let mut program = Draft::new("weight_gradients");
     let (small, large) = ([3, 37, 70], [20, 37, 70]);
@@ -232,7 +231,7 @@ pub fn weight_gradients(tile: [i64; 2], running: bool) -> Program {
     let transposed = program.tensor("transposed", Role::Output, [20, 12, 1, 1]);
     let mut cut = Cut::new("s0", 2, [tiles(37, tile[0]), tiles(70, tile[1])]);
     let x = cut.buffer("image", small, Some(0.0), |t| widen(t, 1, 1), false);
-    let dy = cut.buffer("gradient", large, Some(0.0), |t| t, true);
+    let dy = cut.buffer("gradient", large, Some(0.0), |t| widen(t, 1, 0), true);
     cut.push(Instr::Load(Load { dst: x, src: image, addressing: None }));
     cut.push(Instr::Load(Load { dst: dy, src: gradient, addressing: None }));
     let owned = cut.buffer("owned", small, None, |t| t, true);
@@ -257,6 +256,7 @@ pub fn weight_gradients(tile: [i64; 2], running: bool) -> Program {
         cut.run(AccumulatorId(0), 8 * 32 * 27);
         cut.run(AccumulatorId(1), 8 * 16 * 20 * 4);
     }
+    program.0.sram_bytes = cut.sram;
     program.0.sections.push(cut.finish());
     program.finish()
 }
@@ -393,7 +393,8 @@ impl Draft {
         }
         program.device_bytes = end;
         let sram = |s: &Section| s.buffers.iter().map(|b| b.offset + b.bytes().unwrap_or(0)).max();
-        program.sram_bytes = program.sections.iter().filter_map(sram).max().unwrap_or(0).next_multiple_of(64);
+        program.sram_bytes =
+            program.sections.iter().filter_map(sram).fold(program.sram_bytes, u64::max).next_multiple_of(64);
         program
     }
 }
@@ -409,7 +410,16 @@ struct Cut {
 impl Cut {
     fn new(name: &str, images: u64, target: [(i64, Vec<Interval>); 2]) -> Self {
         let [y, x] = [&target[0], &target[1]].map(|(_, t)| Axis { steps: t.len() as u64, buffers: vec![] });
-        let section = Section { name: name.into(), images, y, x, buffers: vec![], body: vec![], end: vec![], running: vec![] };
+        let section = Section {
+            name: name.into(),
+            images,
+            y,
+            x,
+            buffers: vec![],
+            body: vec![],
+            end: vec![],
+            running: vec![],
+        };
         Self { section, target, sram: 0 }
     }
 

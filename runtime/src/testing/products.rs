@@ -89,10 +89,7 @@ impl Products {
         let (x_channels, dy_channels) = (groups * inputs, groups * outputs);
         let images = (0..2)
             .map(|_| {
-                [
-                    tensor(x_channels * x_extent[0] * x_extent[1]),
-                    tensor(dy_channels * extent[0] * extent[1]),
-                ]
+                [tensor(x_channels * x_extent[0] * x_extent[1]), tensor(dy_channels * extent[0] * extent[1])]
             })
             .collect();
         let mut lanes = || [16, 16, 16, 1, 2, 4, 8][rng.usize(0..7)];
@@ -258,8 +255,9 @@ impl Products {
         for (b, (need, owned)) in
             [(Region { y: need[0], x: need[1] }, Region::default()), (owned, owned)].into_iter().enumerate()
         {
-            let mut widen =
-                |i: Interval| Interval::new(i.start - self.rng.i64(0..3), i.end.max(i.start) + self.rng.i64(0..3));
+            let mut widen = |i: Interval| {
+                Interval::new(i.start - self.rng.i64(0..3), i.end.max(i.start) + self.rng.i64(0..3))
+            };
             let computed = Region { y: widen(need.y), x: widen(need.x) };
             let (mut values, view) = self.tile(b, image, computed, owned);
             views.push(View { ptr: values.as_mut_ptr(), ..view });
@@ -278,8 +276,7 @@ impl Products {
         let (buffer, tensor) = (&self.section.buffers[b], &self.images[image][b]);
         let (rows, cols) = (computed.y.len().max(1), computed.x.len().max(1));
         let lanes = i64::from(buffer.lanes);
-        let mut view =
-            View::new(buffer.channels, buffer.lanes, [rows as u64, cols as u64], buffer.extent());
+        let mut view = View::new(buffer.channels, buffer.lanes, [rows as u64, cols as u64], buffer.extent());
         view.place_rows(computed.y, computed.y, owned.y);
         view.place_columns(computed.x, owned.x);
         let blocks = (buffer.channels as i64 + lanes - 1) / lanes;

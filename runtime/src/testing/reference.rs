@@ -37,7 +37,9 @@ pub(super) fn value(case: &Case, c: u64, y: i64, x: i64) -> f32 {
         }
         Instr::Fold(i) => fold(case, i, c, y, x),
         Instr::Matmul(i) => matmul(case, i, c, y, x),
-        Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) | Instr::ConvDw(_) => panic!("not a compute instruction"),
+        Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) | Instr::ConvDw(_) => {
+            panic!("not a compute instruction")
+        }
     }
 }
 

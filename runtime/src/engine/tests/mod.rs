@@ -1,6 +1,7 @@
 //! Whole programs: every way of running them gives the same bits, and what is wrong is refused.
 
 mod network;
+mod products;
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

@@ -56,8 +56,7 @@ struct Stretch {
 }
 
 impl Stretch {
-    const EMPTY: Self =
-        Self { x: std::ptr::null(), dy: std::ptr::null(), x_step: 0, dy_step: 0, pixels: 0 };
+    const EMPTY: Self = Self { x: std::ptr::null(), dy: std::ptr::null(), x_step: 0, dy_step: 0, pixels: 0 };
 }
 
 /// Sums of a panel over a grain, a vector of outputs a row.
@@ -241,7 +240,8 @@ impl ConvDwKernel {
         }
         let first = place.group * self.order.layout.out_per_group() + place.out_block * LANES;
         let channels = self.outputs(place.out_block);
-        for (y, to) in (place.grain.y.start..place.grain.y.end).zip(block.chunks_exact_mut(GRAIN_COLS * LANES))
+        for (y, to) in
+            (place.grain.y.start..place.grain.y.end).zip(block.chunks_exact_mut(GRAIN_COLS * LANES))
         {
             for lane in 0..LANES {
                 let from = element(place.dy, (first + lane.min(channels - 1)) as i64, y, place.grain.x.start);
@@ -277,9 +277,8 @@ impl ConvDwKernel {
             }
             partial[outputs..].fill(0.0);
             // SAFETY: there are running sums for all rows, 16 each, and no one else refers to this worker's.
-            let running = unsafe {
-                &mut *sums.running.add((first + row - panel.first) * LANES).cast::<[f64; LANES]>()
-            };
+            let running =
+                unsafe { &mut *sums.running.add((first + row - panel.first) * LANES).cast::<[f64; LANES]>() };
             if !running::try_add(running, partial) {
                 // SAFETY: the caller's promise.
                 unsafe { self.add_exactly(place, row, Some(running), &partial[..outputs]) };
@@ -305,9 +304,8 @@ impl ConvDwKernel {
         for (lane, &value) in partial.iter().enumerate() {
             let weight = self.order.weight(place.group, place.out_block * LANES + lane, at);
             // SAFETY: the accumulator has a sum for each weight; words are shared, and atomic.
-            let words: &[AtomicI64] = unsafe {
-                slice::from_raw_parts(place.sums.words.add(weight * single::LIMBS), single::LIMBS)
-            };
+            let words: &[AtomicI64] =
+                unsafe { slice::from_raw_parts(place.sums.words.add(weight * single::LIMBS), single::LIMBS) };
             match &mut sums {
                 Some(sums) => running::add(&mut sums[lane], value, words),
                 None => single::add(words, value.into()),

@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn rows_are_those_of_packed_weights_and_every_weight_has_one() {
-        for (groups, outputs, inputs, kernel) in [(1, 20, 35, [3, 2]), (3, 5, 7, [1, 1]), (2, 16, 16, [2, 3])] {
+        for (groups, outputs, inputs, kernel) in [(1, 20, 35, [3, 2]), (3, 5, 7, [1, 1]), (2, 16, 16, [2, 3])]
+        {
             for transposed in [false, true] {
                 let layout = ConvLayout::new(groups, outputs, inputs, kernel).unwrap();
                 let order = WeightOrder { layout, transposed };

@@ -31,7 +31,12 @@ fn set(bytes: &mut [u8], at: usize, value: u64, size: usize) {
 
 #[test]
 fn programs_come_back() {
-    for program in [sample::two_sections(), sample::every_instruction(), sample::whole_axes()] {
+    for program in [
+        sample::two_sections(),
+        sample::every_instruction(),
+        sample::whole_axes(),
+        sample::weight_gradients([8, 32], true),
+    ] {
         let bytes = bytes_of(&program, Weights::Embedded);
         assert_eq!(read(&bytes, nowhere).unwrap(), program);
 
@@ -96,7 +101,7 @@ fn headers() {
     refused(expect!["the program is in version 2 of the format; this reader knows version 1"], |b| {
         set(b, 8, 2, 4)
     });
-    refused(expect!["the file is cut short: 103079215100 bytes are wanted, there are 2816"], |b| {
+    refused(expect!["the file is cut short: 103079215100 bytes are wanted, there are 2880"], |b| {
         set(b, 12, u64::from(u32::MAX), 4)
     });
     refused(expect!["the checksum of the header is wrong"], |b| b[20] ^= 1);
@@ -111,21 +116,21 @@ fn parts() {
     refused(expect!["the file has more than one weights part, or weights both in it and beside it"], |b| {
         set(b, entry(0, 0), 3, 4)
     });
-    refused(expect!["the weights part is at 128 + 2240; it should begin at 576"], |b| {
+    refused(expect!["the weights part is at 128 + 2240; it should begin at 640"], |b| {
         set(b, entry(1, 8), 128, 8)
     });
-    refused(expect!["the weights part is at 18446744073709551552 + 2240; it should begin at 576"], |b| {
+    refused(expect!["the weights part is at 18446744073709551552 + 2240; it should begin at 640"], |b| {
         set(b, entry(1, 8), u64::MAX - 63, 8)
     });
-    refused(expect!["the weights part is at 576 + 18446744073709551615; it should begin at 576"], |b| {
+    refused(expect!["the weights part is at 640 + 18446744073709551615; it should begin at 640"], |b| {
         set(b, entry(1, 16), u64::MAX, 8)
     });
-    refused(expect!["the file is cut short: 1099511628352 bytes are wanted, there are 2816"], |b| {
+    refused(expect!["the file is cut short: 1099511628416 bytes are wanted, there are 2880"], |b| {
         set(b, entry(1, 16), 1 << 40, 8)
     });
     refused(expect!["2236 bytes follow the last part"], |b| set(b, entry(1, 16), 4, 8));
     refused(expect!["1 bytes follow the last part"], |b| b.push(0));
-    refused(expect!["the file is cut short: 2816 bytes are wanted, there are 2815"], |b| {
+    refused(expect!["the file is cut short: 2880 bytes are wanted, there are 2879"], |b| {
         b.truncate(b.len() - 1)
     });
     refused(expect!["the bytes before the structure part are not all 0"], |b| b[127] = 1);

@@ -33,8 +33,11 @@ impl Instruction for ConvDw {
 
     /// `out` is the owned interval of `dy`.
     fn reads(&self, axis: AxisId, out: Interval) -> Vec<Read> {
-        let need =
-            if self.transposed { self.window.transposed_need(axis, out) } else { self.window.need(axis, out) };
+        let need = if self.transposed {
+            self.window.transposed_need(axis, out)
+        } else {
+            self.window.need(axis, out)
+        };
         vec![Read::new(self.x, need), Read::new(self.dy, out)]
     }
 }

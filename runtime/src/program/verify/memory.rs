@@ -42,7 +42,9 @@ pub enum MemoryError {
         offset: u64,
     },
     /// Running sums of an accumulator that the section does not fill with products, or a second time.
-    #[error("section {section} `{name}` keeps running sums of {acc}, which it does not fill, or has others of")]
+    #[error(
+        "section {section} `{name}` keeps running sums of {acc}, which it does not fill, or has others of"
+    )]
     Running {
         /// Section.
         section: usize,

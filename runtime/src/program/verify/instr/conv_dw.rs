@@ -19,8 +19,7 @@ impl Rule for ConvDw {
             return Err(InstrError::Gathers { acc: self.acc, kind: accumulator.kind });
         }
         let (inputs, outputs) = (per_group(x.channels, self.groups)?, per_group(dy.channels, self.groups)?);
-        let (first, second) =
-            if self.transposed { (x.channels, outputs) } else { (dy.channels, inputs) };
+        let (first, second) = if self.transposed { (x.channels, outputs) } else { (dy.channels, inputs) };
         let weights = self.window.kernel.iter().fold(second, |n, k| n.saturating_mul((*k).into()));
         equal("images of the accumulator", first, accumulator.images)?;
         equal("channels of the accumulator", weights, accumulator.channels)?;

@@ -4,6 +4,7 @@ mod addressing;
 mod axes;
 mod instr;
 mod memory;
+mod products;
 mod schedule;
 mod tables;
 
