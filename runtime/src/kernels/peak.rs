@@ -1,11 +1,11 @@
-//! How near convolutions come to the FMA peak of a core: `cargo test --release -p zellige-runtime peak -- --ignored --nocapture`.
+//! How near convolutions and their weight gradients come to the FMA peak of a core: `cargo test --release -p zellige-runtime peak -- --ignored --nocapture`.
 
 use std::hint::black_box;
 use std::time::Instant;
 
 use super::simd::{Avx2, Avx512, LANES, Portable, Simd, Vectorize};
 use super::{Isa, prepare};
-use crate::testing::Layer;
+use crate::testing::{Layer, Products};
 
 const ROUNDS: usize = 200_000;
 
@@ -90,6 +90,32 @@ fn peak_of_convolutions() {
             let kernel = prepare(isa, &case.program, &case.section, &case.instr).unwrap();
             let rate = layer.flops() / case.seconds(&*kernel, 20) / 1e9;
             println!("{:5.2} of it {rate:7.1} GFLOP/s {layer:?}", rate / peak);
+        }
+    }
+}
+
+#[test]
+#[ignore = "a measurement"]
+fn peak_of_weight_gradients() {
+    for isa in Isa::available().into_iter().filter(|&isa| isa != Isa::Portable) {
+        let peak = peak(isa);
+        println!("{isa}: {peak:.1} GFLOP/s");
+        for (inputs, outputs, extent) in [
+            (32, 32, [8, 256]),
+            (32, 32, [8, 1024]),
+            (64, 64, [8, 256]),
+            (64, 64, [32, 256]),
+            (64, 64, [8, 1024]),
+            (3, 64, [8, 256]),
+            (64, 3, [8, 256]),
+        ] {
+            let mut case = Products::layer(inputs, outputs, extent);
+            let kernel = prepare(isa, &case.program, &case.section, &case.instr).unwrap();
+            let rate = case.rate(&*kernel, 20) / 1e9;
+            println!(
+                "{:5.2} of it {rate:7.1} GFLOP/s {inputs} to {outputs} channels of {extent:?}",
+                rate / peak
+            );
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::memory::{Kernel, Tile, View};
 use crate::program::{BufferId, Instr, Place, Program, Region, Section, Source, WeightId};
 use storage::Aligned;
 
-pub(crate) use products::check_products;
+pub(crate) use products::{Products, check_products};
 
 /// The compute instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -93,46 +93,81 @@ impl Products {
             })
             .collect();
         let mut lanes = || [16, 16, 16, 1, 2, 4, 8][rng.usize(0..7)];
-        let buffer = |name: &str, channels, lanes, extent, outside| Buffer {
-            name: name.into(),
-            channels,
-            lanes,
-            rows: 1,
-            cols: 1,
-            extent,
-            outside,
-            ring: false,
-            offset: 0,
-        };
-        let buffers = vec![
+        let buffers = [
             buffer("x", x_channels, lanes(), x_extent, Some(0.0)),
             buffer("dy", dy_channels, lanes(), extent, None),
         ];
-        let axis = || Axis { steps: 1, buffers: vec![] };
-        let section = Section {
-            name: "s0".into(),
-            images: 2,
-            y: axis(),
-            x: axis(),
-            buffers,
-            body: vec![],
-            end: vec![],
-            running: vec![],
-        };
         let (acc, x, dy) = (AccumulatorId(0), BufferId(0), BufferId(1));
         let dw = ConvDw { acc, x, dy, window, groups: groups as u32, transposed };
-        let name = format!("Products::new({seed})");
+        Self::of(format!("Products::new({seed})"), dw, buffers, images, rng)
+    }
+
+    /// The gradient of a 3 × 3 convolution, to be measured on one tile.
+    pub(crate) fn layer(inputs: u64, outputs: u64, extent: [u64; 2]) -> Self {
+        let mut rng = Rng::with_seed(1);
+        let mut tensor = |c: u64| (0..c * extent[0] * extent[1]).map(|_| rng.f32() - 0.5).collect();
+        let images = vec![[tensor(inputs), tensor(outputs)]];
+        let lanes = |c: u64| [1, 2, 4, 8].into_iter().find(|l| u64::from(*l) >= c).unwrap_or(16);
+        let buffers = [
+            buffer("x", inputs, lanes(inputs), extent, Some(0.0)),
+            buffer("dy", outputs, lanes(outputs), extent, None),
+        ];
+        let window = Window { kernel: [3; 2], stride: [1; 2], dilation: [1; 2], pad: [1; 2] };
+        let (acc, x, dy) = (AccumulatorId(0), BufferId(0), BufferId(1));
+        let dw = ConvDw { acc, x, dy, window, groups: 1, transposed: false };
+        Self::of(format!("{inputs} to {outputs} channels of {extent:?}"), dw, buffers, images, rng)
+    }
+
+    fn of(name: String, dw: ConvDw, buffers: [Buffer; 2], images: Vec<[Vec<f32>; 2]>, rng: Rng) -> Self {
+        let [x, dy] = &buffers;
+        let (first, extent) = (if dw.transposed { x.channels } else { dy.channels }, dy.extent);
+        let pairs = x.channels * dy.channels / u64::from(dw.groups);
+        let [kh, kw] = dw.window.kernel.map(u64::from);
         let mut program = program(&name);
-        let first = if transposed { x_channels } else { dy_channels };
         program.accumulators.push(Accumulator {
             name: "dw".into(),
             kind: AccumulatorKind::Products,
             images: first,
-            channels: weights / first,
+            channels: pairs / first * kh * kw,
             extent,
             offset: 0,
         });
+        let axis = || Axis { steps: 1, buffers: vec![] };
+        let section = Section {
+            name: "s0".into(),
+            images: images.len() as u64,
+            y: axis(),
+            x: axis(),
+            buffers: buffers.into(),
+            body: vec![],
+            end: vec![],
+            running: vec![],
+        };
         Self { program, section, instr: Instr::ConvDw(dw.clone()), dw, name, images, rng }
+    }
+
+    /// Operations a second, two for each multiply-add, of the fastest of some runs of a kernel on one tile.
+    pub(crate) fn rate(&mut self, kernel: &dyn Kernel, runs: usize) -> f64 {
+        let [h, w] = self.section.buffers[1].extent;
+        let owned = Region { y: Interval::new(0, h as i64), x: Interval::new(0, w as i64) };
+        let order = WeightOrder::new(&self.section, &self.dw).unwrap();
+        let weights = self.weights_without_taps() * self.taps() as u64;
+        let words: Vec<_> = (0..weights as usize * single::LIMBS).map(|_| AtomicI64::new(0)).collect();
+        let mut running = vec![0.0f64; order.len()];
+        let gathered = Gathered { words: words.as_ptr(), running: running.as_mut_ptr() };
+        let mut best = f64::INFINITY;
+        self.with_tile(0, owned, |views| {
+            let mut scratch = vec![0.0; kernel.scratch()];
+            for _ in 0..runs {
+                let start = std::time::Instant::now();
+                // SAFETY: as in `run_tile`.
+                unsafe {
+                    kernel.run(&Tile { views, weights: &[], gathered: &[gathered] }, &mut scratch);
+                }
+                best = best.min(start.elapsed().as_secs_f64());
+            }
+        });
+        (2 * weights * h * w) as f64 / best
     }
 
     /// Bits of each weight's gradient, row-major, by the formula.
@@ -246,14 +281,23 @@ impl Products {
     }
 
     fn run_tile(&mut self, kernel: &dyn Kernel, image: usize, owned: Region, gathered: Gathered) {
+        self.with_tile(image, owned, |views| {
+            let mut scratch = vec![f32::NAN; kernel.scratch() + 1];
+            let tile = Tile { views, weights: &[], gathered: &[gathered] };
+            // SAFETY: the views describe memory that this thread owns, and hold what the instruction reads for what `dy` owns; there
+            // are sums for all weights.
+            unsafe { kernel.run(&tile, &mut scratch[1..]) };
+        });
+    }
+
+    /// Calls `f` with a tile that owns a part of `dy`, and looks whether it wrote anywhere else.
+    fn with_tile(&mut self, image: usize, owned: Region, f: impl FnOnce(&[View])) {
         let mut views = Vec::new();
         let mut memory = Vec::new();
-        let need = [AxisId::Y, AxisId::X].map(|a| {
-            let out = if a == AxisId::Y { owned.y } else { owned.x };
-            self.dw.reads(a, out)[0].interval
-        });
+        let [y, x] = [(AxisId::Y, owned.y), (AxisId::X, owned.x)]
+            .map(|(axis, out)| self.dw.reads(axis, out)[0].interval);
         for (b, (need, owned)) in
-            [(Region { y: need[0], x: need[1] }, Region::default()), (owned, owned)].into_iter().enumerate()
+            [(Region { y, x }, Region::default()), (owned, owned)].into_iter().enumerate()
         {
             let mut widen = |i: Interval| {
                 Interval::new(i.start - self.rng.i64(0..3), i.end.max(i.start) + self.rng.i64(0..3))
@@ -263,11 +307,7 @@ impl Products {
             views.push(View { ptr: values.as_mut_ptr(), ..view });
             memory.push(values);
         }
-        let mut scratch = vec![f32::NAN; kernel.scratch() + 1];
-        let tile = Tile { views: &views, weights: &[], gathered: &[gathered] };
-        // SAFETY: the views describe memory that this thread owns, and hold what the instruction reads for what `dy` owns; there are
-        // sums for all weights.
-        unsafe { kernel.run(&tile, &mut scratch[1..]) };
+        f(&views);
         assert!(memory.iter().all(Aligned::guards_intact), "{}: wrote outside", self.name);
     }
 
@@ -292,6 +332,10 @@ impl Products {
         }
         (Aligned::new(&values), view)
     }
+}
+
+fn buffer(name: &str, channels: u64, lanes: u32, extent: [u64; 2], outside: Option<f32>) -> Buffer {
+    Buffer { name: name.into(), channels, lanes, rows: 1, cols: 1, extent, outside, ring: false, offset: 0 }
 }
 
 /// Ordinary numbers; of a wide range, so that running sums round; or such that are none.

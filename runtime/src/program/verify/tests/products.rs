@@ -78,7 +78,11 @@ fn tiles_are_whole_grains() {
 
 #[test]
 fn x_holds_what_the_taps_read() {
-    refused(gradients(), &expect!["section 0 `s0`: instruction 3, step 0 of x: reads -2..32 of %b0, which holds -1..33"], |p| fields!(p, 0, 3, ConvDw).window.pad[1] = 2);
+    refused(
+        gradients(),
+        &expect!["section 0 `s0`: instruction 3, step 0 of x: reads -2..32 of %b0, which holds -1..33"],
+        |p| fields!(p, 0, 3, ConvDw).window.pad[1] = 2,
+    );
     refused(
         gradients(),
         &expect!["section 0 `s0`: instruction 4, step 0 of y: reads 0..9 of %b1, which holds -1..8"],
