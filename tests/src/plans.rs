@@ -4,7 +4,7 @@ use std::fmt;
 
 use fastrand::Rng;
 use zellige_compiler::driver::CompileOptions;
-use zellige_compiler::ir::{Graph, Overlap, Padding};
+use zellige_compiler::ir::{Graph, Materialize, Overlap, Padding};
 use zellige_runtime::engine::{EngineKind, Isa, Options};
 use zellige_runtime::machine::Machine;
 use zellige_runtime::program::Program;
@@ -26,10 +26,11 @@ impl fmt::Display for Plan {
         let (compile, run) = (&self.compile, &self.run);
         write!(
             f,
-            "tile {:?}, sram {:?}, cut after {:?}, overlap {:?}, padding {:?}, engine {:?}, isa {:?}, {} threads, checked {}",
+            "tile {:?}, sram {:?}, cut after {:?}, materialize {:?}, overlap {:?}, padding {:?}, engine {:?}, isa {:?}, {} threads, checked {}",
             compile.tile,
             compile.sram,
             compile.cut_after,
+            compile.materialize,
             compile.overlap,
             compile.padding,
             run.engine,
@@ -59,6 +60,7 @@ pub fn plan(graph: &Graph, rng: &mut Rng) -> Plan {
     compile.cut_after = cut_after(graph, rng);
     compile.overlap =
         [None, Some(Overlap::Recompute), Some(Overlap::Reuse), Some(Overlap::Reuse)][rng.usize(0..4)];
+    compile.materialize = [None, Some(Materialize::Keep), Some(Materialize::Recompute)][rng.usize(0..3)];
     compile.padding = if rng.u8(0..4) == 0 { Padding::Pre } else { Padding::Post };
     if rng.u8(0..5) > 0 {
         compile.tile = Some(tile(graph, rng));
