@@ -231,6 +231,7 @@ pub(crate) fn options(sram: u64, tile: Option<[u64; 2]>) -> Options {
         tile,
         untiled: false,
         cut_after: Vec::new(),
+        materialize: None,
         overlap: None,
         padding: crate::ir::Padding::default(),
         plan: None,

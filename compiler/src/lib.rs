@@ -15,7 +15,7 @@
 //! 3. An op is in the list of ops, has as many inputs as its entry says, and its output's type is what it infers from them.
 //! 4. Known sizes are between 1 and 2³¹, a tensor has fewer than 2⁴⁸ elements, a constant as many values as its type says.
 //!    Only inputs and outputs have other elements than f32.
-//! 5. An op's parameters are those it asks for, in number and shape; a parameter belongs to one op, or others are derived from
+//! 5. An op's parameters are those it asks for, in number and shape; a parameter belongs to an op, or others are derived from
 //!    it. What derived ones follow from is stored, stands before them, and suits their formula.
 //! 6. There is an input and an output; each output is the result of an op, and of no other output; declared output types and
 //!    exact quotients do not contradict what is computed.

@@ -10,4 +10,5 @@ pub mod parameters;
 pub mod plans;
 pub mod random;
 pub mod run;
+pub mod shrink;
 pub mod variants;

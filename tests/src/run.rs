@@ -50,7 +50,7 @@ pub fn verify_each_pass(graph: &Graph, options: &CompileOptions) -> Result<(), V
 pub fn canonical(graph: &Graph) -> Result<Graph, Vec<Diagnostic>> {
     let options = CompileOptions::new(Machine::builtin("tiny").expect("`tiny` is built in")).for_passes();
     let mut graph = graph.clone();
-    for pass in PIPELINE.iter().take_while(|pass| pass.name != "section-cut") {
+    for pass in PIPELINE.iter().take_while(|pass| pass.name != "materialize") {
         graph = match (pass.run)(Module::Graph(graph), &options)? {
             Module::Graph(graph) => graph,
             other => unreachable!("`{}` gives a graph, not {}", pass.name, other.level()),

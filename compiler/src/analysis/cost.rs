@@ -13,6 +13,8 @@ const EFFICIENCY: f64 = 0.7;
 /// What a byte that is stored to device memory costs, in bytes read: a cache reads the line before it writes it, and the system
 /// makes a page, all zeros, when it is first written (about a microsecond for 4 KiB).
 const STORE_PASSES: f64 = 8.0;
+/// Bytes a second to and from temporary files.
+const SPILL_BANDWIDTH: f64 = 1e9;
 /// Elements a lane moves in the time of a multiply-add, where an op only moves data.
 const MOVE_FLOPS: f64 = 8.0;
 
@@ -79,9 +81,30 @@ pub fn section_cost(machine: &Machine, threads: u32, flow: &Flow, axes: [&AxisGe
     let jobs = if in_order { steps[1] * images } else { tiles };
     let workers = f64::from(threads.max(1));
     let share = (jobs / workers).ceil() / jobs;
-    let speed = f64::from(machine.lanes) * 2.0 * machine.clock * EFFICIENCY;
+    let speed = speed(machine);
     let compute = share * ((flops + moved * MOVE_FLOPS) / speed + streamed / machine.bandwidth);
     let overhead = share * overhead;
     let transfer = traffic / machine.bandwidth;
     Cost { seconds: (compute + overhead).max(transfer), compute, overhead, transfer, flops, traffic }
+}
+
+/// Floating-point operations a second that a worker gets through.
+fn speed(machine: &Machine) -> f64 {
+    f64::from(machine.lanes) * 2.0 * machine.clock * EFFICIENCY
+}
+
+/// Seconds of so many floating-point operations on all workers.
+pub fn arithmetic_seconds(machine: &Machine, threads: u32, flops: f64) -> f64 {
+    flops / speed(machine) / f64::from(threads.max(1))
+}
+
+/// Seconds that it takes to store a tensor and to load it again; to and from a file if it `spills`.
+pub fn kept_seconds(machine: &Machine, threads: u32, bytes: f64, spills: bool) -> f64 {
+    let file = if spills { spill_seconds(bytes) } else { 0.0 };
+    (STORE_PASSES + 1.0) * bytes / machine.bandwidth / f64::from(threads.max(1)) + file
+}
+
+/// Seconds that writing a tensor to a temporary file and reading it take.
+pub fn spill_seconds(bytes: f64) -> f64 {
+    2.0 * bytes / SPILL_BANDWIDTH
 }

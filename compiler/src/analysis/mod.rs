@@ -10,5 +10,6 @@ pub mod fusion;
 pub mod geometry;
 pub mod planner;
 pub mod receptive;
+pub mod stages;
 mod strips;
 pub mod work;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use zellige_runtime::machine::Machine;
 
-use crate::ir::{Overlap, Padding, Target};
+use crate::ir::{Materialize, Overlap, Padding, Target};
 use crate::passes::{self, KeptPlan};
 
 /// How to compile: the compile options of the command line.
@@ -24,6 +24,8 @@ pub struct CompileOptions {
     pub untiled: bool,
     /// Ops after which to cut.
     pub cut_after: Vec<String>,
+    /// What becomes of tensors that are needed on both sides of a forced cut; chosen for each where nothing is said.
+    pub materialize: Option<Materialize>,
     /// How overlaps are had in every section; chosen for each where nothing is said.
     pub overlap: Option<Overlap>,
     /// Where padding goes.
@@ -47,6 +49,7 @@ impl CompileOptions {
             tile: None,
             untiled: false,
             cut_after: Vec::new(),
+            materialize: None,
             overlap: None,
             padding: Padding::Post,
             plan: None,
@@ -68,6 +71,7 @@ impl CompileOptions {
             tile: self.tile,
             untiled: self.untiled,
             cut_after: self.cut_after.clone(),
+            materialize: self.materialize,
             overlap: self.overlap,
             padding: self.padding,
             plan: self.plan.clone(),

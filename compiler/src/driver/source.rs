@@ -12,8 +12,8 @@ use crate::front;
 use crate::ir::{Graph, Module, Sections, text};
 use crate::passes::{self, PIPELINE, Pass};
 
-/// The pass that ends the graph level.
-const FIRST_CUT: &str = "section-cut";
+/// The first pass that looks at machine and budgets.
+const FIRST_PLANNING: &str = "materialize";
 
 /// What kind of file a name says it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,10 +141,10 @@ impl Model {
     pub fn simplify(&self, graph: &Graph, options: &CompileOptions) -> Result<Graph, Failure> {
         let fail = |d: Vec<Diagnostic>| Failure::new(d, &self.source);
         let for_passes = CompileOptions { cut_after: Vec::new(), ..options.clone() }.for_passes();
-        let passes = PIPELINE.iter().take_while(|p| p.name != FIRST_CUT).collect();
+        let passes = PIPELINE.iter().take_while(|p| p.name != FIRST_PLANNING).collect();
         let pipeline = Pipeline { passes, options: &for_passes, verify_each: false, after: &mut |_, _| {} };
         let module = pipeline.run(Module::Graph(graph.clone())).map_err(fail)?;
-        passes::graph(module, FIRST_CUT).map_err(fail)
+        passes::graph(module, FIRST_PLANNING).map_err(fail)
     }
 
     /// As [`Self::compile`], for a part of the bound graph `whole`, whose parameters it has.

@@ -82,6 +82,15 @@ pub enum Padding {
     Pre,
 }
 
+/// What becomes of a tensor that is needed on both sides of a forced cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Materialize {
+    /// It is kept in device memory.
+    Keep,
+    /// It is computed again.
+    Recompute,
+}
+
 /// What a section's geometry follows from, besides its target tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Scheme {

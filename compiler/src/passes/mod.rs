@@ -5,6 +5,7 @@ mod canonicalize;
 mod conform;
 mod fold_batch_norm;
 mod lower;
+mod materialize;
 mod overlap;
 mod pad;
 mod section_cut;
@@ -16,7 +17,7 @@ use zellige_runtime::machine::format_size;
 use crate::analysis::geometry::MAX_STEPS;
 use crate::analysis::planner::Alternatives;
 use crate::base::OpId;
-use crate::ir::{Graph, Overlap, Padding, Sections, Target};
+use crate::ir::{Graph, Materialize, Overlap, Padding, Sections, Target};
 
 pub use crate::ir::{Level, Module};
 pub use conform::KeptPlan;
@@ -32,6 +33,9 @@ pub struct Options {
     pub untiled: bool,
     /// Values (or parameters' paths) after whose ops to cut.
     pub cut_after: Vec<String>,
+    /// What becomes of tensors that are needed on both sides of a forced cut; whichever is modelled to be faster where nothing is
+    /// said.
+    pub materialize: Option<Materialize>,
     /// How overlaps are had in every section; the planner chooses where nothing is said.
     pub overlap: Option<Overlap>,
     /// Where padding goes.
@@ -68,6 +72,12 @@ pub const PIPELINE: &[Pass] = &[
         doc: "Puts batch normalisations into the parameters of the convolutions before them, or makes scales and shifts of them.",
         level: Level::Graph,
         run: fold_batch_norm::run,
+    },
+    Pass {
+        name: "materialize",
+        doc: "Decides which tensors that are needed on both sides of a forced cut are kept, and which are computed again.",
+        level: Level::Graph,
+        run: materialize::run,
     },
     Pass {
         name: "section-cut",

@@ -14,13 +14,11 @@ use indexmap::IndexMap;
 use zellige_grammar::{Code, Diagnostic};
 
 use super::{Module, Options, bytes};
+use crate::analysis::cost::spill_seconds;
 use crate::analysis::device::{self, DevicePlan};
 use crate::analysis::planner::{self, Alternatives, Choice, Objective, PlanError, Wishes};
 use crate::base::OpId;
 use crate::ir::{Graph, Section, Sections};
-
-/// Bytes a second to and from temporary files.
-const SPILL_BANDWIDTH: f64 = 1e9;
 
 pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagnostic>> {
     let graph = super::graph(module, "section-cut")?;
@@ -129,7 +127,7 @@ fn wishes(options: &Options) -> Wishes {
 /// Modelled time, with what writing and reading spilled tensors takes.
 fn seconds(choices: &[Choice], device: &DevicePlan) -> f64 {
     let modelled: f64 = choices.iter().map(|c| c.cost.seconds).sum();
-    modelled + 2.0 * device.spilled_bytes() as f64 / SPILL_BANDWIDTH
+    modelled + spill_seconds(device.spilled_bytes() as f64)
 }
 
 fn device_plan(graph: &Graph, choices: &[Choice], memory: u64) -> Result<DevicePlan, Vec<Diagnostic>> {
@@ -169,6 +167,11 @@ fn cut_after(graph: &Graph, names: &[String]) -> Result<Vec<OpId>, Vec<Diagnosti
     names.iter().map(find).collect()
 }
 
+/// The SRAM that some plan can do with, whatever its cuts.
+pub(super) fn smallest_sram(graph: &Graph, options: &Options) -> u64 {
+    planner::smallest_sram(graph, &options.target, &wishes(options))
+}
+
 /// The smallest SRAM a worker (as found with the smallest tiles, op by op), and the device memory of the plan with the
 /// smallest boundary tensors.
 pub(super) fn smallest_budgets(graph: &Graph, options: &Options) -> Option<[u64; 2]> {
@@ -176,7 +179,7 @@ pub(super) fn smallest_budgets(graph: &Graph, options: &Options) -> Option<[u64;
         return None;
     }
     let wishes = wishes(options);
-    let sram = planner::smallest_sram(graph, &options.target, &wishes);
+    let sram = smallest_sram(graph, options);
     let small = planner::plan(graph, &options.target, &wishes, Objective::Memory).ok()?;
     // Where nothing has to be in memory, any budget will do.
     Some([sram, device_plan(graph, &small, 0).ok()?.total().max(1)])

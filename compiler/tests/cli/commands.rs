@@ -146,7 +146,17 @@ fn dump_after_shows_passes_on_standard_error() {
     let heads: Vec<_> = all.stderr.lines().filter_map(|l| l.strip_prefix("// after ")).collect();
     assert_eq!(
         heads,
-        ["canonicalize", "fold-batch-norm", "section-cut", "tile", "pad", "overlap", "allocate", "lower"]
+        [
+            "canonicalize",
+            "fold-batch-norm",
+            "materialize",
+            "section-cut",
+            "tile",
+            "pad",
+            "overlap",
+            "allocate",
+            "lower"
+        ]
     );
     let some = run("--dump-after pad --dump-after tile").stderr;
     assert_eq!(some.matches("// after").count(), 2);

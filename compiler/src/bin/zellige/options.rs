@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use zellige_compiler::base::Bindings;
 use zellige_compiler::driver::{CompileOptions, Failure, Given, unreadable};
-use zellige_compiler::ir::{Level, Module, Overlap, Padding};
+use zellige_compiler::ir::{Level, Materialize, Module, Overlap, Padding};
 use zellige_compiler::passes::KeptPlan;
 use zellige_grammar::{Code, Diagnostic, SourceFile, Span};
 use zellige_runtime::engine::{EngineKind, Isa};
@@ -45,6 +45,9 @@ pub(crate) struct Compiling {
     /// How the overlap of tiles is had: `recompute` halos, or `reuse` rows in rings
     #[arg(long, value_enum, value_name = "HOW", default_value = "auto")]
     pub(crate) overlap: OverlapWish,
+    /// What becomes of tensors that are needed on both sides of a forced cut: `keep` them, or `recompute`
+    #[arg(long, value_enum, value_name = "HOW", default_value = "auto")]
+    pub(crate) materialize: MaterializeWish,
     /// Where padding goes: `post`, before tiling, so that tiles have one size; `pre`, to each tile at each layer
     #[arg(long, value_enum, value_name = "WHERE", default_value = "post")]
     pub(crate) padding: PaddingWish,
@@ -96,6 +99,17 @@ pub(crate) enum OverlapWish {
     Reuse,
 }
 
+/// `--materialize`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MaterializeWish {
+    /// Whichever is modelled to be faster, tensor by tensor
+    Auto,
+    /// In device memory, or in a file
+    Keep,
+    /// Computed again
+    Recompute,
+}
+
 /// `--padding`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PaddingWish {
@@ -121,6 +135,11 @@ impl Compiling {
             (self.untiled && self.tile.is_some(), "--untiled", "--tile"),
             (self.untiled && self.sram.is_some(), "--untiled", "--sram"),
             (self.untiled && self.overlap == OverlapWish::Reuse, "--untiled", "--overlap reuse"),
+            (
+                self.untiled && self.materialize == MaterializeWish::Recompute,
+                "--untiled",
+                "--materialize recompute",
+            ),
             (self.plan.is_some() && self.tile.is_some(), "--plan", "--tile"),
             (self.plan.is_some() && self.untiled, "--plan", "--untiled"),
             (self.plan.is_some() && !self.cut_after.is_empty(), "--plan", "--cut-after"),
@@ -139,6 +158,11 @@ impl Compiling {
             tile: self.tile,
             untiled: self.untiled,
             cut_after: self.cut_after.clone(),
+            materialize: match self.materialize {
+                MaterializeWish::Auto => None,
+                MaterializeWish::Keep => Some(Materialize::Keep),
+                MaterializeWish::Recompute => Some(Materialize::Recompute),
+            },
             overlap: match self.overlap {
                 OverlapWish::Auto => None,
                 OverlapWish::Recompute => Some(Overlap::Recompute),
@@ -188,6 +212,7 @@ impl Compiling {
             ("--cut-after", !self.cut_after.is_empty()),
             ("--untiled", self.untiled),
             ("--overlap", self.overlap != OverlapWish::Auto),
+            ("--materialize", self.materialize != MaterializeWish::Auto),
             ("--padding", self.padding != PaddingWish::Post),
             ("--plan", self.plan.is_some()),
         ];

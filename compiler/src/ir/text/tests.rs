@@ -241,7 +241,7 @@ fn what_the_verifier_finds_is_shown_where_it_stands() {
     refused(
         &graph("param @w : f32[2];"),
         expect![[r#"
-        error[E0608]: parameter `w` belongs to 0 ops, not to one
+        error[E0608]: parameter `w` belongs to no op
 
     "#]],
     );

@@ -1,10 +1,10 @@
-//! Invariant 5: an op's parameters are those that it asks for, and its own; derived ones follow from stored ones.
+//! Invariant 5: an op's parameters are those that it asks for; derived ones follow from stored ones; none is there for nothing.
 
 use std::collections::HashSet;
 
 use super::types::check_elements;
 use super::{GraphFound, MAX_EXTENT, TypeError};
-use crate::base::{Id, ParamId};
+use crate::base::ParamId;
 use crate::ir::{Derived, Graph, Node, Param};
 use crate::ops::{FormulaError, ShapeError};
 
@@ -48,37 +48,32 @@ pub enum ParamError {
         /// The parameter.
         param: String,
     },
-    /// Two ops with one parameter, or none with it.
-    #[error("parameter `{param}` belongs to {ops} ops, not to one")]
-    Owners {
+    /// No op has it, and nothing follows from it.
+    #[error("parameter `{param}` belongs to no op")]
+    Unused {
         /// The parameter.
         param: String,
-        /// Number of ops.
-        ops: usize,
     },
 }
 
 pub(super) fn check(graph: &Graph, found: &mut GraphFound) {
-    let mut owners = vec![0; graph.params.len()];
+    let mut used: HashSet<ParamId> = HashSet::new();
     for (op, node) in graph.ops.iter() {
-        node.params.iter().for_each(|p| owners[p.index()] += 1);
+        used.extend(&node.params);
         if let Err(error) = check_op(graph, node) {
             found.push(Some(op), error);
         }
     }
-    let mut sources: HashSet<ParamId> = HashSet::new();
     for (id, param) in graph.params.iter() {
         let Some(derived) = &param.derived else { continue };
         if let Err(error) = check_derived(graph, id, param, derived) {
             found.push(None, error);
         }
-        sources.extend(derived.sources.iter().copied());
+        used.extend(&derived.sources);
     }
     for (id, param) in graph.params.iter() {
-        // One that others follow from is of no op itself.
-        let (ops, expected) = (owners[id.index()], usize::from(!sources.contains(&id)));
-        if ops != expected {
-            found.push(None, ParamError::Owners { param: param.name.clone(), ops });
+        if !used.contains(&id) {
+            found.push(None, ParamError::Unused { param: param.name.clone() });
         }
         if let Some(&size) = param.dims.iter().find(|d| !(1..=MAX_EXTENT).contains(*d)) {
             let size = i64::try_from(size).unwrap_or(i64::MAX);

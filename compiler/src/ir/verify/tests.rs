@@ -99,7 +99,7 @@ fn derived_parameters_follow_from_stored_ones() {
     let surplus = |g: &mut Graph| {
         g.params.push(Param::stored("spare", vec![4]));
     };
-    assert_eq!(damaged_fold(surplus), "parameter `spare` belongs to 0 ops, not to one");
+    assert_eq!(damaged_fold(surplus), "parameter `spare` belongs to no op");
 }
 
 /// Sections after all passes that decide about them, and after each before.
