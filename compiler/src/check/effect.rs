@@ -162,6 +162,7 @@ pub(super) fn effect(section: &Section, instr: &Instr) -> Result<Effect, InstrEr
         Instr::Accumulate(i) => accumulate(section, i),
         Instr::Fold(i) => fold(section, i),
         Instr::Matmul(i) => matmul(section, i),
+        Instr::ConvDw(_) => Err(InstrError::Unknown),
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) fn try_add(sums: &mut [f64; LANES], values: &[f32; LANES]) -> bool {
 }
 
 /// Adds a value to a running sum, and to `rest` what rounding takes away. Values that are not finite go to `rest` alone.
+#[inline]
 pub(crate) fn add(sum: &mut f64, value: f32, rest: &[AtomicI64]) {
     let value = f64::from(value);
     if !value.is_finite() {

@@ -69,7 +69,9 @@ fn table<S: Simd>(simd: S, program: &Program, section: &Section, instr: &Instr) 
         Instr::Map(i) => map::MapKernel::new(program, section, i).map(|body| boxed(simd, body)),
         Instr::Fold(i) => Some(boxed(simd, fold::FoldKernel::new(i))),
         Instr::Matmul(i) => Some(boxed(simd, matmul::MatmulKernel::new(i))),
-        Instr::ConvDw(i) => conv_dw::ConvDwKernel::new(section, i).map(|body| boxed(simd, body)),
+        Instr::ConvDw(i) => conv_dw::DepthwiseDw::new(section, i)
+            .map(|body| boxed(simd, body))
+            .or_else(|| conv_dw::ConvDwKernel::new(section, i).map(|body| boxed(simd, body))),
         Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) => None,
     }
 }

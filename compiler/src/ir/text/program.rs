@@ -9,8 +9,8 @@ use zellige_grammar::zir::{Statement, Value as Text, ValueKind};
 use zellige_grammar::{Code, parse_zir, print_zir};
 use zellige_runtime::program::instr::Reduce;
 use zellige_runtime::program::{
-    Accumulator, Axis, Buffer, BufferSteps, Data, Element, Instr, Numerics, Program, Scheduled, Section,
-    Source, Tensor, Token, Weight,
+    Accumulator, Axis, Buffer, BufferSteps, Data, Element, Instr, Numerics, Program, Running, Scheduled,
+    Section, Source, Tensor, Token, Weight,
 };
 use zellige_runtime::scalar::Expr;
 
@@ -139,7 +139,9 @@ fn write_section(section: &Section) -> Statement {
     });
     let axes = [write_axis("y", &section.y), write_axis("x", &section.x)];
     let end = section.end.iter().map(|reduce| with("reduce", codec::encode(reduce)));
-    let body = buffers.chain(axes).chain(section.body.iter().map(write_instruction)).chain(end);
+    let running = section.running.iter().map(|running| with("running", codec::encode(running)));
+    let body =
+        buffers.chain(axes).chain(running).chain(section.body.iter().map(write_instruction)).chain(end);
     with("section", codec::encode(&SectionAttrs { images: section.images }))
         .operand(name_value(&section.name))
         .body(body.collect())
@@ -356,7 +358,7 @@ fn read_section(statement: &Statement, reader: &mut Reader) -> Option<Section> {
     let name = reader.name(statement);
     let attrs: Option<SectionAttrs> = reader.attrs(statement);
     let (mut y, mut x) = (None, None);
-    let (mut buffers, mut body, mut end) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut buffers, mut body, mut end, mut running) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for inner in reader.body(statement) {
         match inner.keyword.as_str() {
             "buffer" => {
@@ -372,6 +374,10 @@ fn read_section(statement: &Statement, reader: &mut Reader) -> Option<Section> {
                 reader.only(inner, &[Part::Attrs]);
                 end.extend(reader.attrs::<Reduce>(inner));
             }
+            "running" => {
+                reader.only(inner, &[Part::Attrs]);
+                running.extend(reader.attrs::<Running>(inner));
+            }
             _ => body.extend(read_instruction(inner, reader)),
         }
     }
@@ -380,7 +386,7 @@ fn read_section(statement: &Statement, reader: &mut Reader) -> Option<Section> {
             reader.error(Code::E0607, format!("the section has no step table `{name}`"), statement.span);
         }
     }
-    Some(Section { name: name?, images: attrs?.images, y: y?, x: x?, buffers, body, end })
+    Some(Section { name: name?, images: attrs?.images, y: y?, x: x?, buffers, body, end, running })
 }
 
 fn read_buffer(statement: &Statement, reader: &mut Reader) -> Option<Buffer> {
@@ -422,7 +428,7 @@ fn read_axis(statement: &Statement, reader: &mut Reader) -> Option<Axis> {
 }
 
 /// The names of all instructions.
-const INSTRUCTIONS: [&str; 13] = [
+const INSTRUCTIONS: [&str; 14] = [
     "load",
     "store",
     "conv2d",
@@ -436,11 +442,12 @@ const INSTRUCTIONS: [&str; 13] = [
     "fold",
     "matmul",
     "accumulate",
+    "conv_dw",
 ];
 
 fn read_instruction(statement: &Statement, reader: &mut Reader) -> Option<Scheduled> {
     if !INSTRUCTIONS.contains(&statement.keyword.as_str()) {
-        let parts = ["buffer", "y", "x", "reduce"];
+        let parts = ["buffer", "y", "x", "running", "reduce"];
         reader.unknown(statement, "a section", INSTRUCTIONS.into_iter().chain(parts));
         return None;
     }

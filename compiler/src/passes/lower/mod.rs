@@ -250,6 +250,7 @@ impl<'a> Lower<'a> {
             body: tokens::schedule(body, &buffers),
             buffers,
             end,
+            running: Vec::new(),
         })
     }
 

@@ -4,6 +4,7 @@
 //! row stay in registers: a pixel's vector of `dy` is multiplied with each row's value of `x`. Operands whose channels do not lie in
 //! blocks of 16 of a group are first brought into such blocks, a grain at a time.
 
+mod depthwise;
 mod geometry;
 mod order;
 
@@ -19,6 +20,7 @@ use crate::program::instr::{AxisId, ConvDw};
 use crate::program::{AccumulatorKind, Interval, Region, Section};
 use geometry::Meeting;
 
+pub(super) use depthwise::DepthwiseDw;
 pub(crate) use order::WeightOrder;
 
 const GRAIN: [i64; 2] = AccumulatorKind::Products.grain();
@@ -243,10 +245,10 @@ impl ConvDwKernel {
         for (y, to) in
             (place.grain.y.start..place.grain.y.end).zip(block.chunks_exact_mut(GRAIN_COLS * LANES))
         {
-            for lane in 0..LANES {
-                let from = element(place.dy, (first + lane.min(channels - 1)) as i64, y, place.grain.x.start);
+            for lane in 0..channels {
+                let from = element(place.dy, (first + lane) as i64, y, place.grain.x.start);
                 for (k, to) in (0..place.grain.x.len()).zip(to.chunks_exact_mut(LANES)) {
-                    // SAFETY: the caller's promise: the tile owns the grain. Lanes past the last channel repeat it.
+                    // SAFETY: the caller's promise: the tile owns the grain.
                     to[lane] = unsafe { *from.wrapping_offset((k * place.dy.lanes) as isize) };
                 }
             }
@@ -379,6 +381,8 @@ impl Body for ConvDwKernel {
     unsafe fn run<S: Simd>(&self, simd: S, tile: &Tile<'_>, scratch: &mut [f32]) {
         let (x, dy) = (&tile.views[self.dw.x.index()], &tile.views[self.dw.dy.index()]);
         let sums = tile.gathered[self.dw.acc.index()];
+        // Lanes that nothing is gathered for are multiplied, too.
+        scratch.fill(0.0);
         for y in cells(dy.owned.y, GRAIN[0]) {
             for x_cell in cells(dy.owned.x, GRAIN[1]) {
                 let grain = Region { y, x: x_cell };
