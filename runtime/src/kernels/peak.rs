@@ -100,20 +100,21 @@ fn peak_of_weight_gradients() {
     for isa in Isa::available().into_iter().filter(|&isa| isa != Isa::Portable) {
         let peak = peak(isa);
         println!("{isa}: {peak:.1} GFLOP/s");
-        for (inputs, outputs, extent) in [
-            (32, 32, [8, 256]),
-            (32, 32, [8, 1024]),
-            (64, 64, [8, 256]),
-            (64, 64, [32, 256]),
-            (64, 64, [8, 1024]),
-            (3, 64, [8, 256]),
-            (64, 3, [8, 256]),
+        for (inputs, outputs, groups, extent) in [
+            (32, 32, 1, [8, 256]),
+            (32, 32, 1, [8, 1024]),
+            (64, 64, 1, [8, 256]),
+            (64, 64, 1, [32, 256]),
+            (64, 64, 1, [8, 1024]),
+            (3, 64, 1, [8, 256]),
+            (64, 3, 1, [8, 256]),
+            (64, 64, 64, [8, 256]),
         ] {
-            let mut case = Products::layer(inputs, outputs, extent);
+            let mut case = Products::layer(inputs, outputs, groups, extent);
             let kernel = prepare(isa, &case.program, &case.section, &case.instr).unwrap();
             let rate = case.rate(&*kernel, 20) / 1e9;
             println!(
-                "{:5.2} of it {rate:7.1} GFLOP/s {inputs} to {outputs} channels of {extent:?}",
+                "{:5.2} of it {rate:7.1} GFLOP/s {inputs} to {outputs} channels in {groups} groups of {extent:?}",
                 rate / peak
             );
         }

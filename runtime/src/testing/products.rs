@@ -92,7 +92,8 @@ impl Products {
                 [tensor(x_channels * x_extent[0] * x_extent[1]), tensor(dy_channels * extent[0] * extent[1])]
             })
             .collect();
-        let mut lanes = || [16, 16, 16, 1, 2, 4, 8][rng.usize(0..7)];
+        let whole_blocks = rng.bool();
+        let mut lanes = || if whole_blocks { 16 } else { [16, 1, 2, 4, 8][rng.usize(0..5)] };
         let buffers = [
             buffer("x", x_channels, lanes(), x_extent, Some(0.0)),
             buffer("dy", dy_channels, lanes(), extent, None),
@@ -103,7 +104,7 @@ impl Products {
     }
 
     /// The gradient of a 3 × 3 convolution, to be measured on one tile.
-    pub(crate) fn layer(inputs: u64, outputs: u64, extent: [u64; 2]) -> Self {
+    pub(crate) fn layer(inputs: u64, outputs: u64, groups: u32, extent: [u64; 2]) -> Self {
         let mut rng = Rng::with_seed(1);
         let mut tensor = |c: u64| (0..c * extent[0] * extent[1]).map(|_| rng.f32() - 0.5).collect();
         let images = vec![[tensor(inputs), tensor(outputs)]];
@@ -114,7 +115,7 @@ impl Products {
         ];
         let window = Window { kernel: [3; 2], stride: [1; 2], dilation: [1; 2], pad: [1; 2] };
         let (acc, x, dy) = (AccumulatorId(0), BufferId(0), BufferId(1));
-        let dw = ConvDw { acc, x, dy, window, groups: 1, transposed: false };
+        let dw = ConvDw { acc, x, dy, window, groups, transposed: false };
         Self::of(format!("{inputs} to {outputs} channels of {extent:?}"), dw, buffers, images, rng)
     }
 

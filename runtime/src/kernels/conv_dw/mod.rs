@@ -15,7 +15,7 @@ use super::Body;
 use super::geometry::{element, pixel};
 use super::simd::{LANES, Simd};
 use crate::exact::{running, single};
-use crate::memory::{Gathered, Tile, View};
+use crate::memory::{Gathered, PRODUCTS_SCRATCH_BYTES, Tile, View};
 use crate::program::instr::{AxisId, ConvDw};
 use crate::program::{AccumulatorKind, Interval, Region, Section};
 use geometry::Meeting;
@@ -28,6 +28,7 @@ const GRAIN_ROWS: usize = GRAIN[0] as usize;
 const GRAIN_COLS: usize = GRAIN[1] as usize;
 /// f32s of a grain of 16 channels.
 const BLOCK: usize = GRAIN_ROWS * GRAIN_COLS * LANES;
+const _: () = assert!(2 * BLOCK * size_of::<f32>() == PRODUCTS_SCRATCH_BYTES as usize);
 /// Inputs of a group up to which a panel has rows of several taps, lest it have few.
 const FEW_INPUTS: usize = 8;
 
