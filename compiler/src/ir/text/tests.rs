@@ -65,7 +65,12 @@ fn not_a_number_is_written() {
 
 #[test]
 fn programs_read_back() {
-    for mut program in [sample::two_sections(), sample::every_instruction(), sample::whole_axes()] {
+    for mut program in [
+        sample::two_sections(),
+        sample::every_instruction(),
+        sample::whole_axes(),
+        sample::weight_gradients([8, 32], true),
+    ] {
         // The values of weights are no part of the text.
         program.data = Data::default();
         program.graph = "no graph \u{1f980}".into();
