@@ -28,9 +28,12 @@ pub struct Derivative {
     pub of: Source,
     /// `dx(x or y, dy, arguments, parameters)`
     pub dx: fn(&mut Builder, Ref, Ref, &[f32], &[Ref]) -> Ref,
-    /// `dp(x, dy, arguments)` for each parameter p: what an element adds to its gradient.
-    pub params: &'static [fn(&mut Builder, Ref, Ref, &[f32]) -> Ref],
+    /// For each parameter.
+    pub params: &'static [ParamDerivative],
 }
+
+/// `dp(x, dy, arguments)`: what an element adds to the gradient of a parameter p.
+pub type ParamDerivative = fn(&mut Builder, Ref, Ref, &[f32]) -> Ref;
 
 /// What a derivative is an expression of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -109,7 +109,8 @@ impl Op for Derivative {
         let derivative = &self.entry.row.derivative;
         let result = match self.entry.to {
             To::Input => {
-                let params: Vec<Ref> = (0..self.entry.row.params.len() as u32).map(|i| b.input(2 + i)).collect();
+                let params: Vec<Ref> =
+                    (0..self.entry.row.params.len() as u32).map(|i| b.input(2 + i)).collect();
                 (derivative.dx)(&mut b, of, dy, &self.args, &params)
             }
             To::Param(i) => derivative.params[i](&mut b, of, dy, &self.args),

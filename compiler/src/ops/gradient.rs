@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use zellige_runtime::program::instr::{Along, FoldKind, Statistic};
 
+use super::Builder;
 use super::arithmetic::{add, div, mul};
 use super::fold::fold;
 use super::global::{over_images, spatial};
 use super::repeat::Repeat;
-use super::Builder;
 use crate::base::{ParamId, Shape, ValueId};
 
 /// An op whose output's gradient is known.

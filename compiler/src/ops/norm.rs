@@ -19,8 +19,8 @@ use zellige_runtime::program::Packing;
 use zellige_runtime::program::instr::{AxisId, Statistic};
 
 use super::conv::{positive, static_channels};
-use super::global::{check_groups, spatial};
 use super::fixed_norm::FixedNorm;
+use super::global::{check_groups, spatial};
 use super::norm_parts::{Apply, Scale, ScaleShift, Shift};
 use super::{
     ArgError, ArgKind, ArgSpec, Args, Builder, ChannelScaling, FromAttrs, Init, Inputs, Op, OpDef, ParamSpec,

@@ -75,8 +75,7 @@ fn over_deviation(b: &mut Builder, x: Ref, variance: Ref, eps: Ref) -> Ref {
 }
 
 pub(super) fn defs() -> Vec<OpDef> {
-    let scaled_by =
-        OpDef::part::<ScaledBy>("scaled_by", "x · scale, with one scale a channel.", &["x"]);
+    let scaled_by = OpDef::part::<ScaledBy>("scaled_by", "x · scale, with one scale a channel.", &["x"]);
     ROWS.iter().map(def).chain([scaled_by]).collect()
 }
 

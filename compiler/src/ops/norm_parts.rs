@@ -21,16 +21,8 @@ pub(super) fn defs() -> Vec<OpDef> {
     vec![
         OpDef::part::<Scale>("norm_scale", "weight / √(variance + eps).", &["variance"]),
         OpDef::part::<Shift>("norm_shift", "fma(−rest, scale, bias).", &["rest", "scale"]),
-        OpDef::part::<Apply>(
-            "norm_apply",
-            "fma(x − mean, scale, shift).",
-            &["x", "mean", "scale", "shift"],
-        ),
-        OpDef::part::<ScaleShift>(
-            "scale_shift",
-            "fma(x, scale, shift), with one of each a channel.",
-            &["x"],
-        ),
+        OpDef::part::<Apply>("norm_apply", "fma(x − mean, scale, shift).", &["x", "mean", "scale", "shift"]),
+        OpDef::part::<ScaleShift>("scale_shift", "fma(x, scale, shift), with one of each a channel.", &["x"]),
     ]
 }
 
@@ -168,10 +160,7 @@ impl Op for Shift {
         let ([rest, scale], dy) = (<[_; 2]>::try_from(at.inputs).ok()?, at.gradient);
         let minus = negated(builder, dy);
         let (drest, dscale) = (product(builder, minus, scale), product(builder, minus, rest));
-        let inputs = vec![
-            at.sum_to_input(builder, drest, 0)?,
-            at.sum_to_input(builder, dscale, 1)?,
-        ];
+        let inputs = vec![at.sum_to_input(builder, drest, 0)?, at.sum_to_input(builder, dscale, 1)?];
         let params = if self.affine { vec![Some(at.sum_to_channels(builder, dy)?)] } else { Vec::new() };
         Some(Gradients { inputs, params })
     }

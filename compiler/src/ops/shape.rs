@@ -109,7 +109,10 @@ impl Op for Concat {
             end += at.shape(builder, i).c.constant()?;
             Some(Some(builder.op(Arc::new(Slice { from, to: end }), &[at.gradient], &[])))
         };
-        Some(Gradients { inputs: (0..at.inputs.len()).map(&mut part).collect::<Option<_>>()?, params: Vec::new() })
+        Some(Gradients {
+            inputs: (0..at.inputs.len()).map(&mut part).collect::<Option<_>>()?,
+            params: Vec::new(),
+        })
     }
 }
 

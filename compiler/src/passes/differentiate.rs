@@ -121,7 +121,9 @@ impl Reverse {
 
     fn pass_on(&mut self, node: &Node, name: &str, wanted: &[bool], gradients: Gradients) {
         let inputs = node.inputs.iter().zip(wanted).zip(gradients.inputs);
-        for (&input, gradient) in inputs.filter_map(|((input, wanted), g)| Some((input, g.filter(|_| *wanted)?))) {
+        for (&input, gradient) in
+            inputs.filter_map(|((input, wanted), g)| Some((input, g.filter(|_| *wanted)?)))
+        {
             let sum = match self.values.get(&input).copied() {
                 Some(sum) => added(&mut self.builder(name, node.span), sum, gradient),
                 None => gradient,
@@ -175,3 +177,6 @@ fn separate_outputs(graph: &mut Graph) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
