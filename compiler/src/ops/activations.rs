@@ -33,7 +33,7 @@ pub struct Derivative {
 }
 
 /// `dp(x, dy, arguments)`: what an element adds to the gradient of a parameter p.
-pub type ParamDerivative = fn(&mut Builder, Ref, Ref, &[f32]) -> Ref;
+pub(super) type ParamDerivative = fn(&mut Builder, Ref, Ref, &[f32]) -> Ref;
 
 /// What a derivative is an expression of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
