@@ -175,7 +175,7 @@ pub fn text(original: &str, others: &[String], rng: &mut Rng) -> String {
                 let near = words[at]
                     .parse::<usize>()
                     .ok()
-                    .map(|n| n + rng.usize(0..3))
+                    .map(|n| n.saturating_add(rng.usize(0..3)))
                     .filter(|n| (1..21).contains(n));
                 words[at] = match near {
                     Some(n) if rng.bool() => &near_by[n - 1],

@@ -4,7 +4,8 @@ use std::fmt;
 
 use fastrand::Rng;
 use zellige_compiler::driver::CompileOptions;
-use zellige_compiler::ir::{Graph, Materialize, Overlap, Padding};
+use zellige_compiler::ir::{Graph, Materialize, Module, Overlap, Padding};
+use zellige_compiler::passes;
 use zellige_runtime::engine::{EngineKind, Isa, Options};
 use zellige_runtime::machine::Machine;
 use zellige_runtime::program::Program;
@@ -65,12 +66,22 @@ pub fn plan(graph: &Graph, rng: &mut Rng) -> Plan {
     if rng.u8(0..5) > 0 {
         compile.tile = Some(tile(graph, rng));
     }
-    if let Some([sram, _]) = compile.for_passes().smallest_budgets(graph) {
+    let options = compile.for_passes();
+    if let Some([sram, _]) = options.smallest_budgets(&materialized(graph, &options)) {
         // From the least that is said to do.
         let factor = [1.0, 1.0, 1.5, 3.0, 8.0][rng.usize(0..5)];
         compile.sram = Some((sram as f64 * factor) as u64);
     }
     Plan { compile, run: run(rng) }
+}
+
+/// The graph with what is computed again.
+fn materialized(graph: &Graph, options: &passes::Options) -> Graph {
+    let pass = passes::find("materialize").expect("it is a pass");
+    match (pass.run)(Module::Graph(graph.clone()), options) {
+        Ok(Module::Graph(graph)) => graph,
+        other => unreachable!("it makes a graph of a graph, not {other:?}"),
+    }
 }
 
 fn run(rng: &mut Rng) -> Options {

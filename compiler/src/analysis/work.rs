@@ -1,6 +1,8 @@
 //! How much there is to do, whatever the plan.
 
-use crate::base::{OpId, ParamId};
+use std::collections::{HashMap, HashSet};
+
+use crate::base::{OpId, ParamId, ValueId};
 use crate::ir::Graph;
 
 /// Bytes of an op's parameters, which every tile streams.
@@ -16,11 +18,29 @@ pub fn op_flops(graph: &Graph, op: OpId) -> f64 {
     node.op.flops(&inputs, graph.sizes(node.output).unwrap_or([1; 4])) as f64
 }
 
-/// Floating-point operations of the network without any halo.
+/// Floating-point operations of the network without any halo; what is computed again counts once.
 pub fn network_flops(graph: &Graph) -> f64 {
     let of = |op: OpId| {
         let [n, _, h, w] = graph.sizes(graph.ops[op].output).unwrap_or([1; 4]);
         op_flops(graph, op) * (n * h * w) as f64
     };
-    graph.ops.ids().map(of).sum()
+    let repeated = repeated(graph);
+    graph.ops.ids().filter(|op| !repeated.contains(op)).map(of).sum()
+}
+
+/// The ops that compute what an op before them does.
+pub fn repeated(graph: &Graph) -> HashSet<OpId> {
+    let mut stands: HashMap<ValueId, ValueId> = HashMap::new();
+    let mut seen = HashMap::new();
+    let mut repeated = HashSet::new();
+    for (id, node) in graph.ops.iter() {
+        let inputs: Vec<ValueId> = node.inputs.iter().map(|v| *stands.get(v).unwrap_or(v)).collect();
+        let computation = (node.op.name(), node.op.attrs().to_string(), inputs, &node.params);
+        let first = *seen.entry(computation).or_insert(node.output);
+        stands.insert(node.output, first);
+        if first != node.output {
+            repeated.insert(id);
+        }
+    }
+    repeated
 }

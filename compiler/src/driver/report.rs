@@ -1,5 +1,7 @@
 //! What a plan comes to: what `zellige plan` prints and `--stats` carries.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 use zellige_runtime::program::instr::AxisId;
 
@@ -8,7 +10,8 @@ use crate::analysis::flow::Flow;
 use crate::analysis::fusion::is_reduction;
 use crate::analysis::geometry::{AxisGeometry, axis_geometry};
 use crate::analysis::receptive::receptive_field;
-use crate::analysis::work::{network_flops, op_flops};
+use crate::analysis::work::{network_flops, op_flops, repeated};
+use crate::base::OpId;
 use crate::ir::{Overlap, Role, Sections};
 
 /// A plan in numbers.
@@ -71,6 +74,8 @@ pub struct SectionReport {
     pub outputs: Vec<TensorReport>,
     /// Tensors summed over space.
     pub reduced: Vec<String>,
+    /// Tensors that an earlier section has computed already.
+    pub again: Vec<String>,
 }
 
 /// A tensor at the border of a section.
@@ -91,7 +96,8 @@ pub struct TensorReport {
 impl Report {
     /// Of sections that have been through `allocate`. `None` if they have not.
     pub fn of(ir: &Sections) -> Option<Self> {
-        let sections = ir.sections.iter().map(|s| section(ir, s)).collect::<Option<Vec<_>>>()?;
+        let repeated = repeated(&ir.graph);
+        let sections = ir.sections.iter().map(|s| section(ir, s, &repeated)).collect::<Option<Vec<_>>>()?;
         let flops = network_flops(&ir.graph);
         let computed: f64 = sections.iter().map(|s| s.flops).sum();
         let device = ir.device.as_ref()?;
@@ -109,17 +115,18 @@ impl Report {
     }
 }
 
-fn section(ir: &Sections, section: &crate::ir::Section) -> Option<SectionReport> {
+fn section(ir: &Sections, section: &crate::ir::Section, repeated: &HashSet<OpId>) -> Option<SectionReport> {
     let graph = &ir.graph;
     let tile = section.tile?;
     let flow = Flow::of(graph, &section.ops, &graph.consumers())?;
     let axes =
         AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, tile[axis.index()], section.scheme(), u64::MAX));
     let cost = section_cost(&ir.target.machine, ir.target.threads, &flow, [&axes[0], &axes[1]]);
-    let own = |&op: &crate::base::OpId| {
+    let own = |&op: &OpId| {
         let [n, _, h, w] = graph.sizes(graph.ops[op].output).unwrap_or([1; 4]);
         op_flops(graph, op) * (n * h * w) as f64
     };
+    let name = |&op: &OpId| graph.values[graph.ops[op].output].name.clone();
     let along = AxisId::BOTH.map(|axis| recompute_along(&flow, axis, &axes[axis.index()]));
     let without_halo: f64 = section.ops.iter().filter(|&&op| !is_reduction(graph, op)).map(own).sum();
     let tensors = |wanted: &dyn Fn(&crate::ir::Tiling) -> bool| {
@@ -154,6 +161,7 @@ fn section(ir: &Sections, section: &crate::ir::Section) -> Option<SectionReport>
         inputs: tensors(&|t| t.role == Role::Input),
         outputs: tensors(&|t| t.role == Role::Output),
         reduced: tensors(&|t| t.reduced).into_iter().map(|t| t.name).collect(),
+        again: section.ops.iter().filter(|op| repeated.contains(op)).map(name).collect(),
     })
 }
 

@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 
 use zellige_grammar::Diagnostic;
 
-use super::{Module, Options};
+use super::{Module, Options, section_cut};
 use crate::analysis::cost;
 use crate::analysis::stages::Stages;
 use crate::analysis::work::op_flops;
@@ -35,7 +35,12 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
     if nothing_to_gain || !graph.is_bound() {
         return Ok(Module::Graph(graph));
     }
-    Ok(Module::Graph(Rewrite::of(&graph, options).graph()))
+    let rewritten = Rewrite::of(&graph, options).graph();
+    let unchanged = rewritten.ops.len() == graph.ops.len();
+    let fits = || section_cut::smallest_sram(&rewritten, options) <= options.target.sram;
+    // What is modelled to be faster must not be what makes a plan impossible.
+    let taken = !unchanged && (options.materialize.is_some() || fits());
+    Ok(Module::Graph(if taken { rewritten } else { graph }))
 }
 
 /// The graph with some tensors computed again, in the making.

@@ -128,6 +128,9 @@ fn section(section: &SectionReport, lines: &mut Vec<String>) {
     let writes = section.outputs.iter().map(|t| format!("    writes {}", tensor(t)));
     let sums = section.reduced.iter().map(|t| format!("    sums   {t}"));
     lines.extend(reads.chain(writes).chain(sums));
+    if !section.again.is_empty() {
+        lines.push(format!("    again  {}", section.again.join(", ")));
+    }
     lines.push(format!(
         "    modelled: {} (recompute ratio {:.3}, along y {:.3}, along x {:.3}), {} to and from memory, {}",
         operations(section.flops),

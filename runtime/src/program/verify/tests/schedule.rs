@@ -1,8 +1,8 @@
 use expect_test::expect;
 
-use super::{Scheduled, fields, refused};
-use crate::program::instr::{Copy, Load};
-use crate::program::{BufferId, Instr, Program, TensorId, Token, sample};
+use super::{LIMITS, Scheduled, fields, refused};
+use crate::program::instr::{Copy, Load, Map, Operand};
+use crate::program::{Buffer, BufferId, BufferSteps, ExprId, Instr, Program, Steps, TensorId, Token, sample};
 
 fn body(p: &mut Program) -> &mut Vec<Scheduled> {
     &mut p.sections[0].body
@@ -45,6 +45,35 @@ fn reads_follow_writes() {
     refused(sample::every_instruction(), &expect!["nothing wrong"], |p| {
         p.sections[0].buffers[6].offset = p.sections[0].buffers[2].offset;
     });
+}
+
+#[test]
+fn rings_are_written_by_nobody_else() {
+    // The features once more, in the bytes of the image.
+    let again = |p: &mut Program| {
+        p.sram_bytes = LIMITS.sram_bytes;
+        let section = &mut p.sections[0];
+        let offset = section.buffers[0].offset;
+        section.buffers[1].offset = LIMITS.sram_bytes / 2;
+        section.buffers.push(Buffer { name: "again".to_owned(), offset, ..section.buffers[1].clone() });
+        for axis in [&mut section.y, &mut section.x] {
+            axis.buffers.push(BufferSteps { owned: Steps::default(), ..axis.buffers[1].clone() });
+        }
+        let operands = vec![Operand::Buffer(BufferId(1))];
+        section.body.insert(2, unscheduled(Instr::Map(Map { dst: BufferId(2), operands, expr: ExprId(0) })));
+    };
+    refused(
+        sample::two_sections(),
+        &expect![
+            "section 0 `s0`: instruction 0 writes %b0 without waiting for instruction 2 of the tile before, which writes %b2, in the same bytes"
+        ],
+        again,
+    );
+    refused(
+        sample::with_rings(sample::two_sections()),
+        &expect!["section 0 `s0`: instruction 2 overwrites %b0, which keeps its rows for later steps"],
+        again,
+    );
 }
 
 #[test]
@@ -145,7 +174,7 @@ fn other_buffers_in_the_same_bytes_count() {
         let section = &mut p.sections[0];
         let copy = section.buffers[0].clone();
         let end = section.buffers.iter().map(|b| b.offset + b.bytes().unwrap()).max().unwrap();
-        section.buffers.push(crate::program::Buffer { offset: end.next_multiple_of(64), ..copy });
+        section.buffers.push(Buffer { offset: end.next_multiple_of(64), ..copy });
         for axis in [&mut section.y, &mut section.x] {
             axis.buffers.push(axis.buffers[0].clone());
         }
