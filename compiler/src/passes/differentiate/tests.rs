@@ -74,7 +74,8 @@ fn weights_have_gradients_of_their_own_layout() {
           output c.bias %d.1.spatial_sum : f32[1, 4, 1, 1];
           output d.image %d.1.conv2d.dx : f32[1, 2, 8, 9];
         }
-    "#]].assert_eq(&gradients(&graph, &all(&graph)).expect("all ops have gradients"));
+    "#]]
+    .assert_eq(&gradients(&graph, &all(&graph)).expect("all ops have gradients"));
 }
 
 #[test]
@@ -94,7 +95,8 @@ fn contributions_are_added_from_the_last_reader_to_the_first() {
           output loss %2 : f32[1, 2, 8, 8];
           output d.x %d.1.add : f32[1, 2, 8, 8];
         }
-    "#]].assert_eq(&gradients(&graph, &all(&graph)).expect("all ops have gradients"));
+    "#]]
+    .assert_eq(&gradients(&graph, &all(&graph)).expect("all ops have gradients"));
 }
 
 #[test]
@@ -128,7 +130,8 @@ fn a_batch_normalisation_is_not_folded() {
           output n.bias %d.1.spatial_sum.1 : f32[1, 2, 1, 1];
           output d.x %d.1.scaled_by : f32[2, 2, 8, 8];
         }
-    "#]].assert_eq(&gradients(&graph, &all(&graph)).expect("all ops have gradients"));
+    "#]]
+    .assert_eq(&gradients(&graph, &all(&graph)).expect("all ops have gradients"));
 }
 
 #[test]
@@ -173,5 +176,6 @@ fn outputs_are_apart_from_one_another() {
           output d.a %d.a.repeat : f32[1, 2, 8, 8];
           output d.b %d.b.repeat : f32[1, 2, 8, 8];
         }
-    "#]].assert_eq(&printed);
+    "#]]
+    .assert_eq(&printed);
 }
