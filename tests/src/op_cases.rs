@@ -184,7 +184,7 @@ impl GradientCase {
 }
 
 /// The graph of a model's text.
-fn graph(model: &str) -> Result<Graph, String> {
+pub fn graph(model: &str) -> Result<Graph, String> {
     let (file, mut diagnostics) = parse_model(model);
     let graph = file.and_then(|file| {
         let (graph, more) = front::lower_model(&file);

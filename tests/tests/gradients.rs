@@ -12,11 +12,13 @@ use zellige_compiler::ops;
 use zellige_compiler::passes::{Wanted, differentiate};
 use zellige_grammar::Span;
 use zellige_runtime::engine::EngineKind;
-use zellige_tests::op_cases::{GradientCase, gradient_ops, gradients};
+use zellige_tests::op_cases::{self, GradientCase, gradient_ops, gradients};
 use zellige_tests::plans::{self, Plan};
 use zellige_tests::run::{self, describe};
 use zellige_tests::{parallel, parameters};
 
+/// Plans of a network.
+const PLANS: usize = 24;
 /// Ops of the language whose gradient is 0 everywhere.
 const CONSTANT: &[&str] = &["argmax"];
 /// Ops that have none.
@@ -49,6 +51,44 @@ fn every_op_has_a_gradient_or_is_known_to_have_none() {
     let missing: Vec<_> =
         ops::all().filter(|def| !def.internal && !known(def.name)).map(|def| def.name).collect();
     assert!(missing.is_empty(), "ops without cases of gradients: {missing:?}");
+}
+
+/// A network with skips, statistics, and channels that become space.
+const NETWORK: &str = r#"
+    model m(image: f32[2, 3, 21, 18]) -> (y: f32[2, 5, 42, 36]) {
+        let a = conv2d(image, out: 8, kernel: 3, pad: 1, name: "a") |> relu;
+        let b = conv2d(a, out: 8, kernel: 3, stride: 2, pad: 1, name: "b") |> instance_norm(affine: true, name: "n") |> silu;
+        let up = conv_transpose2d(b, out: 8, kernel: 2, stride: 2, name: "up");
+        let c = concat(crop(up, bottom: 1), a) |> prelu(name: "p");
+        let gate = global_avg_pool(c) |> conv2d(out: 16, kernel: 1, name: "gate") |> sigmoid;
+        let d = conv2d(c * gate, out: 20, kernel: 3, pad: 1, groups: 2, name: "d");
+        return pixel_shuffle(d, 2) |> layer_norm(name: "l") |> softmax;
+    }
+"#;
+
+#[test]
+fn gradients_of_a_network_are_the_same_under_every_plan() {
+    let graph = op_cases::graph(NETWORK).expect("it is a model");
+    let (graph, _) = differentiated(&graph).expect("all its ops have gradients");
+    let mut rng = Rng::with_seed(9);
+    let inputs = parameters::inputs(&graph, 9);
+    let outputs = |plan: &Plan| {
+        let program =
+            run::compile(&graph, &plan.compile).map_err(|d| format!("{}\n    {plan}", describe(&d)))?;
+        let run = run::run(program, &plan.run, &inputs);
+        run.map(|(outputs, _)| outputs).map_err(|e| format!("{e}\n    {plan}"))
+    };
+    let untiled = outputs(&plans::reference()).expect("it runs");
+    let finite = untiled.iter().all(|(_, a)| a.data.iter().all(|v| v.is_finite()));
+    assert!(finite && untiled.iter().any(|(name, a)| name == "d.image" && a.data.iter().any(|&v| v != 0.0)));
+    let canonical = run::canonical(&graph).expect("it is canonical");
+    for _ in 0..PLANS {
+        let plan = plans::plan(&canonical, &mut rng);
+        let tiled = outputs(&plan).unwrap_or_else(|e| panic!("{e}"));
+        if let Some(difference) = run::difference(&tiled, &untiled) {
+            panic!("{difference}\n    {plan}");
+        }
+    }
 }
 
 fn check(op: &str, number: usize, case: &GradientCase, dir: &Path) -> Result<(), String> {
