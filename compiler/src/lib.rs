@@ -23,7 +23,8 @@
 //! Sections:
 //! 7. Sizes are known. Every op belongs to one section; sections, and ops within them, are in topological order.
 //! 8. No op reads a value that a reduction in its own section produces, or reads in device memory what its own section
-//!    produces; what a section computes has one number of images, what it reads that number or one; something that it
+//!    produces; what a section computes or reduces has one number of images, what else it reads that number or
+//!    one; something that it
 //!    computes is needed outside.
 //! 9. Where a section has tilings, they are those of the tensors of which it reads or computes tiles (results of reductions
 //!    apart), in that order, with true roles, extents and readers; one that leaves the section is its anchor. Grid, overlap and

@@ -151,6 +151,7 @@ codes! {
     E0705 "plan does not fit the graph",
     E0706 "unknown or malformed machine",
     E0707 "unknown place to cut",
+    E0708 "op without a gradient",
 
     E0801 "not a program file",
     E0802 "program file of another version",

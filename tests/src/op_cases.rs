@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use zellige_compiler::front;
 use zellige_compiler::ir::Graph;
@@ -15,8 +16,11 @@ use crate::run::{Arrays, describe};
 
 /// How far values may be off, as part of the output's largest.
 const TOLERANCE: f64 = 2e-5;
-/// Most values that are kept of an output.
-const MOST_VALUES: usize = 96;
+/// How far gradients may be off, likewise.
+const GRADIENT_TOLERANCE: f64 = 5e-5;
+/// Folders of the files, one file for each op.
+const OUTPUTS: &str = "ops";
+const GRADIENTS: &str = "gradients";
 /// What arithmetic treats apart; one of these stands in a quarter of the places of odd values.
 const ODD: [f32; 8] = [0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1e-42, -1e-42, 1.0];
 
@@ -60,14 +64,22 @@ struct Expected {
     values: Vec<f64>,
 }
 
-/// Where the files are, one for each op.
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/ops")
-}
-
 /// Ops that there are cases of.
 pub fn ops() -> Vec<String> {
-    let entries = fs::read_dir(folder()).expect("the data is in the repository");
+    names(OUTPUTS)
+}
+
+/// The cases of an op; none where there is no file.
+pub fn read(op: &str) -> Vec<OpCase> {
+    cases(OUTPUTS, op)
+}
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(name)
+}
+
+fn names(of: &str) -> Vec<String> {
+    let entries = fs::read_dir(folder(of)).expect("the data is in the repository");
     let paths = entries.map(|entry| entry.expect("a folder can be listed").path());
     let name = |path: PathBuf| path.file_stem().and_then(|n| n.to_str()).map(str::to_owned);
     let mut ops: Vec<String> = paths.filter_map(name).collect();
@@ -75,68 +87,154 @@ pub fn ops() -> Vec<String> {
     ops
 }
 
-/// The cases of an op; none where there is no file.
-pub fn read(op: &str) -> Vec<OpCase> {
-    match fs::read_to_string(folder().join(format!("{op}.json"))) {
-        Ok(text) => serde_json::from_str(&text).unwrap_or_else(|e| panic!("{op}.json: {e}")),
+fn cases<T: DeserializeOwned>(of: &str, op: &str) -> Vec<T> {
+    match fs::read_to_string(folder(of).join(format!("{op}.json"))) {
+        Ok(text) => serde_json::from_str(&text).unwrap_or_else(|e| panic!("{of}/{op}.json: {e}")),
         Err(_) => Vec::new(),
     }
+}
+
+/// A model of one call, and its gradients.
+#[derive(Clone, Debug, Deserialize)]
+pub struct GradientCase {
+    /// The model's text.
+    pub model: String,
+    inputs: Vec<Drawn>,
+    parameters: Vec<Drawn>,
+    gradients: Vec<Gradient>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Gradient {
+    name: String,
+    #[serde(flatten)]
+    expected: Expected,
+}
+
+/// Ops that there are cases of gradients of.
+pub fn gradient_ops() -> Vec<String> {
+    names(GRADIENTS)
+}
+
+/// The cases of an op's gradient; none where there is no file.
+pub fn gradients(op: &str) -> Vec<GradientCase> {
+    cases(GRADIENTS, op)
 }
 
 impl OpCase {
     /// The graph of the model.
     pub fn graph(&self) -> Result<Graph, String> {
-        let (file, mut diagnostics) = parse_model(&self.model);
-        let graph = file.and_then(|file| {
-            let (graph, more) = front::lower_model(&file);
-            diagnostics.extend(more);
-            graph
-        });
-        graph.filter(|_| !has_errors(&diagnostics)).ok_or_else(|| describe(&diagnostics))
+        graph(&self.model)
     }
 
     /// The inputs of case `number` of an op.
     pub fn inputs(&self, op: &str, number: usize) -> Arrays {
-        let array = |drawn: &Drawn| {
-            let [n, c, h, w] = drawn.shape[..] else { panic!("{op}: an input has four dimensions") };
-            let data = drawn.values(&format!("{op}/{number}/{}", drawn.name));
-            (drawn.name.clone(), Array { dims: Dims { n, c, h, w }, data })
-        };
-        self.inputs.iter().map(array).collect()
+        inputs(&self.inputs, op, number)
     }
 
     /// The parameters of case `number` of an op.
     pub fn parameters(&self, op: &str, number: usize) -> Vec<Parameter> {
-        let parameter = |drawn: &Drawn| Parameter {
-            name: format!("op.{}", drawn.name),
-            dims: drawn.shape.clone(),
-            values: drawn.values(&format!("{op}/{number}/{}", drawn.name)),
-        };
-        self.parameters.iter().map(parameter).collect()
+        parameters(&self.parameters, op, number)
     }
 
     /// Whether an output is the one that is expected, within the tolerance.
     pub fn compare(&self, found: &Array) -> Result<(), String> {
-        let (expected, dims, count) = (&self.output, found.dims, found.data.len());
-        if [dims.n, dims.c, dims.h, dims.w] != expected.shape {
-            return Err(format!("the output is {dims:?}, expected {:?}", expected.shape));
+        self.output.compare(found, TOLERANCE)
+    }
+}
+
+impl GradientCase {
+    /// The graph of the model.
+    pub fn graph(&self) -> Result<Graph, String> {
+        graph(&self.model)
+    }
+
+    /// The inputs of case `number`, and the last one of the differentiated graph: the gradient of the output.
+    pub fn inputs(&self, seed: &str, number: usize, differentiated: &Graph) -> Arrays {
+        let mut all = inputs(&self.inputs, seed, number);
+        let dy = differentiated.inputs.last().and_then(|&dy| differentiated.sizes(dy));
+        let shape = dy.expect("a graph that is differentiated is bound").to_vec();
+        let dy = Drawn { name: "dy".to_owned(), shape, low: -1.0, high: 1.0, kind: Kind::Uniform };
+        all.extend(inputs(&[dy], seed, number));
+        all
+    }
+
+    /// The parameters of case `number`.
+    pub fn parameters(&self, seed: &str, number: usize) -> Vec<Parameter> {
+        parameters(&self.parameters, seed, number)
+    }
+
+    /// Whether the gradients are those that are expected, within the tolerance; those of `missing` parameters are not looked for.
+    pub fn compare(&self, found: &Arrays, missing: &[String]) -> Result<(), String> {
+        for Gradient { name, expected } in &self.gradients {
+            let is_input = self.inputs.iter().any(|input| input.name == *name);
+            let output = if is_input { format!("d.{name}") } else { format!("op.{name}") };
+            if missing.contains(&output) {
+                continue;
+            }
+            let (_, array) = found
+                .iter()
+                .find(|(found, _)| *found == output)
+                .ok_or_else(|| format!("there is no gradient of `{name}`"))?;
+            let compared = expected.compare(array, GRADIENT_TOLERANCE);
+            compared.map_err(|e| format!("gradient of `{name}`: {e}"))?;
         }
-        let step = if count > MOST_VALUES { 7919 } else { 1 };
-        for (i, &value) in expected.values.iter().enumerate() {
+        Ok(())
+    }
+}
+
+/// The graph of a model's text.
+pub fn graph(model: &str) -> Result<Graph, String> {
+    let (file, mut diagnostics) = parse_model(model);
+    let graph = file.and_then(|file| {
+        let (graph, more) = front::lower_model(&file);
+        diagnostics.extend(more);
+        graph
+    });
+    graph.filter(|_| !has_errors(&diagnostics)).ok_or_else(|| describe(&diagnostics))
+}
+
+fn inputs(drawn: &[Drawn], op: &str, number: usize) -> Arrays {
+    let array = |drawn: &Drawn| {
+        let [n, c, h, w] = drawn.shape[..] else { panic!("{op}: an input has four dimensions") };
+        let data = drawn.values(&format!("{op}/{number}/{}", drawn.name));
+        (drawn.name.clone(), Array { dims: Dims { n, c, h, w }, data })
+    };
+    drawn.iter().map(array).collect()
+}
+
+fn parameters(drawn: &[Drawn], op: &str, number: usize) -> Vec<Parameter> {
+    let parameter = |drawn: &Drawn| Parameter {
+        name: format!("op.{}", drawn.name),
+        dims: drawn.shape.clone(),
+        values: drawn.values(&format!("{op}/{number}/{}", drawn.name)),
+    };
+    drawn.iter().map(parameter).collect()
+}
+
+impl Expected {
+    /// Whether an array is this one, within a tolerance.
+    fn compare(&self, found: &Array, tolerance: f64) -> Result<(), String> {
+        let (dims, count) = (found.dims, found.data.len());
+        if [dims.n, dims.c, dims.h, dims.w] != self.shape {
+            return Err(format!("the output is {dims:?}, expected {:?}", self.shape));
+        }
+        let step = if count > self.values.len() { 7919 } else { 1 };
+        for (i, &value) in self.values.iter().enumerate() {
             let at = i * step % count;
             let found = f64::from(found.data[at]);
-            if !agree(found, value, TOLERANCE * expected.largest) {
+            if !agree(found, value, tolerance * self.largest) {
                 return Err(format!(
                     "value {at} is {found}, expected {value}; the largest is {}",
-                    expected.largest
+                    self.largest
                 ));
             }
         }
         let signs = splitmix(0).map(|bits| if bits >> 63 == 0 { 1.0 } else { -1.0 });
         let finite = found.data.iter().map(|&v| if v.is_finite() { f64::from(v) } else { 0.0 });
         let sum = finite.zip(signs).map(|(v, sign)| v * sign).sum::<f64>();
-        if !agree(sum, expected.sum, TOLERANCE * expected.largest * count as f64) {
-            return Err(format!("the sum with signs is {sum}, expected {}", expected.sum));
+        if !agree(sum, self.sum, tolerance * self.largest * count as f64) {
+            return Err(format!("the sum with signs is {sum}, expected {}", self.sum));
         }
         Ok(())
     }

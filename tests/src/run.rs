@@ -48,9 +48,19 @@ pub fn verify_each_pass(graph: &Graph, options: &CompileOptions) -> Result<(), V
 
 /// The graph as the planner sees it.
 pub fn canonical(graph: &Graph) -> Result<Graph, Vec<Diagnostic>> {
+    before("materialize", graph)
+}
+
+/// The graph as it is differentiated.
+pub fn expanded(graph: &Graph) -> Result<Graph, Vec<Diagnostic>> {
+    before("fold-batch-norm", graph)
+}
+
+/// The graph as a pass finds it.
+fn before(name: &str, graph: &Graph) -> Result<Graph, Vec<Diagnostic>> {
     let options = CompileOptions::new(Machine::builtin("tiny").expect("`tiny` is built in")).for_passes();
     let mut graph = graph.clone();
-    for pass in PIPELINE.iter().take_while(|pass| pass.name != "materialize") {
+    for pass in PIPELINE.iter().take_while(|pass| pass.name != name) {
         graph = match (pass.run)(Module::Graph(graph), &options)? {
             Module::Graph(graph) => graph,
             other => unreachable!("`{}` gives a graph, not {}", pass.name, other.level()),

@@ -5,6 +5,7 @@
 mod activations;
 mod check;
 mod fuzz;
+mod gradients;
 mod initial_values;
 mod lossless;
 mod models;

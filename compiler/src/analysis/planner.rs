@@ -302,7 +302,7 @@ impl<'a> Planner<'a> {
     /// before, one number of images, no cut wished.
     fn is_legal(&self, groups: &[Group]) -> bool {
         let [before @ .., last] = groups else { return true };
-        let images = |g: &Group| self.graph.values[g.output].ty.shape.n.clone();
+        let images = |g: &Group| self.graph.images(g.ops[0]);
         let boundary = last.loads(self.graph).is_some();
         let too_early = |v: &ValueId| {
             self.graph.producer(*v).is_some_and(|op| {

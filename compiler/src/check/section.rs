@@ -359,6 +359,8 @@ impl<'a> SectionCheck<'a, '_> {
     ) -> Result<(), InstrError> {
         let sum = sums.iter().find(|(id, _)| *id == reduce.acc);
         let &(_, input) = sum.ok_or(InstrError::Accumulator(reduce.acc))?;
+        let to = self.device.to_store(reduce.dst).ok_or(InstrError::NotWritable(reduce.dst))?;
+        let images = if sizes(to)[0] == 1 { 1 } else { images };
         let sizes_of_result = [images, self.numbering.terms.sizes(input)[1], 1, 1];
         let statistic = Statistic { kind: reduce.statistic, group: reduce.group };
         let gathered = self.program.accumulators[reduce.acc.index()].kind;
@@ -373,7 +375,6 @@ impl<'a> SectionCheck<'a, '_> {
         };
         let term = self.numbering.terms.apply(apply);
         self.of_graph(term)?;
-        let to = self.device.to_store(reduce.dst).ok_or(InstrError::NotWritable(reduce.dst))?;
         if sizes(to) != sizes_of_result {
             let what = reduce.dst.to_string();
             return Err(InstrError::Shape { what, expected: sizes_of_result, found: sizes(to) });

@@ -7,7 +7,7 @@ use zellige_grammar::Span;
 
 use super::names::Names;
 use crate::base::{Arena, Bindings, Dim, Id, OpId, ParamId, Shape, TensorType, ValueId};
-use crate::ops::{Formula, Op, Requirement, Requirements, ShapeError, Sizes};
+use crate::ops::{Formula, Op, Placement, Requirement, Requirements, ShapeError, Sizes};
 
 /// A network.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -225,6 +225,16 @@ impl Graph {
     /// Sizes of a value whose symbols are all bound.
     pub fn sizes(&self, value: ValueId) -> Option<Sizes> {
         self.values[value].ty.shape.sizes()
+    }
+
+    /// How many images an op goes over: those of its output, or of what it reduces.
+    pub fn images(&self, op: OpId) -> &Dim {
+        let node = &self.ops[op];
+        let over = match node.op.placement() {
+            Placement::Reduce => node.inputs.last().copied().unwrap_or(node.output),
+            Placement::Tile | Placement::Boundary(_) => node.output,
+        };
+        &self.values[over].ty.shape.n
     }
 
     /// The op that defines a value.

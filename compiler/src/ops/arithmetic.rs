@@ -5,7 +5,8 @@ use zellige_grammar::Code;
 use zellige_runtime::program::instr::AxisId;
 use zellige_runtime::scalar::{Binary, Builder, Expr};
 
-use super::{Inputs, Op, OpDef, Requirements, ShapeError, Sizes};
+use super::gradient::{negated, product};
+use super::{Differentiable, Gradients, Inputs, Op, OpDef, Requirements, ShapeError, Sizes};
 use crate::base::{AxisMap, Dim, Shape};
 use std::sync::Arc;
 
@@ -33,6 +34,11 @@ pub(super) fn defs() -> Vec<OpDef> {
             internal: false,
         })
         .collect()
+}
+
+/// `a + b`
+pub(super) fn add() -> Arc<dyn Op> {
+    Arc::new(Arithmetic { kind: 0 })
 }
 
 /// `a - b`
@@ -102,5 +108,25 @@ impl Op for Arithmetic {
         let (x, y) = (b.input(0), b.input(1));
         let result = b.binary(KINDS[self.kind].2, x, y);
         b.finish(result).ok()
+    }
+
+    /// Of a quotient by its divisor it is `−dy · y / b`, as PyTorch has it.
+    fn gradient(&self, builder: &mut dyn super::Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        let ([a, b], dy) = (<[_; 2]>::try_from(at.inputs).ok()?, at.repeated);
+        let (left, right) = match KINDS[self.kind].2 {
+            Binary::Mul => (product(builder, dy, b), product(builder, dy, a)),
+            Binary::Div => (builder.op(div(), &[dy, b], &[]), product(builder, dy, at.output)),
+            _ => (dy, dy),
+        };
+        let da = at.sum_to_input(builder, left, 0)?;
+        let db = at.sum_to_input(builder, right, 1)?.map(|sum| match KINDS[self.kind].2 {
+            Binary::Sub => negated(builder, sum),
+            Binary::Div => {
+                let quotient = builder.op(div(), &[sum, b], &[]);
+                negated(builder, quotient)
+            }
+            _ => sum,
+        });
+        Some(Gradients::of_inputs([da, db]))
     }
 }

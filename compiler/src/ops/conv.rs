@@ -8,10 +8,11 @@ use zellige_grammar::Code;
 use zellige_runtime::program::Packing;
 use zellige_runtime::program::instr::{self, AxisId, Instr, Window};
 
+use super::conv_gradient::{self, Conv2dDx, ConvTranspose2dDx};
 use super::pad::{Pad, PadMode};
 use super::{
-    Absorbed, ArgError, ArgKind, ArgSpec, Args, Builder, FromAttrs, Init, Inputs, Lowering, Op, OpDef,
-    Outside, ParamSpec, Requirements, ShapeError, Sizes, attrs_of,
+    Absorbed, ArgError, ArgKind, ArgSpec, Args, Builder, Differentiable, FromAttrs, Gradients, Init, Inputs,
+    Lowering, Op, OpDef, Outside, ParamSpec, Requirements, ShapeError, Sizes, attrs_of,
 };
 use crate::base::{AxisMap, Dim, ParamId, Shape, ValueId};
 
@@ -63,15 +64,15 @@ fn args() -> [ArgSpec; 7] {
 /// What both kinds have in common.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Geometry {
-    out: u32,
-    kernel: [u32; 2],
-    stride: [u32; 2],
+pub(super) struct Geometry {
+    pub(super) out: u32,
+    pub(super) kernel: [u32; 2],
+    pub(super) stride: [u32; 2],
     /// Top, left, bottom, right.
-    pad: [i64; 4],
-    dilation: [u32; 2],
-    groups: u32,
-    bias: bool,
+    pub(super) pad: [i64; 4],
+    pub(super) dilation: [u32; 2],
+    pub(super) groups: u32,
+    pub(super) bias: bool,
 }
 
 impl Geometry {
@@ -88,7 +89,7 @@ impl Geometry {
         })
     }
 
-    fn check(&self) -> Result<(), ArgError> {
+    pub(super) fn check(&self) -> Result<(), ArgError> {
         positive("out", &[self.out])?;
         positive("kernel", &self.kernel)?;
         positive("stride", &self.stride)?;
@@ -105,12 +106,34 @@ impl Geometry {
         Ok(())
     }
 
-    fn window(&self) -> Window {
+    pub(super) fn window(&self) -> Window {
         Window {
             kernel: self.kernel,
             stride: self.stride,
             dilation: self.dilation,
             pad: [self.pad[0], self.pad[1]],
+        }
+    }
+
+    /// What a convolution reads.
+    pub(super) fn sliding_window(&self, axis: AxisId) -> AxisMap {
+        let i = axis.index();
+        AxisMap::Window {
+            kernel: self.kernel[i].into(),
+            stride: self.stride[i].into(),
+            dilation: self.dilation[i].into(),
+            pad: self.pad[i],
+        }
+    }
+
+    /// What a transposed convolution reads.
+    pub(super) fn transposed_window(&self, axis: AxisId) -> AxisMap {
+        let i = axis.index();
+        AxisMap::Transposed {
+            kernel: self.kernel[i].into(),
+            stride: self.stride[i].into(),
+            dilation: self.dilation[i].into(),
+            pad: self.pad[i],
         }
     }
 
@@ -124,7 +147,7 @@ impl Geometry {
     }
 
     /// Input channels, which the number of groups divides.
-    fn channels(&self, input: &Shape) -> Result<u64, ShapeError> {
+    pub(super) fn channels(&self, input: &Shape) -> Result<u64, ShapeError> {
         let c = static_channels(input)?;
         if !c.is_multiple_of(u64::from(self.groups)) {
             let message = format!("{c} channels cannot be divided into {} groups", self.groups);
@@ -134,7 +157,7 @@ impl Geometry {
     }
 
     /// Parameters, for weights of shape `[first, second, kh, kw]`. PyTorch's start: uniform in ±1/√fan_in.
-    fn params(&self, first: u64, second: u64, packing: Packing) -> Vec<ParamSpec> {
+    pub(super) fn params(&self, first: u64, second: u64, packing: Packing) -> Vec<ParamSpec> {
         let [kh, kw] = self.kernel.map(u64::from);
         let init = Init::Uniform(1.0 / ((second * kh * kw) as f32).sqrt());
         let weight = ParamSpec { suffix: "weight", dims: vec![first, second, kh, kw], packing, init };
@@ -147,7 +170,7 @@ impl Geometry {
         if self.bias { vec![weight, bias] } else { vec![weight] }
     }
 
-    fn per_group(&self, channels: u64) -> u64 {
+    pub(super) fn per_group(&self, channels: u64) -> u64 {
         channels / u64::from(self.groups)
     }
 }
@@ -195,7 +218,7 @@ pub(super) const AXES: [&str; 2] = ["rows", "columns"];
 #[serde(deny_unknown_fields)]
 pub(super) struct Conv2d {
     #[serde(flatten)]
-    geometry: Geometry,
+    pub(super) geometry: Geometry,
     /// Other than `zero` it is an op of its own.
     #[serde(default, skip_serializing_if = "PadMode::is_zero")]
     pad_mode: PadMode,
@@ -242,13 +265,7 @@ impl Op for Conv2d {
     }
 
     fn access(&self, _: usize, axis: AxisId, _: &[Sizes]) -> AxisMap {
-        let (g, i) = (&self.geometry, axis.index());
-        AxisMap::Window {
-            kernel: g.kernel[i].into(),
-            stride: g.stride[i].into(),
-            dilation: g.dilation[i].into(),
-            pad: g.pad[i],
-        }
+        self.geometry.sliding_window(axis)
     }
 
     fn outside(&self, _: usize) -> Outside {
@@ -291,13 +308,19 @@ impl Op for Conv2d {
             epilogue: operands.epilogue.clone(),
         })]
     }
+
+    fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        let [_, size @ ..] = at.shape(builder, 0).sizes()?;
+        let dx = Conv2dDx { forward: self.clone(), size };
+        conv_gradient::gradients(&self.geometry, Arc::new(dx), false, builder, at)
+    }
 }
 
 /// 2-D transposed convolution.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct ConvTranspose2d {
     #[serde(flatten)]
-    geometry: Geometry,
+    pub(super) geometry: Geometry,
     output_pad: [u32; 2],
 }
 
@@ -344,13 +367,7 @@ impl Op for ConvTranspose2d {
     }
 
     fn access(&self, _: usize, axis: AxisId, _: &[Sizes]) -> AxisMap {
-        let (g, i) = (&self.geometry, axis.index());
-        AxisMap::Transposed {
-            kernel: g.kernel[i].into(),
-            stride: g.stride[i].into(),
-            dilation: g.dilation[i].into(),
-            pad: g.pad[i],
-        }
+        self.geometry.transposed_window(axis)
     }
 
     fn outside(&self, _: usize) -> Outside {
@@ -383,5 +400,11 @@ impl Op for ConvTranspose2d {
             groups: self.geometry.groups,
             epilogue: operands.epilogue.clone(),
         })]
+    }
+
+    fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        let [_, size @ ..] = at.shape(builder, 0).sizes()?;
+        let dx = ConvTranspose2dDx { forward: self.clone(), size };
+        conv_gradient::gradients(&self.geometry, Arc::new(dx), true, builder, at)
     }
 }

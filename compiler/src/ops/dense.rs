@@ -1,14 +1,19 @@
 //! Matrix products: with a parameter, and of two tensors.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zellige_runtime::program::Packing;
 use zellige_runtime::program::instr::{self, AxisId, Instr, Window};
 
 use super::conv::{positive, static_channels};
+use super::conv_gradient::{ConvDw, LinearDx};
+use super::gradient::sum_to;
+use super::reshape::Transpose;
 use super::{
-    ArgError, ArgKind, ArgSpec, FromAttrs, Init, Inputs, Lowering, Op, OpDef, ParamSpec, Requirements,
-    ShapeError, Sizes, attrs_of,
+    ArgError, ArgKind, ArgSpec, Builder, Differentiable, FromAttrs, Gradients, Init, Inputs, Lowering, Op,
+    OpDef, ParamSpec, Requirements, ShapeError, Sizes, attrs_of,
 };
 use crate::base::{AxisMap, Dim, Shape};
 
@@ -107,6 +112,17 @@ impl Op for Linear {
             epilogue: operands.epilogue.clone(),
         })]
     }
+
+    fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        let (x, dy) = (at.inputs[0], at.gradient);
+        let inner = static_channels(&at.shape(builder, 0)).ok()?;
+        let dx = builder.op(Arc::new(LinearDx { inner }), &[dy], &at.params[..1]);
+        let mut params = vec![Some(builder.op(Arc::new(ConvDw::of_pixels(self.out)), &[x, dy], &[]))];
+        if self.bias {
+            params.push(Some(at.sum_to_channels(builder, dy)?));
+        }
+        Some(Gradients { inputs: vec![Some(dx)], params })
+    }
 }
 
 /// `[n, c, h, k] × [n, c, k, w]`; images and channels are the same, or one.
@@ -161,5 +177,27 @@ impl Op for Matmul {
             b: operands.srcs[1],
             inner: operands.inputs[0][3],
         })]
+    }
+
+    /// `da = dy · bᵀ` and `db = aᵀ · dy`.
+    fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        let ([a, b], dy) = (<[_; 2]>::try_from(at.inputs).ok()?, at.gradient);
+        let transposed = |builder: &mut dyn Builder, x| builder.op(Arc::new(Transpose {}), &[x], &[]);
+        let sum = |builder: &mut dyn Builder, value, input: usize| {
+            let (own, whole) = (at.shape(builder, input), builder.shape(value));
+            sum_to(builder, value, &Shape { h: whole.h.clone(), w: whole.w.clone(), ..own }, &whole)
+        };
+        let (mut da, mut db) = (None, None);
+        if at.wanted[0] {
+            let b = transposed(builder, b);
+            let all = builder.op(Arc::new(Self {}), &[dy, b], &[]);
+            da = Some(sum(builder, all, 0)?);
+        }
+        if at.wanted[1] {
+            let a = transposed(builder, a);
+            let all = builder.op(Arc::new(Self {}), &[a, dy], &[]);
+            db = Some(sum(builder, all, 1)?);
+        }
+        Some(Gradients::of_inputs([da, db]))
     }
 }

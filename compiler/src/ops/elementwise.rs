@@ -11,7 +11,8 @@ use super::activations::ActivationArg::{self, Number, Required, Word};
 use super::activations::{ACTIVATIONS, Activation};
 use super::conv::static_channels;
 use super::{
-    ArgError, ArgKind, ArgSpec, Args, Init, Inputs, Op, OpDef, ParamSpec, Requirements, ShapeError, Sizes,
+    ArgError, ArgKind, ArgSpec, Args, Differentiable, Gradients, Init, Inputs, Op, OpDef, ParamSpec,
+    Requirements, ShapeError, Sizes, derivative,
 };
 use crate::base::{AxisMap, Shape};
 
@@ -37,7 +38,7 @@ fn def(row: &'static Activation) -> OpDef {
             Ok(Arc::new(Elementwise { row, args }))
         }),
         parse: Arc::new(move |attrs| {
-            let args = parse_args(row, &attrs)?;
+            let args = args_of_attrs(row, &attrs)?;
             Ok(Arc::new(Elementwise { row, args }))
         }),
         internal: false,
@@ -93,7 +94,8 @@ fn elsewhere(name: &str) -> &'static [&'static str] {
     }
 }
 
-fn parse_args(row: &Activation, attrs: &Value) -> Result<Vec<f32>, String> {
+/// The arguments of a row among printed attributes.
+pub(super) fn args_of_attrs(row: &Activation, attrs: &Value) -> Result<Vec<f32>, String> {
     let attrs = attrs.as_object().ok_or("attributes are a map")?;
     if let Some(unknown) = attrs.keys().find(|k| row.args.iter().all(|(name, _)| name != k)) {
         return Err(format!("`{}` has no attribute `{unknown}`", row.name));
@@ -106,10 +108,26 @@ fn parse_args(row: &Activation, attrs: &Value) -> Result<Vec<f32>, String> {
     row.args.iter().map(read).collect()
 }
 
+/// The arguments of a row as attributes.
+pub(super) fn attrs_of_args(row: &Activation, args: &[f32]) -> Value {
+    let args = row.args.iter().zip(args);
+    let attrs = args.map(|(&(name, arg), &value)| (name.to_owned(), arg.to_attr(value)));
+    Value::Object(Map::from_iter(attrs))
+}
+
+/// The parameters of a row.
+pub(super) fn params_of(row: &Activation, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
+    let spec = |&(suffix, init): &(&'static str, f32)| {
+        let dims = vec![static_channels(&inputs[0])?];
+        Ok(ParamSpec { suffix, dims, packing: Packing::Channels, init: Init::Constant(init) })
+    };
+    row.params.iter().map(spec).collect()
+}
+
 /// An op given by a row of the table.
 pub(super) struct Elementwise {
-    row: &'static Activation,
-    args: Vec<f32>,
+    pub(super) row: &'static Activation,
+    pub(super) args: Vec<f32>,
 }
 
 impl std::fmt::Debug for Elementwise {
@@ -124,9 +142,7 @@ impl Op for Elementwise {
     }
 
     fn attrs(&self) -> Value {
-        let args = self.row.args.iter().zip(&self.args);
-        let attrs = args.map(|(&(name, arg), &value)| (name.to_owned(), arg.to_attr(value)));
-        Value::Object(Map::from_iter(attrs))
+        attrs_of_args(self.row, &self.args)
     }
 
     fn infer(&self, inputs: &[Shape], _: &mut Requirements) -> Result<Shape, ShapeError> {
@@ -134,11 +150,7 @@ impl Op for Elementwise {
     }
 
     fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
-        let spec = |&(suffix, init): &(&'static str, f32)| {
-            let dims = vec![static_channels(&inputs[0])?];
-            Ok(ParamSpec { suffix, dims, packing: Packing::Channels, init: Init::Constant(init) })
-        };
-        self.row.params.iter().map(spec).collect()
+        params_of(self.row, inputs)
     }
 
     fn access(&self, _: usize, _: AxisId, _: &[Sizes]) -> AxisMap {
@@ -155,5 +167,9 @@ impl Op for Elementwise {
         let params: Vec<Ref> = (1..=self.row.params.len() as u32).map(|i| b.input(i)).collect();
         let result = (self.row.expr)(&mut b, x, &self.args, &params);
         b.finish(result).ok()
+    }
+
+    fn gradient(&self, builder: &mut dyn super::Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        derivative::gradients(self, builder, at)
     }
 }

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zellige_runtime::program::instr::{self, Along, AxisId, FoldKind, Instr};
 
+use super::gradient::{divided, product, scaled};
 use super::{
-    ArgError, Args, Builder, FromAttrs, Inputs, Lowering, Op, OpDef, Requirements, ShapeError, Sizes,
-    attrs_of,
+    ArgError, Args, Builder, Differentiable, FromAttrs, Gradients, Inputs, Lowering, Op, OpDef, Requirements,
+    ShapeError, Sizes, attrs_of,
 };
 use crate::base::{AxisMap, Shape, ValueId};
 
@@ -85,5 +86,22 @@ impl Op for Fold {
             kind: self.kind,
             length: self.length(operands.inputs[0]),
         })]
+    }
+
+    /// The largest value counts as a constant: it is there to keep exponentials in range, and what is made of it does not depend on
+    /// it.
+    fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        let (x, dy) = (at.inputs[0], at.repeated);
+        let length = self.length(at.shape(builder, 0).sizes()?) as f64;
+        Some(Gradients::of_input(match self.kind {
+            FoldKind::Sum => dy,
+            FoldKind::Mean => divided(builder, dy, length),
+            FoldKind::MeanSquare => {
+                let dy = scaled(builder, dy, 2.0);
+                let dy = divided(builder, dy, length);
+                product(builder, x, dy)
+            }
+            FoldKind::Max | FoldKind::Argmax => return Some(Gradients::none()),
+        }))
     }
 }

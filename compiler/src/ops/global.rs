@@ -7,8 +7,13 @@ use serde_json::Value;
 use zellige_grammar::Code;
 use zellige_runtime::program::instr::{AxisId, Statistic};
 
-use super::{Inputs, Op, OpDef, Requirements, ShapeError, Sizes, SpatialStatistic, attrs_of, decode};
-use crate::base::{AxisMap, Shape};
+use super::arithmetic::sub;
+use super::gradient::{divided, product, scaled};
+use super::{
+    Builder, Differentiable, Gradients, Inputs, Op, OpDef, Requirements, ShapeError, Sizes, SpatialStatistic,
+    attrs_of, decode,
+};
+use crate::base::{AxisMap, Shape, ValueId};
 
 /// A row of the table.
 struct Row {
@@ -74,6 +79,9 @@ fn def(row: &'static Row) -> OpDef {
             let attrs: Attrs = decode(value).map_err(|e| e.to_string())?;
             match attrs.groups {
                 Some(_) if !row.internal => Err(format!("`{}` has no attribute `groups`", row.name)),
+                _ if attrs.images && !row.internal => {
+                    Err(format!("`{}` has no attribute `images`", row.name))
+                }
                 Some(0) => Err("`groups` is positive".to_owned()),
                 _ => Ok(Arc::new(Global { row, attrs })),
             }
@@ -85,7 +93,13 @@ fn def(row: &'static Row) -> OpDef {
 /// The op that gives `statistic` over all pixels, of each channel or of `groups` groups of channels, each channel that of its group.
 pub(super) fn spatial(statistic: Statistic, groups: Option<u32>) -> Option<Arc<dyn Op>> {
     let row = ROWS.iter().find(|row| row.internal && row.statistic == statistic)?;
-    Some(Arc::new(Global { row, attrs: Attrs { groups } }))
+    Some(Arc::new(Global { row, attrs: Attrs { groups, images: false } }))
+}
+
+/// The op that gives `statistic` over all pixels of all images, of each channel.
+pub(super) fn over_images(statistic: Statistic) -> Option<Arc<dyn Op>> {
+    let row = ROWS.iter().find(|row| row.internal && row.statistic == statistic)?;
+    Some(Arc::new(Global { row, attrs: Attrs { groups: None, images: true } }))
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -94,6 +108,9 @@ struct Attrs {
     /// Groups of channels that are taken together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     groups: Option<u32>,
+    /// Whether all images are taken together.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    images: bool,
 }
 
 /// A statistic over space.
@@ -105,6 +122,24 @@ struct Global {
 impl std::fmt::Debug for Global {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}{:?}", self.row.name, self.attrs)
+    }
+}
+
+impl Global {
+    /// The gradient of what a channel's group gives: the sum of those of all its channels, each of which gets it.
+    fn group_gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<ValueId> {
+        match self.attrs.groups {
+            None => Some(at.repeated),
+            Some(groups) => Some(builder.op(spatial(Statistic::Sum, Some(groups))?, &[at.gradient], &[])),
+        }
+    }
+
+    /// How many values become one.
+    fn count(&self, builder: &dyn Builder, at: &Differentiable<'_>) -> Option<f64> {
+        let [n, c, h, w] = at.shape(builder, 0).sizes()?;
+        let images = if self.attrs.images { n } else { 1 };
+        let group = SpatialStatistic { statistic: self.row.statistic, groups: self.attrs.groups }.group(c);
+        Some([images, group, h, w].into_iter().map(|size| size as f64).product())
     }
 }
 
@@ -122,7 +157,8 @@ impl Op for Global {
         if let Some(groups) = self.attrs.groups {
             check_groups(x, groups)?;
         }
-        Ok(Shape { h: 1.into(), w: 1.into(), ..x.clone() })
+        let n = if self.attrs.images { 1.into() } else { x.n.clone() };
+        Ok(Shape { n, c: x.c.clone(), h: 1.into(), w: 1.into() })
     }
 
     fn access(&self, _: usize, _: AxisId, _: &[Sizes]) -> AxisMap {
@@ -135,6 +171,30 @@ impl Op for Global {
 
     fn flops(&self, inputs: &[Sizes], _: Sizes) -> u64 {
         inputs[0].iter().skip(1).product()
+    }
+
+    /// What rounding took from a mean is taken for a constant.
+    fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        let (x, count) = (at.inputs[0], self.count(builder, at)?);
+        let dx = match self.row.statistic {
+            Statistic::Sum => self.group_gradient(builder, at)?,
+            Statistic::Mean => {
+                let sum = self.group_gradient(builder, at)?;
+                divided(builder, sum, count)
+            }
+            Statistic::Variance => {
+                let sum = self.group_gradient(builder, at)?;
+                let twice = scaled(builder, sum, 2.0);
+                let slope = divided(builder, twice, count);
+                let mean = ROWS.iter().find(|row| row.internal && row.statistic == Statistic::Mean)?;
+                let mean = builder.op(Arc::new(Self { row: mean, attrs: self.attrs }), &[x], &[]);
+                let centred = builder.op(sub(), &[x, mean], &[]);
+                product(builder, centred, slope)
+            }
+            Statistic::MeanRest => return Some(Gradients::none()),
+            Statistic::Max => return None,
+        };
+        Some(Gradients::of_input(dx))
     }
 }
 

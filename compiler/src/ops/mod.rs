@@ -8,17 +8,23 @@ mod args;
 mod arithmetic;
 mod channels;
 mod conv;
+mod conv_gradient;
 mod dense;
+mod derivative;
 mod derive;
 mod elementwise;
 mod expand;
+mod fixed_norm;
 mod fold;
 mod global;
+mod gradient;
 mod norm;
+mod norm_gradient;
 mod norm_parts;
 mod pad;
 mod pixel_shuffle;
 mod reductions;
+mod repeat;
 mod requirement;
 mod resample;
 mod reshape;
@@ -44,6 +50,8 @@ pub use activations::{ACTIVATIONS, Activation, ActivationArg};
 pub use args::{ArgError, ArgKind, ArgSpec, ArgValue, Args};
 pub use derive::{Formula, FormulaError, Kind as FormulaKind};
 pub use expand::Builder;
+pub use gradient::{Differentiable, Gradients};
+pub(crate) use gradient::{added, repeat, repeated_like};
 pub use requirement::{Requirement, Requirements, ShapeError};
 
 /// Sizes of a shape: images, channels, rows, columns.
@@ -125,6 +133,16 @@ pub trait Op: Debug + Send + Sync {
         _inputs: &[ValueId],
         _params: &[ParamId],
     ) -> Option<ValueId> {
+        None
+    }
+
+    /// The gradients of inputs and parameters as ops; `None` if there are no ops for them. Asked after `canonicalize`, of bound graphs.
+    fn gradient(&self, _builder: &mut dyn Builder, _at: &Differentiable<'_>) -> Option<Gradients> {
+        None
+    }
+
+    /// The op that takes its place in a graph that is differentiated, where no parameter goes into another; `None` if it stays.
+    fn unfolded(&self) -> Option<Arc<dyn Op>> {
         None
     }
 
@@ -304,6 +322,12 @@ impl OpDef {
         }
     }
 
+    /// The entry of an op that only other ops are made of.
+    fn part<T: FromAttrs>(name: &'static str, doc: &'static str, inputs: &'static [&'static str]) -> Self {
+        let build = move |_: &Args| Err::<T, _>(ArgError::new(name, "is for the ops that are made of it"));
+        Self::new(name, doc, Inputs::Named(inputs), Vec::new(), build).internal()
+    }
+
     /// An op that the language does not know.
     fn internal(self) -> Self {
         Self { internal: true, ..self }
@@ -319,11 +343,14 @@ fn attrs_of(op: &impl Serialize) -> Value {
 pub fn all() -> impl Iterator<Item = OpDef> {
     [
         conv::defs(),
+        conv_gradient::defs(),
         window::defs(),
         global::defs(),
         reductions::defs(),
         norm::defs(),
         norm_parts::defs(),
+        fixed_norm::defs(),
+        norm_gradient::defs(),
         resample::defs(),
         pixel_shuffle::defs(),
         shape::defs(),
@@ -335,6 +362,8 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         fold::defs(),
         arithmetic::defs(),
         elementwise::defs(),
+        derivative::defs(),
+        repeat::defs(),
     ]
     .into_iter()
     .flatten()

@@ -19,6 +19,7 @@ use zellige_runtime::program::Packing;
 use zellige_runtime::program::instr::{AxisId, Statistic};
 
 use super::conv::{positive, static_channels};
+use super::fixed_norm::FixedNorm;
 use super::global::{check_groups, spatial};
 use super::norm_parts::{Apply, Scale, ScaleShift, Shift};
 use super::{
@@ -91,8 +92,8 @@ fn affine_params(affine: bool, x: &Shape) -> Result<Vec<ParamSpec>, ShapeError> 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BatchNorm {
-    eps: f64,
-    affine: bool,
+    pub(super) eps: f64,
+    pub(super) affine: bool,
 }
 
 impl FromAttrs for BatchNorm {
@@ -131,6 +132,10 @@ impl Op for BatchNorm {
 
     fn channel_scaling(&self) -> Option<ChannelScaling> {
         Some(ChannelScaling { eps: self.eps, op: Arc::new(ScaleShift {}) })
+    }
+
+    fn unfolded(&self) -> Option<Arc<dyn Op>> {
+        Some(Arc::new(FixedNorm { eps: self.eps, affine: self.affine }))
     }
 }
 

@@ -1,32 +1,33 @@
 //! Elementwise ops that normalisations are made of; the language does not know them.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zellige_runtime::program::instr::AxisId;
 use zellige_runtime::scalar::{Binary, Builder, Expr, Unary};
 
+use super::arithmetic::sub;
+use super::gradient::{negated, product};
 use super::norm::{channels, check_eps};
+use super::norm_gradient::{ScaledBy, of_variance};
 use super::{
-    ArgError, Args, FromAttrs, Inputs, Op, OpDef, ParamSpec, Requirements, ShapeError, Sizes, attrs_of,
+    ArgError, Differentiable, FromAttrs, Gradients, Op, OpDef, ParamSpec, Requirements, ShapeError, Sizes,
+    attrs_of,
 };
 use crate::base::{AxisMap, Shape};
 
 pub(super) fn defs() -> Vec<OpDef> {
     vec![
-        def::<Scale>("norm_scale", "weight / √(variance + eps).", &["variance"]),
-        def::<Shift>("norm_shift", "fma(−rest, scale, bias).", &["rest", "scale"]),
-        def::<Apply>("norm_apply", "fma(x − mean, scale, shift).", &["x", "mean", "scale", "shift"]),
-        def::<ScaleShift>("scale_shift", "fma(x, scale, shift), with one of each a channel.", &["x"]),
+        OpDef::part::<Scale>("norm_scale", "weight / √(variance + eps).", &["variance"]),
+        OpDef::part::<Shift>("norm_shift", "fma(−rest, scale, bias).", &["rest", "scale"]),
+        OpDef::part::<Apply>("norm_apply", "fma(x − mean, scale, shift).", &["x", "mean", "scale", "shift"]),
+        OpDef::part::<ScaleShift>("scale_shift", "fma(x, scale, shift), with one of each a channel.", &["x"]),
     ]
 }
 
-fn def<T: FromAttrs>(name: &'static str, doc: &'static str, inputs: &'static [&'static str]) -> OpDef {
-    let build = |_: &Args| Err::<T, _>(ArgError::new("eps", "is for the ops that are made of this one"));
-    OpDef::new(name, doc, Inputs::Named(inputs), Vec::new(), build).internal()
-}
-
 /// The shape of the first input, which the others have or are repeated over.
-fn first(inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
+pub(super) fn first(inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
     let x = &inputs[0];
     for (i, other) in inputs.iter().enumerate().skip(1) {
         for (size, of_x) in other.dims().into_iter().zip(x.dims()) {
@@ -40,7 +41,7 @@ fn first(inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, Sha
 }
 
 /// Access of an op whose output is as large as its first input.
-fn access(input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
+pub(super) fn access(input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
     let extent = |i: usize| inputs[i][2 + axis.index()];
     if extent(input) == extent(0) { AxisMap::Identity } else { AxisMap::Broadcast }
 }
@@ -93,6 +94,19 @@ impl Op for Scale {
         let scale = b.binary(Binary::Div, weight, deviation);
         b.finish(scale).ok()
     }
+
+    fn gradient(&self, builder: &mut dyn super::Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        let (variance, dy) = (at.inputs[0], at.repeated);
+        let dvariance = of_variance("norm_scale.dvariance", self.eps)?;
+        let dvariance = builder.op(dvariance, &[variance, at.output, dy], &[]);
+        let params = if self.affine {
+            let dweight = builder.op(of_variance("norm_scale.dweight", self.eps)?, &[variance, dy], &[]);
+            vec![Some(at.sum_to_channels(builder, dweight)?)]
+        } else {
+            Vec::new()
+        };
+        Some(Gradients { inputs: vec![Some(dvariance)], params })
+    }
 }
 
 /// `fma(−rest, scale, bias)`, or `fma(−rest, scale, +0)`.
@@ -141,6 +155,15 @@ impl Op for Shift {
         let shift = b.fma(rest, scale, bias);
         b.finish(shift).ok()
     }
+
+    fn gradient(&self, builder: &mut dyn super::Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        let ([rest, scale], dy) = (<[_; 2]>::try_from(at.inputs).ok()?, at.gradient);
+        let minus = negated(builder, dy);
+        let (drest, dscale) = (product(builder, minus, scale), product(builder, minus, rest));
+        let inputs = vec![at.sum_to_input(builder, drest, 0)?, at.sum_to_input(builder, dscale, 1)?];
+        let params = if self.affine { vec![Some(at.sum_to_channels(builder, dy)?)] } else { Vec::new() };
+        Some(Gradients { inputs, params })
+    }
 }
 
 /// `fma(x − mean, scale, shift)`
@@ -181,6 +204,23 @@ impl Op for Apply {
         let centred = b.binary(Binary::Sub, x, mean);
         let result = b.fma(centred, scale, shift);
         b.finish(result).ok()
+    }
+
+    fn gradient(&self, builder: &mut dyn super::Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        let ([x, mean, scale, _], dy) = (<[_; 4]>::try_from(at.inputs).ok()?, at.repeated);
+        let dx = product(builder, dy, scale);
+        let dmean = if at.shape(builder, 1) == at.shape(builder, 2) {
+            // One sum serves mean and shift, since the scale does not change where they are summed.
+            at.sum_to_input(builder, dy, 1)?.map(|sum| product(builder, sum, scale))
+        } else {
+            at.sum_to_input(builder, dx, 1)?
+        };
+        let dmean = dmean.map(|sum| negated(builder, sum));
+        let centred = builder.op(sub(), &[x, mean], &[]);
+        let normal = product(builder, dy, centred);
+        let dscale = at.sum_to_input(builder, normal, 2)?;
+        let dshift = at.sum_to_input(builder, dy, 3)?;
+        Some(Gradients::of_inputs([Some(dx), dmean, dscale, dshift]))
     }
 }
 
@@ -225,5 +265,14 @@ impl Op for ScaleShift {
         let (x, scale, shift) = (b.input(0), b.input(1), b.input(2));
         let result = b.fma(x, scale, shift);
         b.finish(result).ok()
+    }
+
+    fn gradient(&self, builder: &mut dyn super::Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        let (x, dy) = (at.inputs[0], at.gradient);
+        let dx = builder.op(Arc::new(ScaledBy {}), &[dy], &at.params[..1]);
+        let dscale = product(builder, x, dy);
+        let dscale = at.sum_to_channels(builder, dscale)?;
+        let dshift = at.sum_to_channels(builder, dy)?;
+        Some(Gradients { inputs: vec![Some(dx)], params: vec![Some(dscale), Some(dshift)] })
     }
 }

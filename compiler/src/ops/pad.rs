@@ -8,10 +8,10 @@ use zellige_grammar::zir::serde_float;
 use zellige_runtime::program::instr::{Addressing, AxisId, Copy, Folding, Instr};
 
 use super::conv::AXES;
-use super::shape::Sides;
+use super::shape::{Crop, Sides};
 use super::{
-    ArgError, ArgKind, ArgSpec, Args, FromAttrs, Inputs, Lowering, Op, OpDef, Placement, Requirements,
-    ShapeError, Sizes, attrs_of,
+    ArgError, ArgKind, ArgSpec, Args, Builder, Differentiable, FromAttrs, Gradients, Inputs, Lowering, Op,
+    OpDef, Placement, Requirements, ShapeError, Sizes, attrs_of,
 };
 use crate::base::{AxisMap, Bindings, Dim, Shape};
 
@@ -91,12 +91,12 @@ impl PadMode {
 #[serde(deny_unknown_fields)]
 pub(super) struct Pad {
     #[serde(flatten)]
-    sides: Sides,
+    pub(super) sides: Sides,
     #[serde(default, skip_serializing_if = "PadMode::is_zero")]
-    mode: PadMode,
+    pub(super) mode: PadMode,
     /// What mode `zero` pads with.
     #[serde(default, with = "serde_float", skip_serializing_if = "is_positive_zero")]
-    value: f32,
+    pub(super) value: f32,
 }
 
 fn is_positive_zero(value: &f32) -> bool {
@@ -188,5 +188,15 @@ impl Op for Pad {
     fn substitute(&self, bindings: &Bindings) -> Option<Arc<dyn Op>> {
         let sides = self.sides.has_symbols().then(|| self.sides.substitute(bindings))?;
         Some(Arc::new(Self { sides, ..self.clone() }))
+    }
+
+    fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        match self.mode {
+            PadMode::Zero => {
+                let crop = Crop { sides: self.sides.clone() };
+                Some(Gradients::of_input(builder.op(Arc::new(crop), &[at.gradient], &[])))
+            }
+            PadMode::Reflect | PadMode::Replicate | PadMode::Circular => None,
+        }
     }
 }

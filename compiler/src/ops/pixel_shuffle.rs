@@ -1,12 +1,14 @@
 //! Between channels and space: pixel shuffle both ways.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zellige_runtime::program::instr::{self, AxisId, Instr};
 
 use super::{
-    ArgError, ArgKind, ArgSpec, Args, FromAttrs, Inputs, Lowering, Op, OpDef, Requirements, ShapeError,
-    Sizes, attrs_of,
+    ArgError, ArgKind, ArgSpec, Args, Builder, Differentiable, FromAttrs, Gradients, Inputs, Lowering, Op,
+    OpDef, Requirements, ShapeError, Sizes, attrs_of,
 };
 use crate::base::{AxisMap, Shape};
 
@@ -89,6 +91,11 @@ impl Op for PixelShuffle {
     fn is_identity(&self, _: &[Shape]) -> bool {
         self.factor == 1
     }
+
+    fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        let back = PixelUnshuffle { factor: self.factor };
+        Some(Gradients::of_input(builder.op(Arc::new(back), &[at.gradient], &[])))
+    }
 }
 
 /// Space to channels.
@@ -137,5 +144,10 @@ impl Op for PixelUnshuffle {
 
     fn is_identity(&self, _: &[Shape]) -> bool {
         self.factor == 1
+    }
+
+    fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        let back = PixelShuffle { factor: self.factor };
+        Some(Gradients::of_input(builder.op(Arc::new(back), &[at.gradient], &[])))
     }
 }

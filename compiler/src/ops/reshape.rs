@@ -8,8 +8,8 @@ use serde_json::Value;
 use zellige_runtime::program::instr::{Addressing, AxisId};
 
 use super::{
-    ArgError, ArgKind, ArgSpec, FromAttrs, Inputs, Op, OpDef, Placement, Requirements, ShapeError, Sizes,
-    attrs_of,
+    ArgError, ArgKind, ArgSpec, Builder, Differentiable, FromAttrs, Gradients, Inputs, Op, OpDef, Placement,
+    Requirements, ShapeError, Sizes, attrs_of,
 };
 use crate::base::{AxisMap, Bindings, Dim, Shape};
 
@@ -66,6 +66,12 @@ impl Reshape {
                 .hint("write the size in place of -1")
         })
     }
+}
+
+/// The gradient of an op that keeps the raster order: in the input's shape.
+fn reshaped_back(builder: &mut dyn Builder, at: &Differentiable<'_>) -> Gradients {
+    let Shape { c, h, w, .. } = at.shape(builder, 0);
+    Gradients::of_input(builder.op(Arc::new(Reshape { shape: [c, h, w] }), &[at.gradient], &[]))
 }
 
 fn volume<'a>(sizes: impl IntoIterator<Item = &'a Dim>) -> Dim {
@@ -134,6 +140,10 @@ impl Op for Reshape {
         let symbols = self.shape.iter().any(|d| d.constant().is_none());
         symbols.then(|| Arc::new(Self { shape: self.shape.each_ref().map(|d| d.substitute(bindings)) }) as _)
     }
+
+    fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        Some(reshaped_back(builder, at))
+    }
 }
 
 /// `[n, c, h, w]` to `[n, c·h·w, 1, 1]`.
@@ -176,6 +186,10 @@ impl Op for Flatten {
     fn is_identity(&self, inputs: &[Shape]) -> bool {
         [&inputs[0].h, &inputs[0].w].into_iter().all(|d| d.constant() == Some(1))
     }
+
+    fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        Some(reshaped_back(builder, at))
+    }
 }
 
 /// `out[n, c, y, x] = in[n, c, x, y]`.
@@ -217,6 +231,10 @@ impl Op for Transpose {
 
     fn is_identity(&self, inputs: &[Shape]) -> bool {
         [&inputs[0].h, &inputs[0].w].into_iter().all(|d| d.constant() == Some(1))
+    }
+
+    fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        Some(Gradients::of_input(builder.op(Arc::new(Self {}), &[at.gradient], &[])))
     }
 }
 

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zellige_runtime::program::instr::{AxisId, Copy, Instr};
 
+use super::pad::{Pad, PadMode};
+use super::slice::Slice;
 use super::{
-    ArgError, ArgKind, ArgSpec, Args, FromAttrs, Inputs, Lowering, Op, OpDef, Requirements, ShapeError,
-    Sizes, attrs_of,
+    ArgError, ArgKind, ArgSpec, Args, Builder, Differentiable, FromAttrs, Gradients, Inputs, Lowering, Op,
+    OpDef, Requirements, ShapeError, Sizes, attrs_of,
 };
 use crate::base::{AxisMap, Bindings, Dim, Shape};
 
@@ -99,6 +101,19 @@ impl Op for Concat {
     fn is_identity(&self, inputs: &[Shape]) -> bool {
         inputs.len() == 1
     }
+
+    fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        let mut end = 0;
+        let mut part = |i: usize| {
+            let from = end;
+            end += at.shape(builder, i).c.constant()?;
+            Some(Some(builder.op(Arc::new(Slice { from, to: end }), &[at.gradient], &[])))
+        };
+        Some(Gradients {
+            inputs: (0..at.inputs.len()).map(&mut part).collect::<Option<_>>()?,
+            params: Vec::new(),
+        })
+    }
 }
 
 /// Amounts at the four borders, which may depend on symbols.
@@ -167,7 +182,7 @@ impl Sides {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Crop {
-    sides: Sides,
+    pub(super) sides: Sides,
 }
 
 impl FromAttrs for Crop {
@@ -215,5 +230,10 @@ impl Op for Crop {
 
     fn substitute(&self, bindings: &Bindings) -> Option<Arc<dyn Op>> {
         self.sides.has_symbols().then(|| Arc::new(Self { sides: self.sides.substitute(bindings) }) as _)
+    }
+
+    fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        let pad = Pad { sides: self.sides.clone(), mode: PadMode::Zero, value: 0.0 };
+        Some(Gradients::of_input(builder.op(Arc::new(pad), &[at.gradient], &[])))
     }
 }

@@ -1,13 +1,17 @@
 //! Some of the channels.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zellige_runtime::program::instr::{AxisId, Copy, Instr};
 
 use super::conv::LARGEST;
+use super::gradient::{number, repeat};
+use super::shape::Concat;
 use super::{
-    ArgError, ArgKind, ArgSpec, FromAttrs, Inputs, Lowering, Op, OpDef, Requirements, ShapeError, Sizes,
-    attrs_of,
+    ArgError, ArgKind, ArgSpec, Builder, Differentiable, FromAttrs, Gradients, Inputs, Lowering, Op, OpDef,
+    Requirements, ShapeError, Sizes, attrs_of,
 };
 use crate::base::{AxisMap, Shape};
 
@@ -29,8 +33,8 @@ pub(super) fn defs() -> Vec<OpDef> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Slice {
-    from: i64,
-    to: i64,
+    pub(super) from: i64,
+    pub(super) to: i64,
 }
 
 impl FromAttrs for Slice {
@@ -88,5 +92,24 @@ impl Op for Slice {
 
     fn is_identity(&self, inputs: &[Shape]) -> bool {
         self.from == 0 && inputs[0].c.constant() == Some(self.to)
+    }
+
+    /// Zeros for the channels that are left out, as many as the input has there.
+    fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        let channels = at.shape(builder, 0).c.constant()?;
+        let mut zeros = |from: i64, to: i64| {
+            let left_out = builder.op(Arc::new(Self { from, to }), at.inputs, &[]);
+            let zero = number(builder, 0.0);
+            repeat(builder, zero, left_out)
+        };
+        let mut parts = Vec::new();
+        if self.from > 0 {
+            parts.push(zeros(0, self.from));
+        }
+        parts.push(at.gradient);
+        if self.to < channels {
+            parts.push(zeros(self.to, channels));
+        }
+        Some(Gradients::of_input(builder.op(Arc::new(Concat {}), &parts, &[])))
     }
 }

@@ -3,6 +3,7 @@
 mod allocate;
 mod canonicalize;
 mod conform;
+mod differentiate;
 mod fold_batch_norm;
 mod lower;
 mod materialize;
@@ -21,6 +22,7 @@ use crate::ir::{Graph, Materialize, Overlap, Padding, Sections, Target};
 
 pub use crate::ir::{Level, Module};
 pub use conform::KeptPlan;
+pub use differentiate::{Wanted, differentiate};
 
 /// What the caller asks of the pipeline.
 #[derive(Clone, Debug)]

@@ -74,7 +74,7 @@ fn check_tile(graph: &Graph, options: &Options) -> Result<(), Vec<Diagnostic>> {
     Ok(())
 }
 
-fn unbound(graph: &Graph) -> Diagnostic {
+pub(super) fn unbound(graph: &Graph) -> Diagnostic {
     let names = graph.symbols().join("`, `");
     Diagnostic::error(Code::E0505, format!("sections are cut for known sizes, and `{names}` are not bound"))
         .hint("give them with `--bind`, such as `--bind H=512,W=512`")

@@ -90,13 +90,13 @@ def described(tensors: dict[str, Values]) -> list[dict]:
     ]
 
 
-def kept(output: torch.Tensor) -> dict:
+def kept(output: torch.Tensor, most: int = MOST_VALUES) -> dict:
     """The shape, the largest finite magnitude, values, and the sum over all finite ones with random signs, which
     shows values in wrong places."""
     with np.errstate(over="ignore"):
         values = output.contiguous().to(torch.float64).numpy().ravel().astype(np.float32).astype(np.float64)
     count = values.size
-    at = np.arange(min(count, MOST_VALUES)) * (7919 if count > MOST_VALUES else 1) % count
+    at = np.arange(min(count, most)) * (7919 if count > most else 1) % count
     finite = np.where(np.isfinite(values), values, 0.0)
     signs = np.where(splitmix(0, count) >> np.uint64(63) == 0, 1.0, -1.0)
     return {

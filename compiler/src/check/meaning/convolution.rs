@@ -65,8 +65,48 @@ pub(super) fn linear(op: &Operation<'_>) -> Option<Definition> {
     one_pixel.then_some(Definition::Apply(Meaning::Convolution(convolution)))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the size of the result, which is compared itself")]
+struct DxAttrs {
+    forward: Attrs,
+    size: [u64; 3],
+}
+
+/// The gradient of a convolution's input: `x[i]` went into `y[o]` by tap k where `i = o·stride − pad + k·dilation`, which is what a
+/// transposed convolution from y to x says.
+pub(super) fn conv2d_dx(op: &Operation<'_>) -> Option<Definition> {
+    let DxAttrs { forward, .. } = op.attrs()?;
+    of_attrs(&forward, true)
+}
+
+/// The gradient of a transposed convolution's input, likewise.
+pub(super) fn conv_transpose2d_dx(op: &Operation<'_>) -> Option<Definition> {
+    let DxAttrs { forward, .. } = op.attrs()?;
+    of_attrs(&forward, false)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the size of the result, which is compared itself")]
+struct LinearDxAttrs {
+    inner: u64,
+}
+
+/// The gradient of a fully connected layer's input.
+pub(super) fn linear_dx(op: &Operation<'_>) -> Option<Definition> {
+    let _: LinearDxAttrs = op.attrs()?;
+    let window = Window { kernel: [1; 2], stride: [1; 2], dilation: [1; 2], pad: [0; 2] };
+    let one_pixel = op.inputs.first().is_some_and(|s| s[2..] == [1, 1]);
+    let convolution = Convolution { transposed: true, window, groups: 1 };
+    one_pixel.then_some(Definition::Apply(Meaning::Convolution(convolution)))
+}
+
 fn convolution(op: &Operation<'_>, transposed: bool) -> Option<Definition> {
-    let attrs: Attrs = op.attrs()?;
+    of_attrs(&op.attrs()?, transposed)
+}
+
+fn of_attrs(attrs: &Attrs, transposed: bool) -> Option<Definition> {
     let window = Window {
         kernel: attrs.kernel.map(i64::from),
         stride: attrs.stride.map(i64::from),

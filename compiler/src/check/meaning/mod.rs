@@ -88,6 +88,9 @@ pub(super) fn of_op(op: &Operation<'_>) -> Option<Definition> {
         "max_pool2d" => pool::max_pool2d(op),
         "avg_pool2d" => pool::avg_pool2d(op),
         "linear" => convolution::linear(op),
+        "conv2d.dx" => convolution::conv2d_dx(op),
+        "conv_transpose2d.dx" => convolution::conv_transpose2d_dx(op),
+        "linear.dx" => convolution::linear_dx(op),
         "matmul" => matmul::matmul(op),
         "global_avg_pool" | "global_max_pool" | "spatial_sum" | "spatial_mean" | "spatial_mean_rest"
         | "spatial_variance" => reduce::statistic(op),

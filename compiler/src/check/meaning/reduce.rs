@@ -6,7 +6,8 @@ use zellige_runtime::program::instr::{Along, FoldKind, Statistic as Kind};
 
 use super::{Definition, Meaning, Operation};
 
-/// A statistic over all pixels, exact over grains, of channels that are taken together by so many; each gets the result.
+/// A statistic over all pixels, exact over grains, of channels that are taken together by so many; each gets the result. If that has
+/// one image, all images are taken together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in super::super) struct Statistic {
     pub(in super::super) kind: Kind,
@@ -28,8 +29,11 @@ impl Statistic {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "whether images are taken together is in the size of the result")]
 struct StatisticAttrs {
     groups: Option<u64>,
+    #[serde(default)]
+    images: bool,
 }
 
 pub(super) fn statistic(op: &Operation<'_>) -> Option<Definition> {

@@ -133,7 +133,8 @@ fn check_section(
     let graph = &ir.graph;
     let members: HashSet<OpId> = section.ops.iter().copied().collect();
     let images = |value: ValueId| graph.sizes(value).map_or(0, |s| s[0]);
-    let expected = images(graph.ops[section.ops[0]].output);
+    let gone_over = |op: OpId| graph.images(op).constant().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+    let expected = gone_over(section.ops[0]);
     let mut useful = false;
     for &op in &section.ops {
         let node = &graph.ops[op];
@@ -154,8 +155,8 @@ fn check_section(
                 found.push(Some(index), PartitionError::Images { value, expected, found: found_images });
             }
         }
-        if images(node.output) != expected {
-            let (value, found_images) = (name(ir, node.output), images(node.output));
+        if gone_over(op) != expected {
+            let (value, found_images) = (name(ir, node.output), gone_over(op));
             found.push(Some(index), PartitionError::Images { value, expected, found: found_images });
         }
         let outside = readers.get(&node.output).is_some_and(|r| r.iter().any(|r| !members.contains(r)));

@@ -36,11 +36,11 @@ pub(super) fn run(graph: &Graph) -> Graph {
     new
 }
 
-/// One op that is added, or what it is made of.
-struct Expansion<'a> {
-    graph: &'a mut Graph,
-    name: &'a str,
-    span: Span,
+/// One op that is added, or what it is made of, with where its values' names come from.
+pub(in crate::passes) struct Expansion<'a> {
+    pub(in crate::passes) graph: &'a mut Graph,
+    pub(in crate::passes) name: &'a str,
+    pub(in crate::passes) span: Span,
 }
 
 impl Expansion<'_> {
@@ -74,6 +74,17 @@ impl Builder for Expansion<'_> {
         let shapes = self.graph.shapes(inputs);
         let shape = op.infer(&shapes, &mut Requirements::default()).expect("an op expands into ops that fit");
         self.graph.push_op(&name, op, inputs.to_vec(), params.to_vec(), TensorType::f32(shape), self.span)
+    }
+
+    fn constant(&mut self, shape: Shape, data: Vec<f32>) -> ValueId {
+        self.graph.add_constant(&format!("{}.constant", self.name), shape, data)
+    }
+
+    fn number(&self, value: ValueId) -> Option<f32> {
+        match &self.graph.values[value].def {
+            Def::Constant(data) => <[f32; 1]>::try_from(&**data).ok().map(|[number]| number),
+            Def::Input | Def::Op(_) => None,
+        }
     }
 
     fn shape(&self, value: ValueId) -> Shape {

@@ -7,7 +7,7 @@
 //!
 //! Bits are preserved: only what returns its input as it is (see [`Op::is_identity`]) counts as changing nothing.
 
-mod expand;
+pub(super) mod expand;
 
 use std::collections::{HashMap, HashSet};
 
@@ -27,6 +27,11 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
     let lost = options.cut_after.iter().filter(|name| passes::op_called(&rebuilt, name).is_none());
     let lost: Vec<_> = lost.filter_map(|name| cut_lost(&graph, &canonical, name)).collect();
     if lost.is_empty() { Ok(Module::Graph(rebuilt)) } else { Err(lost) }
+}
+
+/// A graph of simple ops without those that nothing reads, that change nothing, or that another one equals.
+pub(super) fn simplified(graph: &Graph) -> Graph {
+    rebuild(graph, &canonical_values(graph))
 }
 
 /// Why there is no op any more that `--cut-after` names; `None` if there never was.

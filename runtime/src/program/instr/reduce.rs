@@ -57,7 +57,7 @@ impl Statistic {
 pub struct Reduce {
     /// Accumulator.
     pub acc: AccumulatorId,
-    /// Tensor written, `[images, channels, 1, 1]`.
+    /// Tensor written, `[images, channels, 1, 1]`; `[1, channels, 1, 1]` if all images are taken together, exactly.
     pub dst: TensorId,
     /// Which statistic.
     pub statistic: Statistic,

@@ -48,8 +48,10 @@ pub(in crate::program::verify) fn check_reduce(scope: &Scope<'_>, reduce: &Reduc
     if reduce.group == 0 || !accumulator.channels.is_multiple_of(reduce.group) {
         return Err(InstrError::ReducedGroup { channels: accumulator.channels, group: reduce.group });
     }
-    let expected = [accumulator.images, accumulator.channels, 1, 1];
     let dims = tensor.dims;
+    // All images are taken together where there is one.
+    let images = if dims.n == 1 { 1 } else { accumulator.images };
+    let expected = [images, accumulator.channels, 1, 1];
     let found = [dims.n, dims.c, dims.h, dims.w];
     if expected == found {
         Ok(())

@@ -1,0 +1,136 @@
+//! Gradients of every op against PyTorch's, untiled on the JIT and tiled on the kernels, bit for bit the same.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use fastrand::Rng;
+use serde_json::json;
+use zellige_compiler::base::TensorType;
+use zellige_compiler::driver::CompileOptions;
+use zellige_compiler::ir::Graph;
+use zellige_compiler::ops;
+use zellige_compiler::passes::{Wanted, differentiate};
+use zellige_grammar::Span;
+use zellige_runtime::engine::EngineKind;
+use zellige_tests::op_cases::{self, GradientCase, gradient_ops, gradients};
+use zellige_tests::plans::{self, Plan};
+use zellige_tests::run::{self, describe};
+use zellige_tests::{parallel, parameters};
+
+/// Plans of a network.
+const PLANS: usize = 24;
+/// Ops of the language whose gradient is 0 everywhere.
+const CONSTANT: &[&str] = &["argmax"];
+/// Ops that have none.
+const WITHOUT: &[&str] = &["global_max_pool", "max_pool2d", "avg_pool2d", "upsample"];
+
+#[test]
+fn every_gradient_agrees_with_pytorch() {
+    let cases: Vec<(String, usize, GradientCase)> = gradient_ops()
+        .into_iter()
+        .flat_map(|op| gradients(&op).into_iter().enumerate().map(move |(i, c)| (op.clone(), i, c)))
+        .collect();
+    let dir = tempfile::tempdir().expect("there is a place for temporary files");
+    let results = parallel::map(cases.len(), |i| {
+        let (op, number, case) = &cases[i];
+        let run = || check(op, *number, case, dir.path());
+        let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err("panics".to_owned()));
+        result.map_err(|e| format!("{op} {number}: {e}\n    {}", case.model))
+    });
+    let failures: Vec<_> = results.into_iter().filter_map(Result::err).collect();
+    assert!(failures.is_empty(), "{} of {} cases:\n{}", failures.len(), cases.len(), failures.join("\n"));
+    println!("{} cases", cases.len());
+}
+
+#[test]
+fn every_op_has_a_gradient_or_is_known_to_have_none() {
+    let tested = gradient_ops();
+    let known = |name: &str| {
+        tested.iter().any(|op| op == name) || CONSTANT.contains(&name) || WITHOUT.contains(&name)
+    };
+    let missing: Vec<_> =
+        ops::all().filter(|def| !def.internal && !known(def.name)).map(|def| def.name).collect();
+    assert!(missing.is_empty(), "ops without cases of gradients: {missing:?}");
+}
+
+/// A network with skips, statistics, and channels that become space.
+const NETWORK: &str = r#"
+    model m(image: f32[2, 3, 21, 18]) -> (y: f32[2, 5, 42, 36]) {
+        let a = conv2d(image, out: 8, kernel: 3, pad: 1, name: "a") |> relu;
+        let b = conv2d(a, out: 8, kernel: 3, stride: 2, pad: 1, name: "b") |> instance_norm(affine: true, name: "n") |> silu;
+        let up = conv_transpose2d(b, out: 8, kernel: 2, stride: 2, name: "up");
+        let c = concat(crop(up, bottom: 1), a) |> prelu(name: "p");
+        let gate = global_avg_pool(c) |> conv2d(out: 16, kernel: 1, name: "gate") |> sigmoid;
+        let d = conv2d(c * gate, out: 20, kernel: 3, pad: 1, groups: 2, name: "d");
+        return pixel_shuffle(d, 2) |> layer_norm(name: "l") |> softmax;
+    }
+"#;
+
+#[test]
+fn gradients_of_a_network_are_the_same_under_every_plan() {
+    let graph = op_cases::graph(NETWORK).expect("it is a model");
+    let (graph, _) = differentiated(&graph).expect("all its ops have gradients");
+    let mut rng = Rng::with_seed(9);
+    let inputs = parameters::inputs(&graph, 9);
+    let outputs = |plan: &Plan| {
+        let program =
+            run::compile(&graph, &plan.compile).map_err(|d| format!("{}\n    {plan}", describe(&d)))?;
+        let run = run::run(program, &plan.run, &inputs);
+        run.map(|(outputs, _)| outputs).map_err(|e| format!("{e}\n    {plan}"))
+    };
+    let untiled = outputs(&plans::reference()).expect("it runs");
+    let finite = untiled.iter().all(|(_, a)| a.data.iter().all(|v| v.is_finite()));
+    assert!(finite && untiled.iter().any(|(name, a)| name == "d.image" && a.data.iter().any(|&v| v != 0.0)));
+    let canonical = run::canonical(&graph).expect("it is canonical");
+    for _ in 0..PLANS {
+        let plan = plans::plan(&canonical, &mut rng);
+        let tiled = outputs(&plan).unwrap_or_else(|e| panic!("{e}"));
+        if let Some(difference) = run::difference(&tiled, &untiled) {
+            panic!("{difference}\n    {plan}");
+        }
+    }
+}
+
+fn check(op: &str, number: usize, case: &GradientCase, dir: &Path) -> Result<(), String> {
+    let seed = format!("d.{op}");
+    let (graph, missing) = differentiated(&case.graph()?)?;
+    let weights = dir.join(format!("{op}-{number}.safetensors"));
+    parameters::write(&case.parameters(&seed, number), &weights).map_err(|e| e.to_string())?;
+    let inputs = case.inputs(&seed, number, &graph);
+    let outputs = |plan: &Plan| {
+        let options = CompileOptions { weights: Some(weights.clone()), ..plan.compile.clone() };
+        let program = run::compile(&graph, &options).map_err(|d| format!("{}\n    {plan}", describe(&d)))?;
+        let run = run::run(program, &plan.run, &inputs);
+        run.map(|(outputs, _)| outputs).map_err(|e| format!("{e}\n    {plan}"))
+    };
+    let untiled = outputs(&plans::reference())?;
+    case.compare(&untiled, &missing)?;
+    run::verify_each_pass(&graph, &plans::reference().compile).map_err(|d| describe(&d))?;
+
+    let canonical = run::canonical(&graph).map_err(|d| describe(&d))?;
+    for plan in 0..2 {
+        let mut plan = plans::plan(&canonical, &mut Rng::with_seed(2 * number as u64 + plan));
+        plan.run.engine = EngineKind::Native;
+        let tiled = outputs(&plan)?;
+        if let Some(difference) = run::difference(&tiled, &untiled) {
+            return Err(format!("tiled: {difference}\n    {plan}"));
+        }
+    }
+    Ok(())
+}
+
+/// The gradients of the sum of the output times another input, `dy`; and the parameters whose gradients are missing, since the ops
+/// for them have no instruction yet.
+fn differentiated(graph: &Graph) -> Result<(Graph, Vec<String>), String> {
+    let mut graph = run::expanded(graph).map_err(|d| describe(&d))?;
+    let y = graph.outputs[0].value;
+    let shape = graph.values[y].ty.shape.clone();
+    let inputs = graph.inputs.clone();
+    let dy = graph.add_input("dy", TensorType::f32(shape));
+    let mul = (ops::find("mul").expect("an op").parse)(json!({})).expect("it has no attributes");
+    let loss = graph.add_op("product", mul, vec![y, dy], "", Span::default()).map_err(|e| e.to_string())?;
+    let (params, missing): (Vec<_>, Vec<_>) = graph.params.iter().partition(|(_, p)| p.dims.len() == 1);
+    let wanted = Wanted { params: params.into_iter().map(|(id, _)| id).collect(), inputs };
+    let missing = missing.into_iter().map(|(_, p)| p.name.clone()).collect();
+    differentiate(&graph, loss, &wanted).map(|graph| (graph, missing)).map_err(|d| describe(&d))
+}
