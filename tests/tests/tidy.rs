@@ -48,8 +48,8 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ("exact", &["program", "memory"]),
     ("weights", &["program"]),
     ("io", &["program"]),
-    ("kernels", &["scalar", "program", "memory"]),
-    ("jit", &["scalar", "program", "memory"]),
+    ("kernels", &["scalar", "program", "memory", "exact", "weights"]),
+    ("jit", &["scalar", "program", "memory", "exact"]),
     ("engine", &["scalar", "machine", "program", "memory", "exact", "weights", "io", "kernels", "jit"]),
 ];
 

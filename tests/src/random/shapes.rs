@@ -21,7 +21,10 @@ impl Draw {
         let mut args = vec![("mode", ArgValue::Text(mode.to_owned()))];
         let [_, _, h, w] = self.sizes(x).map(|s| s as i64);
         if self.chance(40) {
-            let mut size = |extent: i64| self.rng.i64((extent + 3) / 4..=(2 * extent + 3).min(90));
+            let mut size = |extent: i64| {
+                let smallest = (extent + 3) / 4;
+                self.rng.i64(smallest..=(2 * extent + 3).min(90).max(smallest))
+            };
             args.push(("size", pair([size(h), size(w)])));
         } else {
             let factors = [2.0, 4.0, 0.5, 1.5, 0.75, 1.7, 0.3 + 2.0 * self.rng.f64()];
