@@ -29,7 +29,8 @@
 //!   `acc = w · r` for the first row tap, then `acc = fma(w, r, acc)`, ascending.
 //! * **statistics over space** — per grain of 8 × 8 pixels of the tensor's own grid, in f64 and raster order from `+0` on,
 //!   `s = s + x` and `q = q + x · x` (the product is exact). `S` and `Q` are the exact sums of `s` and `q` over all grains, of one
-//!   channel or of a group of channels, each rounded to f64 once; `n` is the number of values. In f64, rounded to f32 at the end:
+//!   channel or of a group of channels, of each image or of all images together, each rounded to f64 once; `n` is the number of
+//!   values. In f64, rounded to f32 at the end:
 //!   * sum: `S`;
 //!   * mean: `m = S / n`;
 //!   * what rounding takes from the mean: `m − f64(f32(m))`;
