@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
+use zellige_runtime::program::Interval;
 use zellige_runtime::program::instr::AxisId;
 
 use super::fusion::{addressing, is_inlined, is_reduction};
+use super::geometry::AxisTiles;
 use super::work::{op_flops, weight_bytes};
 use crate::base::{AxisMap, OpId, ValueId};
 use crate::ir::Graph;
-use crate::ops::{Outside, Sizes};
+use crate::ops::{Op, Outside, Sizes};
 
 /// A section's tensors: inputs first, then the outputs of its ops in order. Results of reductions are not among them, nor
 /// tensors of device memory that are only read with an addressing of their own.
@@ -39,6 +41,8 @@ pub struct FlowTensor {
     pub exported: bool,
     /// Whether a reduction of the section sums it.
     pub reduced: bool,
+    /// Rows and columns of the pieces that leave the section whole.
+    pub grain: [i64; 2],
     /// Reads inside the section.
     pub readers: Vec<FlowReader>,
 }
@@ -48,15 +52,31 @@ pub struct FlowTensor {
 pub struct FlowReader {
     /// Reading op.
     pub op: OpId,
-    /// Index of that op's output among the tensors.
+    /// Index of that op's output among the tensors; of a reduction, of the tensor that it sums.
     pub output: usize,
     /// Access along rows and columns.
     pub maps: [AxisMap; 2],
     /// What it finds outside the extent.
     pub outside: Outside,
+    /// Whether it reads for what a step owns of the output, as a reduction does of several tensors, and not for all that the step
+    /// computes.
+    pub for_owned: bool,
+}
+
+impl FlowReader {
+    /// What it reads for, of the tiles of its output, in a step.
+    pub fn output_interval(&self, output: &AxisTiles, step: usize) -> Interval {
+        if self.for_owned { output.owned[step] } else { output.computed[step] }
+    }
 }
 
 impl FlowTensor {
+    fn is_reduced_by(&mut self, op: &dyn Op) {
+        let grain = op.grain();
+        self.reduced = true;
+        self.grain = [0, 1].map(|axis| self.grain[axis].max(grain[axis]));
+    }
+
     /// Whether something of it leaves the section tile by tile.
     pub fn is_owned(&self) -> bool {
         self.exported || self.reduced
@@ -109,6 +129,7 @@ impl Flow {
             weight_bytes,
             exported,
             reduced: false,
+            grain: [1; 2],
             readers,
         });
         Some(self.tensors.len() - 1)
@@ -122,13 +143,15 @@ impl Flow {
         let inputs: Vec<Sizes> = node.inputs.iter().map(|&v| graph.sizes(v)).collect::<Option<_>>()?;
         for (i, value) in node.inputs.iter().enumerate() {
             let Some(&at) = index.get(value) else { continue };
-            if is_reduction(graph, op) {
-                self.tensors[at].reduced = true;
+            let for_owned = is_reduction(graph, op);
+            if for_owned && i + 1 == node.inputs.len() {
+                self.tensors[at].is_reduced_by(&*node.op);
                 continue;
             }
-            let output = *index.get(&node.output)?;
+            let output = if for_owned { node.inputs.last()? } else { &node.output };
+            let output = *index.get(output)?;
             let maps = AxisId::BOTH.map(|axis| node.op.access(i, axis, &inputs));
-            let reader = FlowReader { op, output, maps, outside: node.op.outside(i) };
+            let reader = FlowReader { op, output, maps, outside: node.op.outside(i), for_owned };
             self.tensors[at].readers.push(reader);
         }
         Some(())

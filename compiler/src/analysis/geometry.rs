@@ -6,7 +6,6 @@
 //! A tensor that leaves the section (or is summed) is moreover partitioned: cuts lie in the middle of the overlap of
 //! neighbouring tiles, on grains where it is summed.
 
-use zellige_runtime::exact::grains::GRAIN;
 use zellige_runtime::program::Interval;
 use zellige_runtime::program::instr::AxisId;
 
@@ -90,9 +89,7 @@ impl Walk<'_> {
             }
         }
         let owned = if tensor.is_owned() { self.partition(t, &needs) } else { Vec::new() };
-        for (need, owned) in needs.iter_mut().zip(&owned) {
-            *need = need.hull(*owned);
-        }
+        self.include(t, &owned, &mut needs);
         let size = needs.iter().map(|n| n.len()).max().unwrap_or(0).max(1);
         let mut start = 0;
         let computed = needs.iter().map(|need| {
@@ -116,12 +113,28 @@ impl Walk<'_> {
     pub(super) fn need(&self, tensor: &FlowTensor, i: usize, done: &[AxisTiles]) -> Interval {
         let extent = tensor.extent(self.axis);
         let each = tensor.readers.iter().map(|r| {
-            let computed = done[r.output].computed[i];
+            let output = &done[r.output];
+            if output.computed.is_empty() {
+                // It is the tensor itself, and what it owns is not known yet.
+                return Interval::default();
+            }
+            let computed = r.output_interval(output, i);
             let whole = Interval::new(0, self.flow.tensors[r.output].extent(self.axis));
             let out = if self.same_size { computed } else { computed.intersect(whole) };
             need(r.maps[self.axis.index()], out, extent)
         });
         each.fold(Interval::default(), Interval::hull)
+    }
+
+    /// Adds what each step owns of a tensor to what is needed of it, and what a reduction of the tensor with itself reads for that.
+    pub(super) fn include(&self, t: usize, owned: &[Interval], needs: &mut [Interval]) {
+        let tensor = &self.flow.tensors[t];
+        let extent = tensor.extent(self.axis);
+        let own: Vec<_> = tensor.readers.iter().filter(|r| r.output == t).collect();
+        for (needed, &owned) in needs.iter_mut().zip(owned) {
+            let read = own.iter().map(|r| need(r.maps[self.axis.index()], owned, extent));
+            *needed = read.fold(needed.hull(owned), Interval::hull);
+        }
     }
 
     /// Cuts a tensor's extent into one interval a step.
@@ -137,7 +150,8 @@ impl Walk<'_> {
         let mut cuts = vec![0];
         for i in 1..self.count {
             let cut = cut(i);
-            let cut = if tensor.reduced && cut < extent { cut.div_euclid(GRAIN) * GRAIN } else { cut };
+            let grain = tensor.grain[self.axis.index()];
+            let cut = if cut < extent { cut.div_euclid(grain) * grain } else { cut };
             cuts.push(cut.clamp(cuts[i as usize - 1], extent));
         }
         let last = if self.count == self.steps { extent } else { self.next_cut(&cuts, extent) };

@@ -128,7 +128,8 @@ fn with_reductions_beside_their_inputs(graph: &Graph, groups: Vec<Group>) -> Vec
             ordered.push(group);
             continue;
         };
-        let maker = ordered.iter().position(|g| g.output == input);
+        let inputs = &graph.ops[group.ops[0]].inputs;
+        let maker = ordered.iter().rposition(|g| inputs.contains(&g.output));
         let first = maker.map_or(0, |at| at + 1);
         let before = ordered[first..].iter().take_while(|g| reduced_input(graph, g) == Some(input)).count();
         ordered.insert(first + before, group);
@@ -139,7 +140,7 @@ fn with_reductions_beside_their_inputs(graph: &Graph, groups: Vec<Group>) -> Vec
 /// What a group sums over space, if that is what it does.
 fn reduced_input(graph: &Graph, group: &Group) -> Option<ValueId> {
     let first = group.ops[0];
-    if fusion::is_reduction(graph, first) { graph.ops[first].inputs.first().copied() } else { None }
+    if fusion::is_reduction(graph, first) { graph.ops[first].inputs.last().copied() } else { None }
 }
 
 /// The ops of some groups, sorted.
@@ -302,7 +303,8 @@ impl<'a> Planner<'a> {
     /// before, one number of images, no cut wished.
     fn is_legal(&self, groups: &[Group]) -> bool {
         let [before @ .., last] = groups else { return true };
-        let images = |g: &Group| self.graph.values[g.output].ty.shape.n.clone();
+        let counted = |g: &Group| reduced_input(self.graph, g).unwrap_or(g.output);
+        let images = |g: &Group| self.graph.values[counted(g)].ty.shape.n.clone();
         let boundary = last.loads(self.graph).is_some();
         let too_early = |v: &ValueId| {
             self.graph.producer(*v).is_some_and(|op| {

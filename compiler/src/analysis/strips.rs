@@ -25,9 +25,7 @@ pub(super) fn rows(walk: &Walk<'_>, t: usize, done: &[AxisTiles]) -> AxisTiles {
     } else {
         Vec::new()
     };
-    for (need, owned) in needs.iter_mut().zip(&owned) {
-        *need = need.hull(*owned);
-    }
+    walk.include(t, &owned, &mut needs);
     keep(&needs, owned)
 }
 
