@@ -28,13 +28,11 @@ pub fn lanes(channels: u64) -> u32 {
     channels.next_power_of_two().min(16) as u32
 }
 
-/// The buffers of a section, in the order of its tensors; tensors inside a group have none.
-pub fn buffers(graph: &Graph, flow: &Flow, groups: &[Group]) -> Vec<Buffer> {
-    let reads: Vec<Vec<ValueId>> = groups.iter().map(|g| g.reads(graph)).collect();
-    let reads = &reads;
-    let read_by = |value: ValueId| (0..groups.len()).filter(move |&g| reads[g].contains(&value));
+/// The buffers of a section, those of its inputs first, then those of what it computes in order; tensors inside a group have none.
+pub fn buffers(flow: &Flow, groups: &[Group]) -> Vec<Buffer> {
+    let read_by = |value: ValueId| (0..groups.len()).filter(move |&g| groups[g].reads.contains(&value));
     let mut buffers = Vec::new();
-    for (t, tensor) in flow.tensors.iter().enumerate() {
+    for (t, tensor) in flow.tensors.iter().enumerate().rev() {
         let made = groups.iter().position(|g| g.output == tensor.value);
         if tensor.op.is_some() && made.is_none() {
             continue;
@@ -63,12 +61,15 @@ impl Buffer {
 
 /// The most bytes that live at once: what no placement can do without.
 pub fn peak(lives: &[[usize; 2]], bytes: &[u64]) -> u64 {
-    let at = |p: usize| {
-        let live = lives.iter().zip(bytes).filter(|(l, _)| l[0] <= p && p <= l[1]);
-        live.fold(0u64, |sum, (_, bytes)| sum.saturating_add(*bytes))
-    };
     // The most is reached where some life begins.
-    lives.iter().map(|l| at(l[0])).max().unwrap_or(0)
+    let last = lives.iter().map(|life| life[0]).max().unwrap_or(0);
+    let mut alive = vec![0u64; last + 1];
+    for ([first, end], bytes) in lives.iter().zip(bytes) {
+        for sum in &mut alive[*first..=(*end).min(last)] {
+            *sum = sum.saturating_add(*bytes);
+        }
+    }
+    alive.into_iter().max().unwrap_or(0)
 }
 
 /// Offsets such that buffers alive at the same time do not overlap, and the end of the last one: largest first, each at the
@@ -101,22 +102,44 @@ pub fn place(live: &[[usize; 2]], bytes: &[u64]) -> (Vec<u64>, u64) {
     (offsets, end)
 }
 
-/// Bytes of SRAM besides tile buffers: scratch, and one block of weights (16 inputs × 16 outputs, all taps).
-pub fn fixed_bytes(graph: &Graph, groups: &[Group]) -> u64 {
-    let nodes = groups.iter().flat_map(|g| &g.ops).map(|&op| &graph.ops[op]);
-    let block =
-        nodes.flat_map(|n| n.op.params(&graph.shapes(&n.inputs)).unwrap_or_default()).map(|p| {
-            match p.packing {
-                Packing::Conv { .. } | Packing::ConvTranspose { .. } => {
-                    16 * 16 * 4 * p.dims.iter().skip(2).product::<u64>()
-                }
-                Packing::Plain | Packing::Channels | Packing::GroupedChannels { .. } => 16 * 4,
+/// Bytes of SRAM besides tile buffers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fixed {
+    scratch: u64,
+    /// One block of weights: 16 inputs × 16 outputs, all taps.
+    block: u64,
+}
+
+impl Fixed {
+    /// What the instruction of a group takes.
+    pub fn of(graph: &Graph, group: &Group) -> Self {
+        let nodes = group.ops.iter().map(|&op| &graph.ops[op]);
+        let specs = nodes.flat_map(|n| n.op.params(&graph.shapes(&n.inputs)).unwrap_or_default());
+        let block = specs.map(|p| match p.packing {
+            Packing::Conv { .. } | Packing::ConvTranspose { .. } => {
+                16 * 16 * 4 * p.dims.iter().skip(2).product::<u64>()
             }
+            Packing::Plain | Packing::Channels | Packing::GroupedChannels { .. } => 16 * 4,
         });
-    let tails = groups.iter().filter_map(|g| g.tail.as_ref());
-    let scratch = tails.map(|t| scratch_bytes(t.expr.nodes().len(), t.operands.len())).max();
-    let scratch = scratch.unwrap_or(scratch_bytes(0, 0));
-    scratch + block.max().unwrap_or(0).next_multiple_of(ALIGNMENT)
+        let tail = group.tail.as_ref();
+        let scratch = tail.map_or(0, |t| scratch_bytes(t.expr.nodes().len(), t.operands.len()));
+        Self { scratch: scratch.max(scratch_bytes(0, 0)), block: block.max().unwrap_or(0) }
+    }
+
+    /// What a section takes that runs one or the other.
+    pub fn max(self, other: Self) -> Self {
+        Self { scratch: self.scratch.max(other.scratch), block: self.block.max(other.block) }
+    }
+
+    /// Both parts.
+    pub fn bytes(self) -> u64 {
+        self.scratch + self.block.next_multiple_of(ALIGNMENT)
+    }
+}
+
+/// Bytes of SRAM that the instructions of a section take besides tile buffers.
+pub fn fixed_bytes(graph: &Graph, groups: &[Group]) -> u64 {
+    groups.iter().map(|group| Fixed::of(graph, group)).fold(Fixed::default(), Fixed::max).bytes()
 }
 
 #[cfg(test)]

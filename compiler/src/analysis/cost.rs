@@ -2,7 +2,7 @@
 
 use zellige_runtime::machine::Machine;
 
-use super::flow::Flow;
+use super::flow::{Flow, FlowTensor};
 use super::geometry::AxisGeometry;
 
 /// Seconds that an instruction takes on a tile besides its arithmetic, and on each row of it.
@@ -52,40 +52,72 @@ impl std::ops::Add for Cost {
 
 /// Of the ops of a section with the given geometries.
 pub fn section_cost(machine: &Machine, threads: u32, flow: &Flow, axes: [&AxisGeometry; 2]) -> Cost {
-    let images = flow.tensors[flow.anchor].sizes[0] as f64;
-    let steps = [0, 1].map(|a| axes[a].steps as f64);
-    let tiles = steps[0] * steps[1] * images;
-    let (mut flops, mut moved, mut streamed, mut traffic) = (0.0, 0.0, 0.0, 0.0);
-    let mut overhead = 0.0;
+    let mut tally = Tally::default();
+    let images = flow.images();
     for (t, tensor) in flow.tensors.iter().enumerate() {
-        let [rows, cols] = [0, 1].map(|a| axes[a].tensors[t].pixels);
-        let (pixels, bytes) = (rows * cols * images, tensor.sizes[1] as f64 * 4.0);
+        tally.add(tensor, images, axes, t);
+    }
+    tally.cost(machine, threads, images, axes, axes[0].keeps_rows())
+}
+
+/// What there is to do for some tensors of a section.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    flops: f64,
+    /// Elements that ops write.
+    moved: f64,
+    /// Bytes that go through the caches.
+    streamed: f64,
+    /// Bytes from and to device memory.
+    traffic: f64,
+    /// Seconds that instructions and rows take.
+    overhead: f64,
+}
+
+impl Tally {
+    /// Adds tensor `t` of a section that goes over so many images, with its tiles along both axes.
+    pub fn add(&mut self, tensor: &FlowTensor, images: f64, axes: [&AxisGeometry; 2], t: usize) {
+        let [n, channels, h, w] = tensor.sizes.map(|s| s as f64);
+        let [rows, cols] = [axes[0].tensors[t].pixels, axes[1].tensors[t].pixels];
+        let (pixels, bytes) = (rows * cols * images, channels * 4.0);
         if tensor.loaded {
-            traffic += bytes * pixels;
-            streamed += bytes * pixels;
+            self.traffic += bytes * pixels;
+            self.streamed += bytes * pixels;
         }
         if tensor.op.is_some() {
-            flops += tensor.flops * pixels;
-            overhead += INSTRUCTION_OVERHEAD * tiles + ROW_OVERHEAD * rows * steps[1] * images;
-            moved += bytes * pixels / 4.0;
-            streamed += tensor.weight_bytes * tiles;
+            let tiles = axes[0].steps as f64 * axes[1].steps as f64 * images;
+            self.flops += tensor.flops * pixels;
+            self.overhead +=
+                INSTRUCTION_OVERHEAD * tiles + ROW_OVERHEAD * rows * axes[1].steps as f64 * images;
+            self.moved += bytes * pixels / 4.0;
+            self.streamed += tensor.weight_bytes * tiles;
         }
         if tensor.exported {
-            let stored = bytes * tensor.sizes[0] as f64 * tensor.sizes[2] as f64 * tensor.sizes[3] as f64;
-            traffic += stored;
-            streamed += STORE_PASSES * stored;
+            let stored = bytes * n * h * w;
+            self.traffic += stored;
+            self.streamed += STORE_PASSES * stored;
         }
     }
-    // Tiles of a column wait for each other where one reads another's rows.
-    let in_order = axes[0].tensors.iter().any(|t| t.ring);
-    let jobs = if in_order { steps[1] * images } else { tiles };
-    let workers = f64::from(threads.max(1));
-    let share = (jobs / workers).ceil() / jobs;
-    let speed = speed(machine);
-    let compute = share * ((flops + moved * MOVE_FLOPS) / speed + streamed / machine.bandwidth);
-    let overhead = share * overhead;
-    let transfer = traffic / machine.bandwidth;
-    Cost { seconds: (compute + overhead).max(transfer), compute, overhead, transfer, flops, traffic }
+
+    /// What it costs; `in_order` where tiles of a column wait for each other because one reads another's rows.
+    pub fn cost(
+        &self,
+        machine: &Machine,
+        threads: u32,
+        images: f64,
+        axes: [&AxisGeometry; 2],
+        in_order: bool,
+    ) -> Cost {
+        let Self { flops, moved, streamed, traffic, overhead } = *self;
+        let [rows, columns] = axes.map(|axis| axis.steps as f64);
+        let jobs = if in_order { columns * images } else { rows * columns * images };
+        let share = (jobs / f64::from(threads.max(1))).ceil() / jobs;
+        let speed = speed(machine);
+        let compute = share * ((flops + moved * MOVE_FLOPS) / speed + streamed / machine.bandwidth);
+        let overhead = share * overhead;
+        let transfer = traffic / machine.bandwidth;
+        Cost { seconds: (compute + overhead).max(transfer), compute, overhead, transfer, flops, traffic }
+    }
 }
 
 /// Floating-point operations a second that a worker gets through.

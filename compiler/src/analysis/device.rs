@@ -157,7 +157,7 @@ fn wanted(graph: &Graph, group: &Group) -> Option<Vec<(WeightSource, Vec<u64>, P
             TailOperand::Value(_) => {}
         }
     }
-    for value in group.reads(graph).into_iter().chain(group.loads(graph)) {
+    for value in group.reads.iter().copied().chain(group.loads(graph)) {
         if matches!(graph.values[value].def, Def::Constant(_)) {
             list.push((WeightSource::Constant(value), graph.sizes(value)?.to_vec(), Packing::Plain));
         }

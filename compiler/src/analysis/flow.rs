@@ -1,22 +1,26 @@
 //! The tensors of a section and who reads whom: what all geometry of the section follows from.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use indexmap::IndexMap;
+use zellige_runtime::program::Interval;
 use zellige_runtime::program::instr::AxisId;
 
 use super::fusion::{addressing, is_inlined, is_reduction};
+use super::geometry::AxisTiles;
 use super::work::{op_flops, weight_bytes};
 use crate::base::{AxisMap, OpId, ValueId};
 use crate::ir::Graph;
 use crate::ops::{Outside, Sizes};
 
-/// A section's tensors: inputs first, then the outputs of its ops in order. Results of reductions are not among them, nor
-/// tensors of device memory that are only read with an addressing of their own.
-#[derive(Clone, Debug)]
+/// A section's tensors in the order of the reverse traversal: what a tensor is read for stands before it, so the outputs of the last
+/// ops come first and the inputs last. Results of reductions are not among them, nor tensors of device memory that are only read
+/// with an addressing of their own.
+#[derive(Clone, Debug, Default)]
 pub struct Flow {
     /// The tensors.
     pub tensors: Vec<FlowTensor>,
-    /// Index of the tensor that the target tile cuts: the last one that leaves the section or is reduced.
+    /// Index of the tensor that the target tile cuts: the last made that leaves the section or is reduced.
     pub anchor: usize,
 }
 
@@ -39,6 +43,8 @@ pub struct FlowTensor {
     pub exported: bool,
     /// Whether a reduction of the section sums it.
     pub reduced: bool,
+    /// Rows and columns of the pieces that leave the section whole.
+    pub grain: [i64; 2],
     /// Reads inside the section.
     pub readers: Vec<FlowReader>,
 }
@@ -48,12 +54,22 @@ pub struct FlowTensor {
 pub struct FlowReader {
     /// Reading op.
     pub op: OpId,
-    /// Index of that op's output among the tensors.
+    /// Index of that op's output among the tensors; of a reduction, of the tensor that it sums.
     pub output: usize,
     /// Access along rows and columns.
     pub maps: [AxisMap; 2],
     /// What it finds outside the extent.
     pub outside: Outside,
+    /// Whether it reads for what a step owns of the output, as a reduction does of several tensors, and not for all that the step
+    /// computes.
+    pub for_owned: bool,
+}
+
+impl FlowReader {
+    /// What it reads for, of the tiles of its output, in a step.
+    pub fn output_interval(&self, output: &AxisTiles, step: usize) -> Interval {
+        if self.for_owned { output.owned[step] } else { output.computed[step] }
+    }
 }
 
 impl FlowTensor {
@@ -71,71 +87,186 @@ impl FlowTensor {
 impl Flow {
     /// Of the ops of a section. `None` if sizes are not known or nothing leaves the section.
     pub fn of(graph: &Graph, ops: &[OpId], consumers: &HashMap<ValueId, Vec<OpId>>) -> Option<Self> {
-        let mut flow = Self { tensors: Vec::new(), anchor: 0 };
-        let mut index: HashMap<ValueId, usize> = HashMap::new();
-        let made: HashMap<ValueId, OpId> = ops.iter().map(|&op| (graph.ops[op].output, op)).collect();
-        for &op in ops.iter().filter(|&&op| addressing(graph, op).is_none()) {
-            for &input in &graph.ops[op].inputs {
-                if !made.contains_key(&input) && !is_inlined(graph, input, op) && !index.contains_key(&input)
-                {
-                    index.insert(input, flow.push(graph, input, None, false)?);
-                }
-            }
+        let mut growing = Growing::new(graph, consumers);
+        for &op in ops.iter().rev() {
+            growing.grow(op)?;
         }
-        for &op in ops.iter().filter(|&&op| !is_reduction(graph, op)) {
-            let value = graph.ops[op].output;
-            let readers = consumers.get(&value).map_or(&[][..], Vec::as_slice);
-            let exported = graph.is_output(value) || readers.iter().any(|r| !ops.contains(r));
-            index.insert(value, flow.push(graph, value, Some(op), exported)?);
-        }
-        for &op in ops {
-            flow.read(graph, op, &index)?;
-        }
-        flow.anchor = flow.tensors.iter().rposition(FlowTensor::is_owned)?;
-        Some(flow)
+        growing.close()?;
+        Some(growing.flow)
     }
 
-    fn push(&mut self, graph: &Graph, value: ValueId, op: Option<OpId>, exported: bool) -> Option<usize> {
-        let sizes = graph.sizes(value)?;
-        let flops = op.map_or(0.0, |op| op_flops(graph, op));
-        let weight_bytes = op.map_or(0.0, |op| weight_bytes(graph, op));
-        let readers = Vec::new();
-        self.tensors.push(FlowTensor {
-            value,
-            sizes,
-            op,
-            loaded: op.is_none_or(|op| addressing(graph, op).is_some()),
-            flops,
-            weight_bytes,
-            exported,
-            reduced: false,
-            readers,
-        });
-        Some(self.tensors.len() - 1)
-    }
-
-    fn read(&mut self, graph: &Graph, op: OpId, index: &HashMap<ValueId, usize>) -> Option<()> {
-        if addressing(graph, op).is_some() {
-            return Some(());
-        }
-        let node = &graph.ops[op];
-        let inputs: Vec<Sizes> = node.inputs.iter().map(|&v| graph.sizes(v)).collect::<Option<_>>()?;
-        for (i, value) in node.inputs.iter().enumerate() {
-            let Some(&at) = index.get(value) else { continue };
-            if is_reduction(graph, op) {
-                self.tensors[at].reduced = true;
-                continue;
-            }
-            let output = *index.get(&node.output)?;
-            let maps = AxisId::BOTH.map(|axis| node.op.access(i, axis, &inputs));
-            let reader = FlowReader { op, output, maps, outside: node.op.outside(i) };
-            self.tensors[at].readers.push(reader);
-        }
-        Some(())
+    /// Images that it goes over.
+    pub fn images(&self) -> f64 {
+        self.tensors[self.anchor].sizes[0] as f64
     }
 
     /// Index of a value.
     pub fn index_of(&self, value: ValueId) -> Option<usize> {
         self.tensors.iter().position(|t| t.value == value)
     }
+}
+
+/// A section that grows from its last op towards the front. What it knows of a tensor stays as it is while it grows, so
+/// whatever follows from the tensors placed so far does too.
+pub struct Growing<'a> {
+    graph: &'a Graph,
+    consumers: &'a HashMap<ValueId, Vec<OpId>>,
+    flow: Flow,
+    members: HashSet<OpId>,
+    /// Where the placed tensors are.
+    index: HashMap<ValueId, usize>,
+    /// What is read and not placed yet; read backwards, in the order in which the section reads it first.
+    wanted: IndexMap<ValueId, Wanted>,
+    /// Ops whose outputs are not placed yet: a reduction reads them for what it owns of a tensor that is not.
+    waiting: Vec<OpId>,
+}
+
+/// The reads of a tensor, from the last to the first.
+#[derive(Clone, Default)]
+struct Wanted {
+    /// What each is for, and the read; the index of its output is not known yet.
+    reads: Vec<(ValueId, FlowReader)>,
+    /// The pieces in which it is summed.
+    grain: Option<[i64; 2]>,
+}
+
+impl<'a> Growing<'a> {
+    /// No ops yet.
+    pub fn new(graph: &'a Graph, consumers: &'a HashMap<ValueId, Vec<OpId>>) -> Self {
+        Self {
+            graph,
+            consumers,
+            flow: Flow::default(),
+            members: HashSet::new(),
+            index: HashMap::new(),
+            wanted: IndexMap::new(),
+            waiting: Vec::new(),
+        }
+    }
+
+    /// The tensors placed so far.
+    pub fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
+    /// Puts an op in front of the others. `None` if sizes are not known.
+    pub fn grow(&mut self, op: OpId) -> Option<()> {
+        self.members.insert(op);
+        self.read(op)?;
+        if !is_reduction(self.graph, op) {
+            self.waiting.push(op);
+        }
+        self.place_waiting()
+    }
+
+    /// Places the section's inputs, as if no op came before. `None` if nothing leaves the section.
+    pub fn close(&mut self) -> Option<()> {
+        let is_input = |g: &Self, v: ValueId| g.graph.producer(v).is_none_or(|op| !g.members.contains(&op));
+        let mut inputs: Vec<ValueId> = self.wanted.keys().copied().filter(|&v| is_input(self, v)).collect();
+        loop {
+            let before = self.flow.tensors.len();
+            for value in std::mem::take(&mut inputs) {
+                if self.is_ready(value) { self.place(value, None)? } else { inputs.push(value) }
+            }
+            self.place_waiting()?;
+            if self.flow.tensors.len() == before {
+                break;
+            }
+        }
+        let is_complete = inputs.is_empty() && self.waiting.is_empty();
+        self.flow.anchor = self.flow.tensors.iter().position(FlowTensor::is_owned)?;
+        is_complete.then_some(())
+    }
+
+    /// Takes the section's inputs away again, and what was placed after them.
+    pub fn reopen(&mut self, mark: Mark) {
+        self.flow.tensors.truncate(mark.tensors);
+        self.flow.anchor = mark.anchor;
+        self.index.retain(|_, at| *at < mark.tensors);
+        self.waiting = mark.waiting;
+    }
+
+    /// What [`Self::reopen`] goes back to.
+    pub fn mark(&self) -> Mark {
+        let Self { flow, waiting, .. } = self;
+        Mark { tensors: flow.tensors.len(), anchor: flow.anchor, waiting: waiting.clone() }
+    }
+
+    fn place_waiting(&mut self) -> Option<()> {
+        while let Some(at) = self.waiting.iter().position(|&op| self.is_ready(self.graph.ops[op].output)) {
+            let op = self.waiting.remove(at);
+            self.place(self.graph.ops[op].output, Some(op))?;
+        }
+        Some(())
+    }
+
+    /// Whether all that it is read for is placed, or is the tensor itself.
+    fn is_ready(&self, value: ValueId) -> bool {
+        let is_placed = |output: ValueId| output == value || self.index.contains_key(&output);
+        self.wanted.get(&value).is_none_or(|w| w.reads.iter().all(|(output, _)| is_placed(*output)))
+    }
+
+    fn place(&mut self, value: ValueId, op: Option<OpId>) -> Option<()> {
+        let at = self.flow.tensors.len();
+        self.index.insert(value, at);
+        // An input stays wanted: an op that makes it may come yet.
+        let Wanted { reads, grain } = self.wanted.get(&value).cloned().unwrap_or_default();
+        let placed = |(output, read): &(ValueId, FlowReader)| {
+            Some(FlowReader { output: *self.index.get(output)?, ..*read })
+        };
+        let readers = reads.iter().rev().map(placed).collect::<Option<Vec<_>>>()?;
+        let graph = self.graph;
+        let outside = self.consumers.get(&value).into_iter().flatten().any(|r| !self.members.contains(r));
+        self.flow.tensors.push(FlowTensor {
+            value,
+            sizes: graph.sizes(value)?,
+            op,
+            loaded: op.is_none_or(|op| addressing(graph, op).is_some()),
+            flops: op.map_or(0.0, |op| op_flops(graph, op)),
+            weight_bytes: op.map_or(0.0, |op| weight_bytes(graph, op)),
+            exported: op.is_some() && (graph.is_output(value) || outside),
+            reduced: grain.is_some(),
+            grain: grain.unwrap_or([1; 2]),
+            readers,
+        });
+        Some(())
+    }
+
+    /// Notes what an op reads.
+    fn read(&mut self, op: OpId) -> Option<()> {
+        let graph = self.graph;
+        if addressing(graph, op).is_some() {
+            return Some(());
+        }
+        let node = &graph.ops[op];
+        let sizes: Vec<Sizes> = node.inputs.iter().map(|&v| graph.sizes(v)).collect::<Option<_>>()?;
+        let reduces = is_reduction(graph, op);
+        let last = node.inputs.last().copied().unwrap_or(node.output);
+        for (i, &value) in node.inputs.iter().enumerate().rev() {
+            if is_inlined(graph, value, op) {
+                continue;
+            }
+            // At the end again: the section reads it here first, as far as it has grown.
+            let mut wanted = self.wanted.shift_remove(&value).unwrap_or_default();
+            if reduces && i + 1 == node.inputs.len() {
+                let (grain, other) = (node.op.grain(), wanted.grain.unwrap_or([1; 2]));
+                wanted.grain = Some([0, 1].map(|axis| grain[axis].max(other[axis])));
+            } else {
+                let output = if reduces { last } else { node.output };
+                let maps = AxisId::BOTH.map(|axis| node.op.access(i, axis, &sizes));
+                let outside = node.op.outside(i);
+                let read = FlowReader { op, output: 0, maps, outside, for_owned: reduces };
+                wanted.reads.push((output, read));
+            }
+            self.wanted.insert(value, wanted);
+        }
+        Some(())
+    }
+}
+
+/// How far a section has grown.
+pub struct Mark {
+    tensors: usize,
+    anchor: usize,
+    waiting: Vec<OpId>,
 }

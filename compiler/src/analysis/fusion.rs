@@ -24,6 +24,8 @@ pub struct Group {
     pub tail: Option<Tail>,
     /// What the instruction writes.
     pub output: ValueId,
+    /// Tensors whose tiles the instruction reads, each once.
+    pub reads: Vec<ValueId>,
 }
 
 /// The elementwise part of a group.
@@ -58,20 +60,20 @@ impl Group {
         addressing(graph, first).and_then(|_| graph.ops[first].inputs.first().copied())
     }
 
-    /// Tensors whose tiles the instruction reads, each once.
-    pub fn reads(&self, graph: &Graph) -> Vec<ValueId> {
-        if self.loads(graph).is_some() {
-            return Vec::new();
+    /// Of ops with the elementwise part that they have together.
+    fn new(graph: &Graph, ops: Vec<OpId>, tail: Option<Tail>, output: ValueId) -> Self {
+        let mut group = Self { ops, tail, output, reads: Vec::new() };
+        if group.loads(graph).is_some() {
+            return group;
         }
-        let mut reads =
-            if self.is_elementwise(graph) { Vec::new() } else { graph.ops[self.ops[0]].inputs.clone() };
-        reads.extend(self.tail.iter().flat_map(|t| &t.operands).filter_map(|o| match o {
+        let first = if group.is_elementwise(graph) { &[][..] } else { &graph.ops[group.ops[0]].inputs };
+        let operands = group.tail.iter().flat_map(|t| &t.operands).filter_map(|o| match o {
             TailOperand::Value(value) => Some(*value),
             TailOperand::Param(_) | TailOperand::Constant(_) => None,
-        }));
+        });
         let mut seen = HashSet::new();
-        reads.retain(|v| seen.insert(*v));
-        reads
+        group.reads = first.iter().copied().chain(operands).filter(|&v| seen.insert(v)).collect();
+        group
     }
 }
 
@@ -111,8 +113,7 @@ pub fn groups(graph: &Graph, ops: &[OpId]) -> Vec<Group> {
             }
             groups.push(group);
         } else {
-            let group = Group { ops: vec![op], tail: tail(graph, &[op]), output: node.output };
-            groups.push(group);
+            groups.push(Group::new(graph, vec![op], tail(graph, &[op]), node.output));
         }
         group_of.insert(node.output, groups.len() - 1);
     }
@@ -140,7 +141,7 @@ fn host(
 fn extend(graph: &Graph, group: &Group, op: OpId) -> Option<Group> {
     let ops = [group.ops.as_slice(), &[op]].concat();
     let tail = tail(graph, &ops)?;
-    Some(Group { ops, tail: Some(tail), output: graph.ops[op].output })
+    Some(Group::new(graph, ops, Some(tail), graph.ops[op].output))
 }
 
 /// The elementwise ops among `ops` as one expression; `None` if there are none, or it gets too large.

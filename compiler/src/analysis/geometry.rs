@@ -6,7 +6,6 @@
 //! A tensor that leaves the section (or is summed) is moreover partitioned: cuts lie in the middle of the overlap of
 //! neighbouring tiles, on grains where it is summed.
 
-use zellige_runtime::exact::grains::GRAIN;
 use zellige_runtime::program::Interval;
 use zellige_runtime::program::instr::AxisId;
 
@@ -25,6 +24,22 @@ pub struct AxisGeometry {
     pub steps: u64,
     /// One entry a tensor.
     pub tensors: Vec<AxisTiles>,
+    /// How many of them are rings.
+    rings: usize,
+    cuts: Cuts,
+}
+
+/// How an axis is cut.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cuts {
+    axis: AxisId,
+    tile: i64,
+    /// Whether each step goes on from where the one before it ended.
+    strips: bool,
+    /// Whether all tiles of a tensor have one size, padding and overhang included.
+    same_size: bool,
+    /// Steps that are looked at.
+    pub(super) count: u64,
 }
 
 /// Tiles of a tensor along one axis.
@@ -53,52 +68,81 @@ fn pixels(computed: &[Interval], extent: i64, steps: u64) -> f64 {
 
 /// The geometry for anchor tiles of `tile` pixels, for the first `limit` steps (a planner looks at a few only).
 pub fn axis_geometry(flow: &Flow, axis: AxisId, tile: u64, scheme: Scheme, limit: u64) -> AxisGeometry {
-    let extent = flow.tensors[flow.anchor].extent(axis);
-    let tile = (tile as i64).clamp(1, extent.max(1));
-    let steps = (extent.max(1) as u64).div_ceil(tile as u64);
-    let strips = scheme.overlap == Overlap::Reuse && axis == AxisId::Y;
-    let same_size = scheme.padding == Padding::Post && !strips;
-    let walk = Walk { flow, axis, tile, same_size, steps, count: steps.min(limit) };
-    let mut tensors: Vec<AxisTiles> = vec![AxisTiles::default(); flow.tensors.len()];
-    for t in (0..flow.tensors.len()).rev() {
-        let tiles = if strips { strips::rows(&walk, t, &tensors) } else { walk.tiles(t, &tensors) };
-        let pixels = pixels(&tiles.computed, flow.tensors[t].extent(axis), steps);
-        tensors[t] = AxisTiles { pixels, ..tiles };
+    let mut geometry = AxisGeometry::new(flow, axis, tile, scheme, limit);
+    geometry.extend_to(flow, flow.tensors.len());
+    geometry
+}
+
+impl AxisGeometry {
+    /// Of no tensor yet; cuts the anchor of `flow` into tiles of `tile` pixels.
+    pub fn new(flow: &Flow, axis: AxisId, tile: u64, scheme: Scheme, limit: u64) -> Self {
+        let extent = flow.tensors[flow.anchor].extent(axis).max(1);
+        let tile = (tile as i64).clamp(1, extent);
+        let steps = (extent as u64).div_ceil(tile as u64);
+        let strips = scheme.overlap == Overlap::Reuse && axis == AxisId::Y;
+        let same_size = scheme.padding == Padding::Post && !strips;
+        let cuts = Cuts { axis, tile, strips, same_size, count: steps.min(limit) };
+        Self { steps, tensors: Vec::new(), rings: 0, cuts }
     }
-    AxisGeometry { steps, tensors }
+
+    /// Goes on to the first tensors of `flow`, so many.
+    pub fn extend_to(&mut self, flow: &Flow, tensors: usize) {
+        let walk = Walk { flow, steps: self.steps, cuts: self.cuts };
+        for t in self.tensors.len()..tensors {
+            let tiles = if self.cuts.strips {
+                strips::rows(&walk, t, &self.tensors)
+            } else {
+                walk.tiles(t, &self.tensors)
+            };
+            let pixels = pixels(&tiles.computed, flow.tensors[t].extent(self.cuts.axis), self.steps);
+            self.rings += usize::from(tiles.ring);
+            self.tensors.push(AxisTiles { pixels, ..tiles });
+        }
+    }
+
+    /// Forgets all but the first `tensors` tensors.
+    pub fn truncate(&mut self, tensors: usize) {
+        let forgotten = self.tensors.drain(tensors..);
+        self.rings -= forgotten.filter(|t| t.ring).count();
+    }
+
+    /// Whether steps read rows that earlier ones have computed.
+    pub fn keeps_rows(&self) -> bool {
+        self.rings > 0
+    }
+
+    /// Pixels of the anchor that a step gives.
+    pub fn tile(&self) -> u64 {
+        self.cuts.tile as u64
+    }
 }
 
 /// The traversal along one axis.
 pub(super) struct Walk<'a> {
     pub(super) flow: &'a Flow,
-    pub(super) axis: AxisId,
-    pub(super) tile: i64,
-    /// Whether all tiles of a tensor have one size, padding and overhang included.
-    same_size: bool,
-    /// Steps of the axis, and how many of them are looked at.
-    pub(super) steps: u64,
-    pub(super) count: u64,
+    /// Steps of the whole axis.
+    steps: u64,
+    pub(super) cuts: Cuts,
 }
 
 impl Walk<'_> {
     fn tiles(&self, t: usize, done: &[AxisTiles]) -> AxisTiles {
         let tensor = &self.flow.tensors[t];
-        let mut needs: Vec<Interval> = (0..self.count).map(|i| self.need(tensor, i as usize, done)).collect();
+        let mut needs: Vec<Interval> =
+            (0..self.cuts.count).map(|i| self.need(tensor, i as usize, done)).collect();
         if t == self.flow.anchor {
             for (i, need) in needs.iter_mut().enumerate() {
                 *need = need.hull(self.anchor(i as u64));
             }
         }
         let owned = if tensor.is_owned() { self.partition(t, &needs) } else { Vec::new() };
-        for (need, owned) in needs.iter_mut().zip(&owned) {
-            *need = need.hull(*owned);
-        }
+        self.include(t, &owned, &mut needs);
         let size = needs.iter().map(|n| n.len()).max().unwrap_or(0).max(1);
         let mut start = 0;
         let computed = needs.iter().map(|need| {
             // A step that needs nothing gets a tile all the same, where the last one was.
             start = if need.is_empty() { start } else { need.start };
-            let length = if self.same_size { size } else { need.len().max(1) };
+            let length = if self.cuts.same_size { size } else { need.len().max(1) };
             Interval::new(start, start.saturating_add(length))
         });
         AxisTiles { size, computed: computed.collect(), owned, ..AxisTiles::default() }
@@ -106,22 +150,35 @@ impl Walk<'_> {
 
     /// The anchor's tile of step `i`; the last one hangs over, where tiles have one size.
     pub(super) fn anchor(&self, i: u64) -> Interval {
-        let start = i as i64 * self.tile;
-        let tile = Interval::new(start, start.saturating_add(self.tile));
-        let extent = self.flow.tensors[self.flow.anchor].extent(self.axis).max(1);
-        if self.same_size { tile } else { tile.intersect(Interval::new(0, extent)) }
+        let start = i as i64 * self.cuts.tile;
+        let tile = Interval::new(start, start.saturating_add(self.cuts.tile));
+        let extent = self.flow.tensors[self.flow.anchor].extent(self.cuts.axis).max(1);
+        if self.cuts.same_size { tile } else { tile.intersect(Interval::new(0, extent)) }
     }
 
     /// The hull of what the readers of a tensor need in step `i`.
     pub(super) fn need(&self, tensor: &FlowTensor, i: usize, done: &[AxisTiles]) -> Interval {
-        let extent = tensor.extent(self.axis);
-        let each = tensor.readers.iter().map(|r| {
-            let computed = done[r.output].computed[i];
-            let whole = Interval::new(0, self.flow.tensors[r.output].extent(self.axis));
-            let out = if self.same_size { computed } else { computed.intersect(whole) };
-            need(r.maps[self.axis.index()], out, extent)
+        let extent = tensor.extent(self.cuts.axis);
+        // What the tensor itself owns is not known yet: `include` adds it.
+        let each = tensor.readers.iter().filter(|r| r.output < done.len()).map(|r| {
+            let output = &done[r.output];
+            let computed = r.output_interval(output, i);
+            let whole = Interval::new(0, self.flow.tensors[r.output].extent(self.cuts.axis));
+            let out = if self.cuts.same_size { computed } else { computed.intersect(whole) };
+            need(r.maps[self.cuts.axis.index()], out, extent)
         });
         each.fold(Interval::default(), Interval::hull)
+    }
+
+    /// Adds what each step owns of a tensor to what is needed of it, and what a reduction of the tensor with itself reads for that.
+    pub(super) fn include(&self, t: usize, owned: &[Interval], needs: &mut [Interval]) {
+        let tensor = &self.flow.tensors[t];
+        let extent = tensor.extent(self.cuts.axis);
+        let own: Vec<_> = tensor.readers.iter().filter(|r| r.output == t).collect();
+        for (needed, &owned) in needs.iter_mut().zip(owned) {
+            let read = own.iter().map(|r| need(r.maps[self.cuts.axis.index()], owned, extent));
+            *needed = read.fold(needed.hull(owned), Interval::hull);
+        }
     }
 
     /// Cuts a tensor's extent into one interval a step.
@@ -133,14 +190,15 @@ impl Walk<'_> {
     /// One interval a step, given where each step but the first begins: on grains, where the tensor is summed.
     pub(super) fn owned(&self, t: usize, cut: impl Fn(u64) -> i64) -> Vec<Interval> {
         let tensor = &self.flow.tensors[t];
-        let extent = tensor.extent(self.axis);
+        let extent = tensor.extent(self.cuts.axis);
         let mut cuts = vec![0];
-        for i in 1..self.count {
+        for i in 1..self.cuts.count {
             let cut = cut(i);
-            let cut = if tensor.reduced && cut < extent { cut.div_euclid(GRAIN) * GRAIN } else { cut };
+            let grain = tensor.grain[self.cuts.axis.index()];
+            let cut = if cut < extent { cut.div_euclid(grain) * grain } else { cut };
             cuts.push(cut.clamp(cuts[i as usize - 1], extent));
         }
-        let last = if self.count == self.steps { extent } else { self.next_cut(&cuts, extent) };
+        let last = if self.cuts.count == self.steps { extent } else { self.next_cut(&cuts, extent) };
         cuts.push(last);
         cuts.windows(2).map(|w| Interval::new(w[0], w[1])).collect()
     }
@@ -162,8 +220,10 @@ impl Walk<'_> {
 
     /// The cut before step `i` that leaves as large a part of a tensor before it as the anchor's does.
     pub(super) fn in_proportion(&self, t: usize, i: i64) -> i64 {
-        let (of, extent) =
-            (self.flow.tensors[self.flow.anchor].extent(self.axis), self.flow.tensors[t].extent(self.axis));
-        (i128::from(i * self.tile) * i128::from(extent) / i128::from(of.max(1))) as i64
+        let (of, extent) = (
+            self.flow.tensors[self.flow.anchor].extent(self.cuts.axis),
+            self.flow.tensors[t].extent(self.cuts.axis),
+        );
+        (i128::from(i * self.cuts.tile) * i128::from(extent) / i128::from(of.max(1))) as i64
     }
 }

@@ -11,7 +11,8 @@ use super::geometry::{AxisTiles, Walk};
 /// The rows of tensor `t`, given those of its readers.
 pub(super) fn rows(walk: &Walk<'_>, t: usize, done: &[AxisTiles]) -> AxisTiles {
     let tensor = &walk.flow.tensors[t];
-    let mut needs: Vec<Interval> = (0..walk.count).map(|i| walk.need(tensor, i as usize, done)).collect();
+    let mut needs: Vec<Interval> =
+        (0..walk.cuts.count).map(|i| walk.need(tensor, i as usize, done)).collect();
     if t == walk.flow.anchor {
         for (i, need) in needs.iter_mut().enumerate() {
             *need = need.hull(walk.anchor(i as u64));
@@ -25,9 +26,7 @@ pub(super) fn rows(walk: &Walk<'_>, t: usize, done: &[AxisTiles]) -> AxisTiles {
     } else {
         Vec::new()
     };
-    for (need, owned) in needs.iter_mut().zip(&owned) {
-        *need = need.hull(*owned);
-    }
+    walk.include(t, &owned, &mut needs);
     keep(&needs, owned)
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use zellige_runtime::program::Packing;
 use zellige_runtime::program::instr::{self, AxisId, Instr, Window};
+use zellige_runtime::program::{AccumulatorKind, Packing};
 
 use super::conv::{Conv2d, ConvTranspose2d, Geometry, LARGEST, static_channels};
 use super::{
@@ -348,6 +348,10 @@ impl Op for ConvDw {
 
     fn outside(&self, input: usize) -> Outside {
         if input == 0 { Outside::Zero } else { Outside::Skipped }
+    }
+
+    fn grain(&self) -> [i64; 2] {
+        AccumulatorKind::Products.grain()
     }
 
     fn placement(&self) -> Placement {

@@ -41,7 +41,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zellige_grammar::zir::decode::decode;
 use zellige_runtime::program::instr::{Addressing, AxisId, Epilogue, Statistic};
-use zellige_runtime::program::{BufferId, Instr, Packing, WeightId};
+use zellige_runtime::program::{AccumulatorKind, BufferId, Instr, Packing, WeightId};
 use zellige_runtime::scalar::Expr;
 
 use crate::base::{AxisMap, Bindings, ParamId, Shape, ValueId};
@@ -84,6 +84,12 @@ pub trait Op: Debug + Send + Sync {
     /// The statistic over space that the op is of its only input; `None` if it is something else.
     fn statistic(&self) -> Option<SpatialStatistic> {
         None
+    }
+
+    /// Rows and columns of the pieces of its last input that a reduction takes whole: what a tile gives it are such pieces, and what it
+    /// reads of its other inputs are the coordinates that [`Self::access`] says for those of the last.
+    fn grain(&self) -> [i64; 2] {
+        AccumulatorKind::Sum.grain()
     }
 
     /// Whether it runs tile by tile or needs all of its input.

@@ -32,7 +32,7 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
 
 fn place_buffers(graph: &Graph, section: &mut Section, flow: &Flow) -> Result<(), Vec<Diagnostic>> {
     let groups = groups(graph, &section.ops);
-    let buffers = buffers(graph, flow, &groups);
+    let buffers = buffers(flow, &groups);
     let mut bytes = Vec::with_capacity(buffers.len());
     for buffer in &buffers {
         let tensor = &flow.tensors[buffer.tensor];

@@ -58,7 +58,8 @@ fn rings(section: &Section, flow: &Flow) -> HashSet<ValueId> {
         tensor.readers.iter().any(|reader| {
             let output = &flow.tensors[reader.output];
             let whole = Interval::new(0, output.extent(AxisId::Y));
-            let mut steps = rows(output).map(|r| r.computed.iter()).into_iter().flatten().zip(0..);
+            let read_for = rows(output).map(|r| if reader.for_owned { &r.owned } else { &r.computed });
+            let mut steps = read_for.into_iter().flat_map(Steps::iter).zip(0..);
             steps.any(|(new, i)| before(i, need(reader.maps[0], new.intersect(whole), extent)))
         }) || own.owned.iter().zip(0..).any(|(owned, i)| before(i, owned))
     };

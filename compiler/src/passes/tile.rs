@@ -35,8 +35,9 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
         let scheme = section.scheme();
         let axes = AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, tile[axis.index()], scheme, u64::MAX));
         section.grid = Some([axes[0].steps, axes[1].steps]);
-        let tilings =
-            (0..flow.tensors.len()).map(|t| (flow.tensors[t].value, tiling(&ir.graph, &flow, t, &axes)));
+        let tilings = (0..flow.tensors.len())
+            .rev()
+            .map(|t| (flow.tensors[t].value, tiling(&ir.graph, &flow, t, &axes)));
         section.tensors = tilings.collect();
     }
     Ok(Module::Sections(ir))

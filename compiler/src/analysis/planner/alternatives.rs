@@ -54,21 +54,33 @@ pub fn alternatives(ir: &Sections, wishes: &Wishes) -> Vec<Alternatives> {
     let next = ir.sections.iter().skip(1).map(Some).chain([None]);
     let of = |(section, next): (&Section, Option<&Section>)| {
         let wishes = Wishes { padding: section.padding, ..wishes.clone() };
-        let planner = Planner::new(&ir.graph, &ir.target, &wishes, Objective::Time);
+        let found = Found { ir, wishes: &wishes };
         Alternatives {
-            next_best: planner.next_best(section),
-            cut_after: next.map(|next| planner.cut_between(section, next)),
+            next_best: found.next_best(section),
+            cut_after: next.map(|next| found.cut_between(section, next)),
         }
     };
     ir.sections.iter().zip(next).map(of).collect()
 }
 
-impl Planner<'_> {
+struct Found<'a> {
+    ir: &'a Sections,
+    wishes: &'a Wishes,
+}
+
+impl Found<'_> {
+    /// A planner for some ops alone.
+    fn planner(&self, ops: &[OpId]) -> Planner<'_> {
+        let Sections { graph, target, .. } = self.ir;
+        Planner::new(graph, target, self.wishes, Objective::Time, fusion::groups(graph, ops))
+    }
+
     fn next_best(&self, section: &Section) -> Option<Other> {
-        let segment = self.segment(&fusion::groups(self.graph, &section.ops))?;
+        let planner = self.planner(&section.ops);
+        let segment = planner.segment(&planner.groups)?;
         let chosen = (section.tile?, section.scheme().overlap);
-        let best = self.ranked(&segment, true).find(|c| (c.tile, c.overlap) != chosen)?;
-        let seconds = self.exact_cost(&segment, best.tile, self.scheme(best.overlap)).seconds;
+        let best = planner.ranked(&segment).find(|c| (c.tile, c.overlap) != chosen)?;
+        let seconds = planner.exact_cost(&segment, best.tile, planner.scheme(best.overlap)).seconds;
         Some(Other { tile: best.tile, overlap: best.overlap, seconds })
     }
 
@@ -76,14 +88,13 @@ impl Planner<'_> {
         if section.ops.iter().any(|op| self.wishes.cut_after.contains(op)) {
             return Cut::Asked;
         }
-        let ops: Vec<OpId> = [section.ops.as_slice(), &next.ops].concat();
-        let groups = fusion::groups(self.graph, &ops);
-        if !(1..=groups.len()).all(|n| self.is_legal(&groups[..n])) {
+        let planner = self.planner(&[section.ops.as_slice(), &next.ops].concat());
+        if !planner.is_legal() {
             return Cut::Forced;
         }
-        let joined = self.segment(&groups).and_then(|segment| {
-            let best = self.choose(&segment, true)?;
-            Some(self.exact_cost(&segment, best.tile, self.scheme(best.overlap)).seconds)
+        let joined = planner.segment(&planner.groups).and_then(|segment| {
+            let best = planner.choose(&segment)?;
+            Some(planner.exact_cost(&segment, best.tile, planner.scheme(best.overlap)).seconds)
         });
         let apart = self.as_it_is(section).zip(self.as_it_is(next));
         match (apart, joined) {
@@ -93,13 +104,16 @@ impl Planner<'_> {
     }
 
     fn as_it_is(&self, section: &Section) -> Option<f64> {
-        let segment = self.segment(&fusion::groups(self.graph, &section.ops))?;
-        Some(self.exact_cost(&segment, section.tile?, section.scheme()).seconds)
+        let planner = self.planner(&section.ops);
+        let segment = planner.segment(&planner.groups)?;
+        Some(planner.exact_cost(&segment, section.tile?, section.scheme()).seconds)
     }
+}
 
+impl Planner<'_> {
     /// The cost with a look at all steps.
     fn exact_cost(&self, segment: &Segment, tile: [u64; 2], scheme: Scheme) -> Cost {
-        let [y, x] = segment.axes(tile, scheme, u64::MAX);
+        let [y, x] = segment.axes(tile, scheme);
         section_cost(&self.target.machine, self.target.threads, &segment.flow, [&y, &x])
     }
 }

@@ -4,6 +4,8 @@ use serde_json::json;
 use zellige_runtime::machine::Machine;
 
 use super::*;
+use crate::analysis::cost::section_cost;
+use crate::analysis::geometry::AxisGeometry;
 use crate::base::{Dim, Shape};
 use crate::fixtures::Net;
 
@@ -53,10 +55,10 @@ impl Search<'_> {
             return seconds;
         }
         let ops: Vec<OpId> = (0..self.ops.len()).filter(|i| set >> i & 1 == 1).map(|i| self.ops[i]).collect();
-        let groups = fusion::groups(self.planner.graph, &ops);
-        let legal = (1..=groups.len()).all(|n| self.planner.is_legal(&groups[..n]));
-        let segment = if legal { self.planner.segment(&groups) } else { None };
-        let seconds = segment.map_or(f64::INFINITY, |segment| cheapest_tile(self.planner, &segment));
+        let Planner { graph, target, wishes, .. } = *self.planner;
+        let planner = Planner::new(graph, target, wishes, Objective::Time, fusion::groups(graph, &ops));
+        let segment = if planner.is_legal() { planner.segment(&planner.groups) } else { None };
+        let seconds = segment.map_or(f64::INFINITY, |segment| cheapest_tile(&planner, &segment));
         self.weighed.insert(set, seconds);
         seconds
     }
@@ -65,14 +67,15 @@ impl Search<'_> {
 /// Over all candidates, none left out.
 fn cheapest_tile(planner: &Planner<'_>, segment: &Segment) -> f64 {
     let target = planner.target;
-    let columns = planner.geometries(segment, AxisId::X, Overlap::Recompute);
+    let mut tiles = planner.tiles(&segment.flow);
+    tiles.extend(&segment.flow);
     let mut least = f64::INFINITY;
-    for rows in planner.rows(segment) {
-        for columns in &columns {
+    for rows in &tiles.rows {
+        for columns in &tiles.cols {
             let axes = [&rows.geometry, &columns.geometry];
             let seconds = section_cost(&target.machine, target.threads, &segment.flow, axes).seconds;
             let scheme = planner.scheme(rows.overlap);
-            let fits = || segment.sram([rows.tile, columns.tile], scheme, u64::MAX) <= target.sram;
+            let fits = || segment.sram(axes.map(AxisGeometry::tile), scheme) <= target.sram;
             if seconds < least && fits() {
                 least = seconds;
             }
@@ -137,7 +140,7 @@ fn no_other_partition_is_much_faster() {
         let Ok(choices) = plan(&graph, &target, &wishes, Objective::Time) else { continue };
         planned += 1;
         let seconds: f64 = choices.iter().map(|c| c.cost.seconds).sum();
-        let planner = Planner::new(&graph, &target, &wishes, Objective::Time);
+        let planner = Planner::new(&graph, &target, &wishes, Objective::Time, Vec::new());
         let ops = graph.ops.ids().collect();
         let least = Search { planner: &planner, ops, weighed: HashMap::new() }.least();
         eprintln!("{seed}: {} ops, {} sections, {}", graph.ops.len(), choices.len(), seconds / least);

@@ -86,7 +86,8 @@ impl Cover<'_> {
         let (Some((src, dst)), Some(output)) = (tables, self.wiring.get(self.read.output)) else {
             return Ok(());
         };
-        let dst = &dst.steps[at].computed;
+        let steps = &dst.steps[at];
+        let dst = if self.read.for_owned { &steps.owned } else { &steps.computed };
         let whole = |wire: &Wire| Interval::new(0, wire.sizes[2 + at] as i64);
         for step in 0..dst.len() {
             let out = dst.get(step).intersect(whole(output));

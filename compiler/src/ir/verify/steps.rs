@@ -1,7 +1,6 @@
 //! Invariant 10: step tables have one entry a step, tiles have one size (or, where rows are reused, follow each other without a
 //! gap), and what leaves the section is owned exactly once.
 
-use zellige_runtime::exact::grains::GRAIN;
 use zellige_runtime::program::Interval;
 use zellige_runtime::program::instr::AxisId;
 
@@ -132,7 +131,7 @@ pub enum StepsError {
         extent: u64,
     },
     /// A grain that two tiles share.
-    #[error("`{tensor}`, step {step} of {axis}: {owned} does not end between grains of {GRAIN}")]
+    #[error("`{tensor}`, step {step} of {axis}: {owned} does not end between grains of {grain}")]
     Grain {
         /// The tensor.
         tensor: String,
@@ -142,6 +141,8 @@ pub enum StepsError {
         step: u64,
         /// What the table says.
         owned: Interval,
+        /// Rows or columns of a grain.
+        grain: i64,
     },
     /// The anchor is not cut by the target tile.
     #[error("the anchor `{tensor}`, step {step} of {axis}: owns {owned}, and the target tile is {expected}")]
@@ -316,8 +317,9 @@ impl Table<'_> {
                 return Err(StepsError::Partition { tensor: tensor(), axis, step, owned, frontier });
             }
             frontier = owned.end;
-            if self.wire.reduced && frontier % GRAIN != 0 && frontier != whole.end {
-                return Err(StepsError::Grain { tensor: tensor(), axis, step, owned });
+            let grain = self.wire.grain[axis.index()];
+            if frontier % grain != 0 && frontier != whole.end {
+                return Err(StepsError::Grain { tensor: tensor(), axis, step, owned, grain });
             }
         }
         if frontier == whole.end {
@@ -329,9 +331,10 @@ impl Table<'_> {
     /// The anchor is cut by the target tile; where it is summed, its cuts lie between grains.
     fn check_anchor(&self, step: u64, owned: Interval, whole: Interval) -> Result<(), StepsError> {
         let tile = self.tile.min(whole.end as u64) as i64;
+        let grain = self.wire.grain[self.axis.index()];
         let cut = |i: i64| {
             let cut = (i * tile).min(whole.end);
-            if self.wire.reduced && cut < whole.end { cut.div_euclid(GRAIN) * GRAIN } else { cut }
+            if cut < whole.end { cut.div_euclid(grain) * grain } else { cut }
         };
         let expected = Interval::new(cut(step as i64), cut(step as i64 + 1));
         if owned == expected || (owned.is_empty() && expected.is_empty()) {

@@ -23,6 +23,8 @@ pub(super) struct Wire {
     pub(super) made: bool,
     pub(super) exported: bool,
     pub(super) reduced: bool,
+    /// Rows and columns of the pieces that a reduction takes whole.
+    pub(super) grain: [i64; 2],
     /// Reads by ops of the section that work tile by tile.
     pub(super) reads: Vec<WireRead>,
 }
@@ -33,6 +35,8 @@ pub(super) struct WireRead {
     pub(super) output: ValueId,
     pub(super) maps: [AxisMap; 2],
     pub(super) outside: Outside,
+    /// Whether it is a reduction, which reads for what a step owns of the tensor that it sums (`output`).
+    pub(super) for_owned: bool,
 }
 
 impl Wire {
@@ -85,7 +89,15 @@ impl Wiring {
     fn add(&mut self, graph: &Graph, value: ValueId, made: bool, exported: bool) {
         let (Some(sizes), false) = (graph.sizes(value), self.at.contains_key(&value)) else { return };
         self.at.insert(value, self.tensors.len());
-        self.tensors.push(Wire { value, sizes, made, exported, reduced: false, reads: Vec::new() });
+        self.tensors.push(Wire {
+            value,
+            sizes,
+            made,
+            exported,
+            reduced: false,
+            grain: [1; 2],
+            reads: Vec::new(),
+        });
     }
 
     fn read(&mut self, graph: &Graph, op: OpId) {
@@ -99,12 +111,17 @@ impl Wiring {
             if is_number(graph, op, *value) {
                 continue;
             }
-            if node.op.placement() == Placement::Reduce {
-                self.tensors[at].reduced = true;
+            let reduces = node.op.placement() == Placement::Reduce;
+            let summed = node.inputs[node.inputs.len() - 1];
+            if reduces && i + 1 == node.inputs.len() {
+                let wire = &mut self.tensors[at];
+                wire.reduced = true;
+                wire.grain = [0, 1].map(|axis| wire.grain[axis].max(node.op.grain()[axis]));
                 continue;
             }
             let maps = AxisId::BOTH.map(|axis| node.op.access(i, axis, &sizes));
-            let read = WireRead { op, output: node.output, maps, outside: node.op.outside(i) };
+            let output = if reduces { summed } else { node.output };
+            let read = WireRead { op, output, maps, outside: node.op.outside(i), for_owned: reduces };
             self.tensors[at].reads.push(read);
         }
     }

@@ -205,7 +205,7 @@ impl<'a> Lower<'a> {
         let graph = &self.ir.graph;
         let flow = Flow::of(graph, &section.ops, &self.consumers)?;
         let groups = groups(graph, &section.ops);
-        let planned = buffers(graph, &flow, &groups);
+        let planned = buffers(&flow, &groups);
         let buffer_of: HashMap<ValueId, BufferId> = planned
             .iter()
             .enumerate()

@@ -1,0 +1,97 @@
+//! A section that is weighed: what it computes and where its tiles lie, whatever the tile.
+
+use zellige_runtime::program::instr::AxisId;
+
+use super::{Choice, Planner};
+use crate::analysis::buffers::{self, Buffer};
+use crate::analysis::flow::Flow;
+use crate::analysis::fusion::{self, Group};
+use crate::analysis::geometry::{AxisGeometry, axis_geometry};
+use crate::base::OpId;
+use crate::ir::Scheme;
+
+/// A section by itself.
+pub(super) struct Segment {
+    pub(super) ops: Vec<OpId>,
+    pub(super) flow: Flow,
+    pub(super) room: Room,
+}
+
+/// What a section takes of SRAM.
+pub(super) struct Room {
+    pub(super) buffers: Vec<Buffer>,
+    /// Bytes besides.
+    pub(super) fixed: u64,
+}
+
+impl Planner<'_> {
+    pub(super) fn segment(&self, groups: &[Group]) -> Option<Segment> {
+        let ops: Vec<OpId> = groups.iter().flat_map(|g| g.ops.iter().copied()).collect();
+        let flow = Flow::of(self.graph, &ops, &self.consumers)?;
+        let fused = self.by_op.then(|| fusion::groups(self.graph, &ops));
+        let groups = fused.as_deref().unwrap_or(groups);
+        let buffers = buffers::buffers(&flow, groups);
+        let room = Room { buffers, fixed: buffers::fixed_bytes(self.graph, groups) };
+        Some(Segment { ops, flow, room })
+    }
+
+    /// The cheapest tile that fits in all steps.
+    pub(super) fn choose(&self, segment: &Segment) -> Option<Choice> {
+        self.ranked(segment).next()
+    }
+
+    /// The tiles that fit in all steps, the cheapest first.
+    pub(super) fn ranked(&self, segment: &Segment) -> impl Iterator<Item = Choice> {
+        let mut tiles = self.tiles(&segment.flow);
+        tiles.extend(&segment.flow);
+        let ranked = tiles.into_ranked(self, segment);
+        ranked.filter_map(move |(tile, overlap, cost)| {
+            let sram = segment.sram(tile, self.scheme(overlap));
+            (sram <= self.budget()).then(|| Choice { ops: segment.ops.clone(), tile, overlap, cost, sram })
+        })
+    }
+
+    /// Bytes of SRAM that a section takes with the smallest tile there is.
+    pub(super) fn smallest(&self, segment: &Segment) -> u64 {
+        let overlap = self.wishes.overlap.filter(|_| !self.wishes.untiled).unwrap_or_default();
+        let smallest = AxisId::BOTH.map(|axis| {
+            let extent = segment.flow.tensors[segment.flow.anchor].extent(axis) as u64;
+            self.sizes(extent, axis, overlap).first().copied().unwrap_or(extent)
+        });
+        segment.sram(smallest, self.scheme(overlap))
+    }
+}
+
+impl Segment {
+    /// The geometry of all steps.
+    pub(super) fn axes(&self, tile: [u64; 2], scheme: Scheme) -> [AxisGeometry; 2] {
+        AxisId::BOTH.map(|axis| axis_geometry(&self.flow, axis, tile[axis.index()], scheme, u64::MAX))
+    }
+
+    /// Bytes of SRAM with buffers placed.
+    pub(super) fn sram(&self, tile: [u64; 2], scheme: Scheme) -> u64 {
+        let [y, x] = self.axes(tile, scheme);
+        self.room.placed(&self.flow, [&y, &x])
+    }
+}
+
+impl Room {
+    fn bytes(&self, flow: &Flow, [y, x]: [&AxisGeometry; 2]) -> Vec<u64> {
+        self.buffers.iter().map(|b| b.bytes(flow, y, x)).collect()
+    }
+
+    fn lives(&self, y: &AxisGeometry) -> Vec<[usize; 2]> {
+        self.buffers.iter().map(|b| b.life(y)).collect()
+    }
+
+    /// Bytes that no placement of the buffers can do without.
+    pub(super) fn least(&self, flow: &Flow, axes: [&AxisGeometry; 2]) -> u64 {
+        buffers::peak(&self.lives(axes[0]), &self.bytes(flow, axes)).saturating_add(self.fixed)
+    }
+
+    /// Bytes with the buffers placed.
+    pub(super) fn placed(&self, flow: &Flow, axes: [&AxisGeometry; 2]) -> u64 {
+        let (_, end) = buffers::place(&self.lives(axes[0]), &self.bytes(flow, axes));
+        end.saturating_add(self.fixed)
+    }
+}
