@@ -55,7 +55,9 @@ mod jit;
 mod kernels;
 pub mod machine;
 pub mod memory;
+pub mod optimizer;
 pub mod program;
+pub mod random;
 pub mod scalar;
 #[cfg(test)]
 mod testing;

@@ -46,6 +46,8 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ("program", &["scalar", "machine"]),
     ("memory", &["program"]),
     ("exact", &["program", "memory"]),
+    ("random", &[]),
+    ("optimizer", &["exact", "random"]),
     ("weights", &["program"]),
     ("io", &["program"]),
     ("kernels", &["scalar", "program", "memory", "exact", "weights"]),
