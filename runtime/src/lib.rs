@@ -48,6 +48,7 @@
 //! * **elementwise** — an [`scalar::Expr`], evaluated as written.
 //! * **stores** replace every NaN by the canonical one (`7fc00000`).
 
+pub mod checkpoint;
 pub mod engine;
 pub mod exact;
 pub mod io;

@@ -50,6 +50,7 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ("optimizer", &["exact", "random"]),
     ("weights", &["program"]),
     ("io", &["program"]),
+    ("checkpoint", &["io", "optimizer"]),
     ("kernels", &["scalar", "program", "memory", "exact", "weights"]),
     ("jit", &["scalar", "program", "memory", "exact"]),
     ("engine", &["scalar", "machine", "program", "memory", "exact", "weights", "io", "kernels", "jit"]),
