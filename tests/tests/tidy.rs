@@ -51,6 +51,7 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ("weights", &["program"]),
     ("io", &["program"]),
     ("checkpoint", &["io", "optimizer"]),
+    ("dataset", &["random", "program", "io"]),
     ("kernels", &["scalar", "program", "memory", "exact", "weights"]),
     ("jit", &["scalar", "program", "memory", "exact"]),
     ("engine", &["scalar", "machine", "program", "memory", "exact", "weights", "io", "kernels", "jit"]),
