@@ -49,6 +49,7 @@
 //! * **stores** replace every NaN by the canonical one (`7fc00000`).
 
 pub mod checkpoint;
+pub mod curve;
 pub mod dataset;
 pub mod engine;
 pub mod exact;

@@ -52,6 +52,7 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ("io", &["program"]),
     ("checkpoint", &["io", "optimizer"]),
     ("dataset", &["random", "program", "io"]),
+    ("curve", &["io"]),
     ("kernels", &["scalar", "program", "memory", "exact", "weights"]),
     ("jit", &["scalar", "program", "memory", "exact"]),
     ("engine", &["scalar", "machine", "program", "memory", "exact", "weights", "io", "kernels", "jit"]),

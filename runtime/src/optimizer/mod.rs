@@ -13,7 +13,8 @@
 //!   `u = (m / (1 − β₁ᵗ)) / (√v / √(1 − β₂ᵗ) + eps)`.
 //! * **lion**: `u = sign(β₁ · m + (1 − β₁) · g)`, then `m = β₂ · m + (1 − β₂) · g`.
 //! * **cautious** of another: its update, 0 where it and g have not the same sign, elsewhere times `n / (k + 1)`, for k of the
-//!   tensor's n values that have (Liang et al. 2024, Algorithm 2). The other's means and decay are as ever.
+//!   tensor's n values that have (Liang et al. 2024, Algorithm 2). The other's means and decay are as ever: that of sgd is part of g,
+//!   and that of adamw comes first, as in PyTorch. (The authors' code has it last, which makes a difference of `ε² · decay · u`.)
 //! * **subspace** of another (online subspace descent): a weight `[out, in, kh, kw]` is a matrix `[out, in · kh · kw]`, `P` has
 //!   `rank` columns. The other gets `Pᵀ·g` for its gradient, and `u = P · u′` for the update u′ that it makes. P begins as the
 //!   leading left singular vectors of the first gradient. With each later one it takes, after the weights, one step of Adam down
