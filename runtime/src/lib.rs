@@ -5,7 +5,11 @@
 //!
 //! ```text
 //! scalar → program → { kernels, jit, io } → engine
+//! exact, random → optimizer
+//! io, random, optimizer → { dataset, checkpoint, curve }
 //! ```
+//!
+//! The last two lines are for training: what happens between the gradients of one step and the inputs of the next.
 //!
 //! # The canonical order
 //!
