@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use indexmap::{IndexMap, IndexSet};
 
 use crate::io::IoError;
-use crate::io::safetensors::{self, Safetensors, TensorInfo, Values};
+use crate::io::safetensors::{self, Metadata, Safetensors, TensorInfo, Values};
 use crate::optimizer::{Optimizer, State};
 
 /// What the metadata says the file is.
@@ -142,7 +142,7 @@ pub fn write(
             tensors.push((state(parameter.name, slot.name), &slot.dims, slot.values));
         }
     }
-    let mut metadata = IndexMap::from([
+    let mut metadata = Metadata::from([
         ("format".to_owned(), FORMAT.to_owned()),
         ("version".to_owned(), VERSION.to_owned()),
         ("step".to_owned(), step.to_string()),
@@ -260,7 +260,7 @@ fn state(parameter: &str, slot: &str) -> String {
 struct Checksum(crc32fast::Hasher);
 
 impl Checksum {
-    fn of(metadata: &IndexMap<String, String>) -> Self {
+    fn of(metadata: &Metadata) -> Self {
         let mut checksum = Self(crc32fast::Hasher::new());
         for (name, value) in metadata.iter().filter(|(name, _)| *name != CHECKSUM) {
             checksum.string(name);

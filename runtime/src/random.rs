@@ -47,7 +47,7 @@ impl Key {
         let [low, high] = halves(number);
         let [a, b, ..] = self.at([low, high, 0, 0]);
         let bits = u64::from(a) | u64::from(b) << 32;
-        (u128::from(bits) * u128::from(end) >> 64) as u64
+        ((u128::from(bits) * u128::from(end)) >> 64) as u64
     }
 
     /// A multiple of 2⁻²⁴ in [0, 1), for the `number`-th question.

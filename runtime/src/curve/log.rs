@@ -135,7 +135,7 @@ mod tests {
 
     fn row_of(step: u64) -> Row {
         let loss = 1.0 / (step as f32 + 0.3);
-        let validation = (step % 4 == 0).then_some(loss * 1.1);
+        let validation = step.is_multiple_of(4).then_some(loss * 1.1);
         Row {
             step,
             epoch: step / 3,
@@ -188,7 +188,9 @@ mod tests {
             [None, Some(""), Some("step,epo"), Some(&format!("{HEADER}\n")), Some(&format!("{HEADER}\n1,"))]
         {
             let path = directory.path().join("log.csv");
-            text.map(|text| fs::write(&path, text).unwrap());
+            if let Some(text) = text {
+                fs::write(&path, text).unwrap();
+            }
             assert!(Log::resume(&path, 3).unwrap().1.is_empty());
             assert_eq!(fs::read_to_string(&path).unwrap(), format!("{HEADER}\n"));
             fs::remove_file(&path).unwrap();

@@ -180,7 +180,7 @@ fn grid(item: &Item, crop: [u64; 2]) -> Result<[u64; 2], DataError> {
     for (file, of) in item.files.iter().zip(&item.dims).filter(|(_, of)| !is_a_value(**of)) {
         for (axis, grid) in grid.iter_mut().enumerate() {
             let [_, den] = ratio(*of, first, axis);
-            if crop[axis] % den != 0 {
+            if !crop[axis].is_multiple_of(den) {
                 return Err(DataError::CropRatio {
                     file: file.clone(),
                     size: [of.h, of.w],

@@ -21,6 +21,9 @@ const MAX_HEADER: u64 = 100_000_000;
 /// The header's entry that is not a tensor.
 const METADATA: &str = "__metadata__";
 
+/// What a file says of itself: texts by name.
+pub type Metadata = IndexMap<String, String>;
+
 /// A tensor of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorInfo {
@@ -39,7 +42,7 @@ pub struct TensorInfo {
 pub struct Safetensors {
     data: Data,
     tensors: IndexMap<String, TensorInfo>,
-    metadata: IndexMap<String, String>,
+    metadata: Metadata,
 }
 
 impl Safetensors {
@@ -70,7 +73,7 @@ impl Safetensors {
     }
 
     /// What the file says of itself, in the order of the header; texts only, as the format wants.
-    pub fn metadata(&self) -> &IndexMap<String, String> {
+    pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
@@ -114,23 +117,15 @@ pub struct Values<'a> {
 
 /// Writes a file of f32 tensors, in the order given; it appears complete or not at all.
 pub fn write(path: &Path, tensors: &[Values<'_>]) -> Result<(), IoError> {
-    write_with(path, &IndexMap::new(), tensors)
+    write_with(path, &Metadata::new(), tensors)
 }
 
 /// As [`write()`], with what the file says of itself.
-pub fn write_with(
-    path: &Path,
-    metadata: &IndexMap<String, String>,
-    tensors: &[Values<'_>],
-) -> Result<(), IoError> {
+pub fn write_with(path: &Path, metadata: &Metadata, tensors: &[Values<'_>]) -> Result<(), IoError> {
     write_atomically(path, |file| write_to(file, metadata, tensors))
 }
 
-fn write_to(
-    mut file: impl Write,
-    metadata: &IndexMap<String, String>,
-    tensors: &[Values<'_>],
-) -> Result<(), IoError> {
+fn write_to(mut file: impl Write, metadata: &Metadata, tensors: &[Values<'_>]) -> Result<(), IoError> {
     let header = header(metadata, tensors)?;
     file.write_all(&(header.len() as u64).to_le_bytes())?;
     file.write_all(&header)?;
@@ -138,7 +133,7 @@ fn write_to(
 }
 
 /// The header, padded with spaces so that the tensors are aligned.
-fn header(metadata: &IndexMap<String, String>, tensors: &[Values<'_>]) -> Result<Vec<u8>, IoError> {
+fn header(metadata: &Metadata, tensors: &[Values<'_>]) -> Result<Vec<u8>, IoError> {
     let mut entries = serde_json::Map::new();
     if !metadata.is_empty() {
         entries.insert(METADATA.to_owned(), serde_json::json!(metadata));
@@ -165,7 +160,7 @@ fn header(metadata: &IndexMap<String, String>, tensors: &[Values<'_>]) -> Result
 }
 
 /// The tensors of a whole file, and what it says of itself.
-fn read_header(file: &[u8]) -> Result<(IndexMap<String, TensorInfo>, IndexMap<String, String>), IoError> {
+fn read_header(file: &[u8]) -> Result<(IndexMap<String, TensorInfo>, Metadata), IoError> {
     let (&prefix, rest) = file.split_first_chunk::<PREFIX>().ok_or(IoError::Truncated)?;
     let len = u64::from_le_bytes(prefix);
     if len > MAX_HEADER {
@@ -212,7 +207,7 @@ impl Entry {
 /// The header's tensors, whose names occur once, and the texts of its metadata.
 struct Entries {
     tensors: IndexMap<String, Entry>,
-    metadata: IndexMap<String, String>,
+    metadata: Metadata,
 }
 
 impl<'de> Deserialize<'de> for Entries {
@@ -249,8 +244,8 @@ impl<'de> Deserialize<'de> for Entries {
 }
 
 /// The texts of an object; other things are of no concern.
-fn texts(object: serde_json::Value) -> IndexMap<String, String> {
-    let serde_json::Value::Object(entries) = object else { return IndexMap::new() };
+fn texts(object: serde_json::Value) -> Metadata {
+    let serde_json::Value::Object(entries) = object else { return Metadata::new() };
     let text = |(name, value)| match value {
         serde_json::Value::String(text) => Some((name, text)),
         _ => None,

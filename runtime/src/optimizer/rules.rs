@@ -55,7 +55,7 @@ pub(super) fn lion(betas: [f64; 2], moments: &mut Moments, update: &mut [f32]) {
 
 /// Masks an update where it goes against the gradient, and scales the rest by the share that is left.
 pub(super) fn mask(update: &mut [f32], gradient: &[f32]) {
-    let agrees = |u: f32, g: f32| u > 0.0 && g > 0.0 || u < 0.0 && g < 0.0;
+    let agrees = |u: f32, g: f32| (u > 0.0 && g > 0.0) || (u < 0.0 && g < 0.0);
     let kept = update.iter().zip(gradient).filter(|(u, g)| agrees(**u, **g)).count();
     let scale = (update.len() as f64 / (kept as f64 + 1.0)) as f32;
     for (u, g) in update.iter_mut().zip(gradient) {
