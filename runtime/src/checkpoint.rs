@@ -22,6 +22,11 @@ const CHECKSUM: &str = "checksum";
 /// What a run is made of, by name: model, optimizer, schedule, data. Runs of different configurations do not continue each other.
 pub type Configuration = IndexMap<String, String>;
 
+/// A few digits for something long, such as the text of a model, to have in a [`Configuration`].
+pub fn fingerprint(bytes: &[u8]) -> String {
+    format!("{:08x}", crc32fast::hash(bytes))
+}
+
 /// A parameter to be written.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter<'a> {
@@ -153,7 +158,7 @@ pub fn write(
     let mut checksum = Checksum::of(&metadata);
     for (name, dims, values) in &tensors {
         checksum.tensor(name, dims);
-        values.iter().for_each(|value| checksum.0.update(&value.to_le_bytes()));
+        checksum.values(values);
     }
     metadata.insert(CHECKSUM.to_owned(), checksum.text());
     let values: Vec<_> = tensors.iter().map(|(name, shape, values)| Values { name, shape, values }).collect();
@@ -277,6 +282,15 @@ impl Checksum {
     fn tensor(&mut self, name: &str, dims: &[u64]) {
         self.string(name);
         dims.iter().for_each(|dim| self.0.update(&dim.to_le_bytes()));
+    }
+
+    fn values(&mut self, values: &[f32]) {
+        let mut bytes = [[0; 4]; 1024];
+        for values in values.chunks(bytes.len()) {
+            let bytes = &mut bytes[..values.len()];
+            bytes.iter_mut().zip(values).for_each(|(bytes, value)| *bytes = value.to_le_bytes());
+            self.0.update(bytes.as_flattened());
+        }
     }
 
     fn text(self) -> String {

@@ -138,16 +138,22 @@ class Subspace(Wrapper):
         return u.reshape(g.shape)
 
 
+KINDS = {
+    "sgd": SgdDirection,
+    "adamw": AdamWDirection,
+    "lion": LionDirection,
+    "cautious": Cautious,
+    "subspace": Subspace,
+}
+
+
 def direction(shape, spec):
-    kinds = {
-        "sgd": SgdDirection,
-        "adamw": AdamWDirection,
-        "lion": LionDirection,
-        "cautious": Cautious,
-        "subspace": Subspace,
-    }
-    options = {k: v for k, v in spec.items() if k not in ("kind", "lr") or k == "lr" and spec["kind"] == "subspace"}
-    return kinds[options.pop("kind", spec["kind"])](shape, **options)
+    options = dict(spec)
+    kind = options.pop("kind")
+    if kind != "subspace":
+        # The rate of the weights, which is the caller's.
+        options.pop("lr", None)
+    return KINDS[kind](shape, **options)
 
 
 class Directed:
@@ -257,8 +263,10 @@ def main() -> None:
     def drawn():
         return [random.normal(size=shape).round(3).astype(np.float32) for shape in SHAPES]
 
+    def flat(tensors):
+        return [[float(str(v)) for v in tensor.ravel()] for tensor in tensors]
+
     start, pushes = drawn(), [drawn() for _ in range(STEPS)]
-    flat = lambda tensors: [[float(str(v)) for v in t.ravel()] for t in tensors]
     head = {"pull": PULL, "shapes": SHAPES, "kept": KEPT, "start": flat(start), "pushes": [flat(p) for p in pushes]}
     lines = [f'"{key}":{json.dumps(value, separators=(",", ":"))}' for key, value in head.items()]
     cases = [case | {"weights": run(case, start, pushes)} for case in CASES]

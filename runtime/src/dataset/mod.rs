@@ -58,6 +58,19 @@ impl Dataset {
         &self.items
     }
 
+    /// How many items there are, and some digits for their names and shapes: what a training that goes on should find again.
+    pub fn summary(&self) -> String {
+        let mut hasher = crc32fast::Hasher::new();
+        for item in &self.items {
+            hasher.update(&(item.name.len() as u64).to_le_bytes());
+            hasher.update(item.name.as_bytes());
+            let extents = item.dims.iter().flat_map(|dims| [dims.c, dims.h, dims.w]);
+            extents.for_each(|extent| hasher.update(&extent.to_le_bytes()));
+        }
+        let items = if self.items.len() == 1 { "item" } else { "items" };
+        format!("{} {items} ({:08x})", self.items.len(), hasher.finalize())
+    }
+
     /// The tensors of a sample.
     ///
     /// # Errors

@@ -185,6 +185,20 @@ fn turns_keep_the_size_of_a_crop() {
 }
 
 #[test]
+fn other_data_has_another_summary() {
+    let (_one, one) = upscaling(3);
+    let (_same, same) = upscaling(3);
+    let (_more, more) = upscaling(4);
+    assert!(one.summary().starts_with("3 items ("), "{}", one.summary());
+    assert_eq!(one.summary(), same.summary());
+    assert_ne!(one.summary(), more.summary());
+    let other = Folder::new(&[("image/a.npy", [1, 4, 4]), ("target/a.npy", [1, 4, 4])]);
+    let summary = other.open().unwrap().summary();
+    write(&other.0.path().join("target/a.npy"), 1, 4, 5);
+    assert_ne!(other.open().unwrap().summary(), summary);
+}
+
+#[test]
 fn files_that_change_are_noticed() {
     let (folder, dataset) = upscaling(1);
     write(&folder.0.path().join("target/0.npy"), 2, 24, 31);

@@ -1,5 +1,7 @@
 //! Learning rates over the steps.
 
+use std::fmt;
+
 /// How the learning rate changes; steps count from 0.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum Schedule {
@@ -34,6 +36,17 @@ impl Schedule {
             }
             Self::Warmup { steps, then } if step >= *steps => then.rate(lr, step - steps),
             Self::Warmup { steps, then } => then.rate(lr, 0) * ((step + 1) as f64 / *steps as f64),
+        }
+    }
+}
+
+/// As the language writes it.
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Constant => f.write_str("constant"),
+            Self::Cosine { steps, min } => write!(f, "cosine(steps: {steps}, min: {min:?})"),
+            Self::Warmup { steps, then } => write!(f, "warmup(steps: {steps}, then: {then})"),
         }
     }
 }
@@ -78,6 +91,7 @@ mod tests {
         let rates: Vec<f64> = (0..5).map(|step| warmup.rate(1.0, step)).collect();
         assert_eq!(rates, [0.25, 0.5, 0.75, 1.0, 1.0]);
         assert_eq!(warmup.rate(1.0, 7), cosine.rate(1.0, 3));
+        assert_eq!(warmup.to_string(), "warmup(steps: 4, then: cosine(steps: 4, min: 0.2))");
         assert_eq!(Schedule::Cosine { steps: 0, min: 0.0 }.rate(1.0, 0), 0.0);
         assert_eq!(Schedule::Warmup { steps: 0, then: Box::default() }.rate(1.0, 0), 1.0);
     }
