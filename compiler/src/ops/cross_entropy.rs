@@ -122,7 +122,8 @@ impl Op for CrossEntropy {
         if let Some(weight) = &self.weight
             && weight.len() as u64 != classes
         {
-            let message = format!("`weight` has {} numbers for the {classes} channels of {x}", weight.len());
+            let message =
+                format!("`weight` has a length of {} for the {classes} channels of {x}", weight.len());
             return Err(ShapeError::of_input(0, message).hint("there is one weight for each class"));
         }
         if target.c.constant() != Some(1) {

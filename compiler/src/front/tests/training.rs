@@ -33,7 +33,9 @@ fn check(text: &str, expected: &Expect) {
 #[test]
 fn a_loss_is_the_last_output() {
     let text = training("loss l1(out, target); optimizer sgd;");
-    check(&text, &expect![[r#"
+    check(
+        &text,
+        &expect![[r#"
         input image: f32[1, 3, H, W]
         out = conv2d(image) [c.weight [3, 3, 1, 1], c.bias [3]]: f32[1, 3, H, W]
         input target: f32[1, 3, H, W]
@@ -42,7 +44,8 @@ fn a_loss_is_the_last_output() {
         output loss = loss: f32[1, 1, 1, 1]
         conv2d: H must be at least 1, because the window spans 1 rows and the padding adds 0
         conv2d: W must be at least 1, because the window spans 1 columns and the padding adds 0
-    "#]]);
+    "#]],
+    );
     let found = train(&text);
     let name = |id| found.graph.values[id].name.as_str();
     assert_eq!(
@@ -213,7 +216,8 @@ fn an_optimizer_is_asked_for_where_it_is_needed() {
           │
           = help: as in `optimizer adamw(lr: 1e-3);`
 
-    "#]].assert_eq(&render(&text, &[problem]));
+    "#]]
+    .assert_eq(&render(&text, &[problem]));
     let with = train(&training("loss mse(out, target); optimizer lion;"));
     assert!(with.optimizer().is_ok());
 }

@@ -91,7 +91,9 @@ fn unknown_losses_and_optimizers() {
 
         "#]],
     );
-    check_body("loss mse(out, target); optimizer cautious(prodigy(1.0));", &expect![[r#"
+    check_body(
+        "loss mse(out, target); optimizer cautious(prodigy(1.0));",
+        &expect![[r#"
         error[E0224]: no optimizer or schedule is called `prodigy`
           ┌─ m.zlg:5:47
           │
@@ -100,7 +102,8 @@ fn unknown_losses_and_optimizers() {
           │
           = help: there are `sgd`, `adamw`, `lion`, `cautious`, `subspace`, `constant`, `cosine`, `warmup`
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -388,7 +391,9 @@ fn a_loss_is_one_number() {
 
 #[test]
 fn what_is_missing_and_what_is_twice() {
-    check_body("optimizer adamw;", &expect![[r#"
+    check_body(
+        "optimizer adamw;",
+        &expect![[r#"
         error[E0225]: the training section has no loss
           ┌─ m.zlg:6:1
           │
@@ -400,7 +405,8 @@ fn what_is_missing_and_what_is_twice() {
           │
           = help: as in `loss l1(out, target);`
 
-    "#]]);
+    "#]],
+    );
     check_body(
         "loss mse(out, target);\n    optimizer adamw;\n    optimizer sgd;\n    clip 1.0;\n    clip 2.0;\n    schedule constant;\n    schedule constant;\n    accumulate 2;\n    accumulate 3;",
         &expect![[r#"
@@ -438,24 +444,32 @@ fn what_is_missing_and_what_is_twice() {
 
         "#]],
     );
-    check("train(target: f32[1, 3, H, W]) { loss mse(target, target); }\n", &expect![[r#"
+    check(
+        "train(target: f32[1, 3, H, W]) { loss mse(target, target); }\n",
+        &expect![[r#"
         error[E0214]: the file has no model
           ┌─ m.zlg:2:1
           │
         2 │
           │ ^ expected `model NAME(inputs) -> (outputs) { … }`
 
-    "#]]);
+    "#]],
+    );
     let text = training("loss mse(out, target);");
-    check(text.split("train").next().unwrap(), &expect![[r#"
+    check(
+        text.split("train").next().unwrap(),
+        &expect![[r#"
         error[E0220]: the file has no training section
           ┌─ m.zlg:4:1
           │
         4 │
           │ ^ expected `train(target: f32[…]) { loss …; optimizer …; }`
 
-    "#]]);
-    check(&format!("{text}train() {{ loss mse(out, image); }}\n"), &expect![[r#"
+    "#]],
+    );
+    check(
+        &format!("{text}train() {{ loss mse(out, image); }}\n"),
+        &expect![[r#"
         error[E0220]: the file has more than one training section
           ┌─ m.zlg:7:1
           │
@@ -467,12 +481,15 @@ fn what_is_missing_and_what_is_twice() {
           │
           = help: several losses stand in one section, which sums them
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn numbers_of_steps_and_norms() {
-    check_body("loss mse(out, target);\n    accumulate 0;\n    clip -1.0;", &expect![[r#"
+    check_body(
+        "loss mse(out, target);\n    accumulate 0;\n    clip -1.0;",
+        &expect![[r#"
         error[E0207]: `accumulate` takes a positive number of steps
           ┌─ m.zlg:6:16
           │
@@ -489,8 +506,11 @@ fn numbers_of_steps_and_norms() {
           │
           = help: as in `clip 1.0;`
 
-    "#]]);
-    check_body("loss mse(out, target);\n    accumulate 1.5;\n    clip target;", &expect![[r#"
+    "#]],
+    );
+    check_body(
+        "loss mse(out, target);\n    accumulate 1.5;\n    clip target;",
+        &expect![[r#"
         error[E0207]: `accumulate` takes a positive number of steps
           ┌─ m.zlg:6:16
           │
@@ -507,7 +527,8 @@ fn numbers_of_steps_and_norms() {
           │
           = help: as in `clip 1.0;`
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -571,7 +592,8 @@ train(image: f32[1, 3, H, W], other: f32[1, 3, H, K*K]) {
         6 │     let unused = 3;
           │         ^^^^^^ not used
 
-    "#]].assert_eq(&render(&text, &problems));
+    "#]]
+    .assert_eq(&render(&text, &problems));
 }
 
 #[test]
