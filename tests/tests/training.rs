@@ -16,25 +16,7 @@ const PLANS: usize = 16;
 const CLASSES: usize = 5;
 
 /// All losses, of a network with a skip and with statistics.
-const TEXT: &str = r#"
-    model segment(image: f32[N, 3, H, W]) -> (scores: f32[N, 5, H, W], detail: f32[N, 3, H, W]) {
-        let a = conv2d(image, out: 8, kernel: 3, pad: 1, name: "a") |> relu;
-        let b = conv2d(a, out: 8, kernel: 3, pad: 1, name: "b") |> instance_norm(affine: true, name: "n") |> silu;
-        let c = concat(a, b);
-        return conv2d(c, out: 5, kernel: 1, name: "scores"), conv2d(c, out: 3, kernel: 3, pad: 1, name: "detail");
-    }
-    block smooth(x) { return 0.5 * x + 0.25; }
-    train(classes: u8[N, 1, H, W], wanted: f32[N, 3, H, W]) {
-        loss cross_entropy(scores, classes, weight: [1, 2, 0.5, 1, 1.5], ignore_index: 4);
-        let chances = softmax(scores);
-        loss dice(slice(chances, from: 0, to: 3), smooth(wanted), smooth: 1);
-        loss bce_with_logits(detail, smooth(wanted), pos_weight: [1, 2, 3]);
-        for i in 0..2 { chances = chances * chances; }
-        loss 0.1 * l1(detail, wanted) + mse(detail, image) / 3;
-        loss 1e-3 * mse(chances, scores, reduction: "sum");
-        optimizer adamw(lr: 1e-3) |> cautious;
-    }
-"#;
+const TEXT: &str = include_str!("../data/training/segment.zlg");
 
 #[test]
 fn losses_and_gradients_are_the_same_under_every_plan() {
@@ -55,7 +37,6 @@ fn losses_and_gradients_are_the_same_under_every_plan() {
     }
 }
 
-/// Of five losses that are a mean and one that is a sum.
 #[test]
 fn the_loss_is_the_sum_of_its_terms() {
     let whole = bound(&training(TEXT), [1, 3, 20, 17]);

@@ -181,7 +181,7 @@ train(classes: u8[1, 1, H, W]) {
 }
 "#,
         &expect![[r#"
-            error[E0301]: `weight` has 2 numbers for the 3 channels of [1, 3, H, W]
+            error[E0301]: `weight` has a length of 2 for the 3 channels of [1, 3, H, W]
               ┌─ m.zlg:5:10
               │
             2 │     return conv2d(image, out: 3, kernel: 1);
