@@ -6,18 +6,23 @@
 mod activations;
 mod args;
 mod arithmetic;
+mod binary_cross_entropy;
 mod channels;
 mod conv;
 mod conv_gradient;
+mod cross_entropy;
 mod dense;
 mod derivative;
 mod derive;
+mod dice;
 mod elementwise;
 mod expand;
 mod fixed_norm;
 mod fold;
 mod global;
 mod gradient;
+mod loss_parts;
+mod losses;
 mod norm;
 mod norm_gradient;
 mod norm_parts;
@@ -395,6 +400,11 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         elementwise::defs(),
         derivative::defs(),
         repeat::defs(),
+        losses::defs(),
+        binary_cross_entropy::defs(),
+        dice::defs(),
+        cross_entropy::defs(),
+        loss_parts::defs(),
     ]
     .into_iter()
     .flatten()
