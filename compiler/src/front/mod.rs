@@ -50,7 +50,6 @@ use crate::ir::Graph;
 use expander::Expander;
 
 pub use bind::{bind, solve};
-pub use optimizer::{Optimizer, Schedule};
 pub use training::{LOSS, Training};
 
 /// Expands the model of a file. There is no graph where there are errors; warnings come with one. Training sections are left out.

@@ -5,83 +5,13 @@ use std::rc::Rc;
 use zellige_grammar::ast::{Call, Expr, ExprKind};
 use zellige_grammar::suggest::did_you_mean;
 use zellige_grammar::{Code, Diagnostic, Span, Spanned};
+use zellige_runtime::optimizer::{Optimizer, Schedule};
 
 use super::arguments::Given;
 use super::expander::Expander;
 use super::function::FUNCTIONS;
 use super::recipes::{Build, RECIPES, Recipe};
 use super::value::Value;
-
-/// How weights follow their gradients.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Optimizer {
-    /// Stochastic gradient descent.
-    Sgd {
-        /// Learning rate.
-        lr: f64,
-        /// What is kept of the last step's momentum; 0 for none.
-        momentum: f64,
-        /// Whether the momentum is looked ahead.
-        nesterov: bool,
-        /// What is added to the gradient of each unit of the weight.
-        weight_decay: f64,
-    },
-    /// Adam with decoupled decay.
-    AdamW {
-        /// Learning rate.
-        lr: f64,
-        /// What is kept of the means of the gradient and of its square.
-        betas: [f64; 2],
-        /// Added to the root of the second mean.
-        eps: f64,
-        /// What is taken from each unit of the weight, times the rate.
-        weight_decay: f64,
-    },
-    /// Evolved sign momentum.
-    Lion {
-        /// Learning rate.
-        lr: f64,
-        /// What is kept of the momentum in the update, and from step to step.
-        betas: [f64; 2],
-        /// What is taken from each unit of the weight, times the rate.
-        weight_decay: f64,
-    },
-    /// Another one whose updates are masked where they go against the gradient.
-    Cautious(Box<Self>),
-    /// Another one that lives in a subspace of the gradient's.
-    Subspace {
-        /// The one that sees the gradient in the subspace.
-        inner: Box<Self>,
-        /// Dimensions of the subspace.
-        rank: u64,
-        /// Learning rate of the subspace.
-        lr: f64,
-        /// Weight of the term that keeps its basis orthonormal.
-        penalty: f64,
-    },
-}
-
-/// How the learning rate changes from step to step.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Schedule {
-    /// It stays.
-    #[default]
-    Constant,
-    /// Half a wave of a cosine.
-    Cosine {
-        /// Steps until the rate is `min`.
-        steps: u64,
-        /// The rate at the end.
-        min: f64,
-    },
-    /// A straight line up.
-    Warmup {
-        /// Steps of the line.
-        steps: u64,
-        /// What follows, from its own first step.
-        then: Box<Self>,
-    },
-}
 
 /// What other frameworks call them.
 const ELSEWHERE: [(&str, &str); 7] = [

@@ -1,7 +1,8 @@
 //! The optimizers and schedules that there are, with their arguments, defaults and ranges. A row each.
 
+use zellige_runtime::optimizer::{Optimizer, Schedule};
+
 use super::arguments::Formal;
-use super::optimizer::{Optimizer, Schedule};
 use crate::ops::{ArgError, ArgKind, ArgSpec, Args};
 
 /// An optimizer or schedule of the language.

@@ -3,10 +3,10 @@
 use indexmap::IndexMap;
 use zellige_grammar::ast::{Expr, Model, StmtKind, TensorDecl, Train};
 use zellige_grammar::{Code, Diagnostic, Span};
+use zellige_runtime::optimizer::{Optimizer, Schedule};
 
 use super::expander::{Expander, Frame, closing_brace};
 use super::op::Operand;
-use super::optimizer::{Optimizer, Schedule};
 use super::value::Value;
 use crate::base::{TensorType, ValueId};
 use crate::ir::{Def, Graph, Output};

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use indexmap::IndexMap;
+use zellige_runtime::optimizer::{Optimizer, Schedule};
 
-use super::optimizer::{Optimizer, Schedule};
 use crate::base::{Dim, ValueId};
 use crate::ir::Graph;
 use crate::ops::ArgValue;

@@ -3,7 +3,9 @@
 use expect_test::{Expect, expect};
 use zellige_grammar::{Diagnostic, parse_model};
 
-use super::super::{Optimizer, Schedule, Training, lower_model, lower_training};
+use zellige_runtime::optimizer::{Optimizer, Schedule};
+
+use super::super::{Training, lower_model, lower_training};
 use super::{render, show};
 
 pub(super) fn try_train(text: &str) -> (Option<Training>, Vec<Diagnostic>) {
