@@ -1,6 +1,5 @@
 //! Gradients of every op against PyTorch's, untiled on the JIT and tiled on the kernels, bit for bit the same.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use fastrand::Rng;
@@ -31,14 +30,11 @@ fn every_gradient_agrees_with_pytorch() {
         .flat_map(|op| gradients(&op).into_iter().enumerate().map(move |(i, c)| (op.clone(), i, c)))
         .collect();
     let dir = tempfile::tempdir().expect("there is a place for temporary files");
-    let results = parallel::map(cases.len(), |i| {
-        let (op, number, case) = &cases[i];
-        let run = || check(op, *number, case, dir.path());
-        let result = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err("panics".to_owned()));
-        result.map_err(|e| format!("{op} {number}: {e}\n    {}", case.model))
-    });
-    let failures: Vec<_> = results.into_iter().filter_map(Result::err).collect();
-    assert!(failures.is_empty(), "{} of {} cases:\n{}", failures.len(), cases.len(), failures.join("\n"));
+    parallel::check_all(
+        &cases,
+        |(op, number, case)| format!("{op} {number}, {}", case.model),
+        |(op, number, case)| check(op, *number, case, dir.path()),
+    );
     println!("{} cases", cases.len());
 }
 

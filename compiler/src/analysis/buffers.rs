@@ -135,6 +135,11 @@ impl Fixed {
         }
     }
 
+    /// What a section of some groups takes.
+    pub fn of_all(graph: &Graph, groups: &[Group]) -> Self {
+        groups.iter().map(|group| Self::of(graph, group)).fold(Self::default(), Self::and)
+    }
+
     /// What a section takes that runs both, one after the other.
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -148,11 +153,6 @@ impl Fixed {
     pub fn bytes(self) -> u64 {
         (self.scratch + self.block.next_multiple_of(ALIGNMENT)).saturating_add(self.running)
     }
-}
-
-/// Bytes of SRAM that the instructions of a section take besides tile buffers.
-pub fn fixed_bytes(graph: &Graph, groups: &[Group]) -> u64 {
-    groups.iter().map(|group| Fixed::of(graph, group)).fold(Fixed::default(), Fixed::and).bytes()
 }
 
 #[cfg(test)]

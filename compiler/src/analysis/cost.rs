@@ -80,12 +80,12 @@ impl Tally {
         let [n, channels, h, w] = tensor.sizes.map(|s| s as f64);
         let [rows, cols] = [axes[0].tensors[t].pixels, axes[1].tensors[t].pixels];
         let (pixels, bytes) = (rows * cols * images, channels * 4.0);
+        let tiles = axes[0].steps as f64 * axes[1].steps as f64 * images;
         if tensor.loaded {
             self.traffic += bytes * pixels;
             self.streamed += bytes * pixels;
         }
         if tensor.op.is_some() {
-            let tiles = axes[0].steps as f64 * axes[1].steps as f64 * images;
             self.flops += tensor.flops * pixels;
             self.overhead +=
                 INSTRUCTION_OVERHEAD * tiles + ROW_OVERHEAD * rows * axes[1].steps as f64 * images;
@@ -93,7 +93,6 @@ impl Tally {
             self.streamed += tensor.weight_bytes * tiles;
         }
         if tensor.reduced {
-            let tiles = axes[0].steps as f64 * axes[1].steps as f64 * images;
             self.flops += tensor.reduced_flops;
             self.streamed += 2.0 * tensor.running_bytes * tiles;
         }

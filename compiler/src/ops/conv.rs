@@ -8,7 +8,7 @@ use zellige_grammar::Code;
 use zellige_runtime::program::Packing;
 use zellige_runtime::program::instr::{self, AxisId, Instr, Window};
 
-use super::conv_gradient::{self, Conv2dDx, ConvTranspose2dDx};
+use super::conv_gradient::{self, ConvDx, Forward};
 use super::pad::{Pad, PadMode};
 use super::{
     Absorbed, ArgError, ArgKind, ArgSpec, Args, Builder, Differentiable, FromAttrs, Gradients, Init, Inputs,
@@ -237,6 +237,15 @@ impl FromAttrs for Conv2d {
     }
 }
 
+impl Forward for Conv2d {
+    const DX: &'static str = "conv2d.dx";
+    const TRANSPOSED: bool = false;
+
+    fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+}
+
 impl Op for Conv2d {
     fn name(&self) -> &'static str {
         "conv2d"
@@ -311,7 +320,7 @@ impl Op for Conv2d {
 
     fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
         let [_, size @ ..] = at.shape(builder, 0).sizes()?;
-        let dx = Conv2dDx { forward: self.clone(), size };
+        let dx = ConvDx { forward: self.clone(), size };
         conv_gradient::gradients(&self.geometry, Arc::new(dx), false, builder, at)
     }
 }
@@ -334,6 +343,15 @@ impl FromAttrs for ConvTranspose2d {
             let message = format!("is smaller than the stride or the dilation, found {:?}", self.output_pad);
             Err(ArgError::new("output_pad", message))
         }
+    }
+}
+
+impl Forward for ConvTranspose2d {
+    const DX: &'static str = "conv_transpose2d.dx";
+    const TRANSPOSED: bool = true;
+
+    fn geometry(&self) -> &Geometry {
+        &self.geometry
     }
 }
 
@@ -404,7 +422,7 @@ impl Op for ConvTranspose2d {
 
     fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
         let [_, size @ ..] = at.shape(builder, 0).sizes()?;
-        let dx = ConvTranspose2dDx { forward: self.clone(), size };
+        let dx = ConvDx { forward: self.clone(), size };
         conv_gradient::gradients(&self.geometry, Arc::new(dx), true, builder, at)
     }
 }

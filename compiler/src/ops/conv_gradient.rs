@@ -17,9 +17,9 @@ use crate::base::{AxisMap, Shape};
 
 pub(super) fn defs() -> Vec<OpDef> {
     vec![
-        OpDef::part::<Conv2dDx>("conv2d.dx", "The gradient of a convolution's input.", &["dy"]),
-        OpDef::part::<ConvTranspose2dDx>(
-            "conv_transpose2d.dx",
+        OpDef::part::<ConvDx<Conv2d>>(Conv2d::DX, "The gradient of a convolution's input.", &["dy"]),
+        OpDef::part::<ConvDx<ConvTranspose2d>>(
+            ConvTranspose2d::DX,
             "The gradient of a transposed convolution's input.",
             &["dy"],
         ),
@@ -82,25 +82,40 @@ fn weight(forward: &dyn Op, x: &Shape, packing: Packing) -> Result<Vec<ParamSpec
     Ok(params.into_iter().take(1).map(|weight| ParamSpec { packing, ..weight }).collect())
 }
 
-/// `dx[i] = Σ dy[o] · w[k]` over the outputs o and taps k with `i = o·stride − pad + k·dilation`: the transposed convolution.
+/// A convolution whose input's gradient is a convolution the other way round.
+pub(super) trait Forward: Op + FromAttrs + Serialize {
+    /// Name of the op that the gradient is.
+    const DX: &'static str;
+    /// Whether it is a transposed convolution.
+    const TRANSPOSED: bool;
+
+    fn geometry(&self) -> &Geometry;
+}
+
+/// The gradient of a convolution's input: with the taps k of a window,
+///
+/// ```text
+/// dx[i] = Σ dy[o] · w[k]                        over the o with i = o·stride − pad + k·dilation: the transposed convolution
+/// dx[i] = Σ dy[i·stride − pad + k·dilation] · w[k]      of a transposed one: the convolution
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Conv2dDx {
-    pub(super) forward: Conv2d,
+pub(super) struct ConvDx<F> {
+    pub(super) forward: F,
     /// Channels, rows and columns of the forward convolution's input.
     pub(super) size: [u64; 3],
 }
 
-impl FromAttrs for Conv2dDx {
+impl<F: Forward> FromAttrs for ConvDx<F> {
     fn check(&self) -> Result<(), ArgError> {
         self.forward.check()?;
         check_size(self.size)
     }
 }
 
-impl Op for Conv2dDx {
+impl<F: Forward> Op for ConvDx<F> {
     fn name(&self) -> &'static str {
-        "conv2d.dx"
+        F::DX
     }
 
     fn attrs(&self) -> Value {
@@ -113,11 +128,15 @@ impl Op for Conv2dDx {
 
     fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
         let x = self.infer(inputs, &mut Requirements::default())?;
-        weight(&self.forward, &x, Packing::ConvTranspose { groups: self.forward.geometry.groups })
+        let groups = self.forward.geometry().groups;
+        let packing =
+            if F::TRANSPOSED { Packing::Conv { groups } } else { Packing::ConvTranspose { groups } };
+        weight(&self.forward, &x, packing)
     }
 
     fn access(&self, _: usize, axis: AxisId, _: &[Sizes]) -> AxisMap {
-        self.forward.geometry.transposed_window(axis)
+        let geometry = self.forward.geometry();
+        if F::TRANSPOSED { geometry.sliding_window(axis) } else { geometry.transposed_window(axis) }
     }
 
     fn outside(&self, _: usize) -> Outside {
@@ -125,8 +144,9 @@ impl Op for Conv2dDx {
     }
 
     fn flops(&self, inputs: &[Sizes], output: Sizes) -> u64 {
-        let g = &self.forward.geometry;
-        let taps = |i: usize| u64::from(g.kernel[i]).div_ceil(g.stride[i].into());
+        let g = self.forward.geometry();
+        let between = |i: usize| if F::TRANSPOSED { 1 } else { g.stride[i] };
+        let taps = |i: usize| u64::from(g.kernel[i].div_ceil(between(i)));
         2 * output[1] * g.per_group(inputs[0][1]) * taps(0) * taps(1)
     }
 
@@ -135,80 +155,22 @@ impl Op for Conv2dDx {
     }
 
     fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
-        vec![Instr::ConvTranspose2d(instr::ConvTranspose2d {
-            dst: operands.dst,
-            src: operands.srcs[0],
-            weight: operands.weights[0],
-            bias: None,
-            window: self.forward.geometry.window(),
-            groups: self.forward.geometry.groups,
-            epilogue: operands.epilogue.clone(),
-        })]
-    }
-}
-
-/// `dx[i] = Σ dy[i·stride − pad + k·dilation] · w[k]` over the taps k: the convolution.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ConvTranspose2dDx {
-    pub(super) forward: ConvTranspose2d,
-    /// Channels, rows and columns of the forward convolution's input.
-    pub(super) size: [u64; 3],
-}
-
-impl FromAttrs for ConvTranspose2dDx {
-    fn check(&self) -> Result<(), ArgError> {
-        self.forward.check()?;
-        check_size(self.size)
-    }
-}
-
-impl Op for ConvTranspose2dDx {
-    fn name(&self) -> &'static str {
-        "conv_transpose2d.dx"
-    }
-
-    fn attrs(&self) -> Value {
-        attrs_of(self)
-    }
-
-    fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
-        input_of(&self.forward, self.size, &inputs[0], requirements)
-    }
-
-    fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
-        let x = self.infer(inputs, &mut Requirements::default())?;
-        weight(&self.forward, &x, Packing::Conv { groups: self.forward.geometry.groups })
-    }
-
-    fn access(&self, _: usize, axis: AxisId, _: &[Sizes]) -> AxisMap {
-        self.forward.geometry.sliding_window(axis)
-    }
-
-    fn outside(&self, _: usize) -> Outside {
-        Outside::Zero
-    }
-
-    fn flops(&self, inputs: &[Sizes], output: Sizes) -> u64 {
-        let g = &self.forward.geometry;
-        let [kh, kw] = g.kernel.map(u64::from);
-        2 * output[1] * g.per_group(inputs[0][1]) * kh * kw
-    }
-
-    fn takes_epilogue(&self) -> bool {
-        true
-    }
-
-    fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
-        vec![Instr::Conv2d(instr::Conv2d {
-            dst: operands.dst,
-            src: operands.srcs[0],
-            weight: operands.weights[0],
-            bias: None,
-            window: self.forward.geometry.window(),
-            groups: self.forward.geometry.groups,
-            epilogue: operands.epilogue.clone(),
-        })]
+        let (geometry, epilogue) = (self.forward.geometry(), operands.epilogue.clone());
+        let (dst, src, weight) = (operands.dst, operands.srcs[0], operands.weights[0]);
+        let (window, groups, bias) = (geometry.window(), geometry.groups, None);
+        vec![if F::TRANSPOSED {
+            Instr::Conv2d(instr::Conv2d { dst, src, weight, bias, window, groups, epilogue })
+        } else {
+            Instr::ConvTranspose2d(instr::ConvTranspose2d {
+                dst,
+                src,
+                weight,
+                bias,
+                window,
+                groups,
+                epilogue,
+            })
+        }]
     }
 }
 

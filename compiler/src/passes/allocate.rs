@@ -8,7 +8,7 @@
 use zellige_grammar::{Code, Diagnostic};
 
 use super::{Module, Options, bytes};
-use crate::analysis::buffers::{ALIGNMENT, Buffer, buffers, fixed_bytes, place};
+use crate::analysis::buffers::{ALIGNMENT, Buffer, Fixed, buffers, place};
 use crate::analysis::device;
 use crate::analysis::flow::Flow;
 use crate::analysis::fusion::groups;
@@ -57,7 +57,7 @@ fn place_buffers(graph: &Graph, section: &mut Section, flow: &Flow) -> Result<()
             tiling.buffer = Some(BufferPlan { lanes: buffer.lanes, offset, bytes });
         }
     }
-    section.sram_bytes = Some(end.saturating_add(fixed_bytes(graph, &groups)));
+    section.sram_bytes = Some(end.saturating_add(Fixed::of_all(graph, &groups).bytes()));
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use zellige_runtime::program::instr::AxisId;
 
 use super::{Choice, Planner};
-use crate::analysis::buffers::{self, Buffer};
+use crate::analysis::buffers::{self, Buffer, Fixed};
 use crate::analysis::flow::Flow;
 use crate::analysis::fusion::{self, Group};
 use crate::analysis::geometry::{AxisGeometry, axis_geometry};
@@ -26,13 +26,20 @@ pub(super) struct Room {
 
 impl Planner<'_> {
     pub(super) fn segment(&self, groups: &[Group]) -> Option<Segment> {
-        let ops: Vec<OpId> = groups.iter().flat_map(|g| g.ops.iter().copied()).collect();
+        let ops = ops_in_order(groups);
         let flow = Flow::of(self.graph, &ops, &self.consumers)?;
-        let fused = self.by_op.then(|| fusion::groups(self.graph, &ops));
-        let groups = fused.as_deref().unwrap_or(groups);
-        let buffers = buffers::buffers(&flow, groups);
-        let room = Room { buffers, fixed: buffers::fixed_bytes(self.graph, groups) };
+        let room = self.room(&flow, groups, Fixed::of_all(self.graph, groups));
         Some(Segment { ops, flow, room })
+    }
+
+    /// What a section of some groups takes of SRAM, `fixed` if they run as they are.
+    pub(super) fn room(&self, flow: &Flow, groups: &[Group], fixed: Fixed) -> Room {
+        if !self.by_op {
+            return Room { buffers: buffers::buffers(flow, groups), fixed: fixed.bytes() };
+        }
+        let fused = fusion::groups(self.graph, &ops_in_order(groups));
+        let fixed = Fixed::of_all(self.graph, &fused);
+        Room { buffers: buffers::buffers(flow, &fused), fixed: fixed.bytes() }
     }
 
     /// The cheapest tile that fits in all steps.
@@ -60,6 +67,10 @@ impl Planner<'_> {
         });
         segment.sram(smallest, self.scheme(overlap))
     }
+}
+
+fn ops_in_order(groups: &[Group]) -> Vec<OpId> {
+    groups.iter().flat_map(|g| g.ops.iter().copied()).collect()
 }
 
 impl Segment {

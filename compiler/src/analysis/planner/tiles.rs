@@ -169,7 +169,6 @@ impl Tiles {
 struct Ranking {
     heap: BinaryHeap<Reverse<Ranked>>,
     budget: u64,
-    columns: Vec<usize>,
     /// For each of the rows that have been looked at, how many columns' buffers could fit.
     fitting: Vec<Option<usize>>,
 }
@@ -192,23 +191,18 @@ impl Ranking {
                 }));
             }
         }
-        Self {
-            heap: ranked.into(),
-            budget: planner.budget(),
-            columns: (0..tiles.cols.len()).collect(),
-            fitting: vec![None; tiles.rows.len()],
-        }
+        Self { heap: ranked.into(), budget: planner.budget(), fitting: vec![None; tiles.rows.len()] }
     }
 
     /// The row and column of the cheapest pair that fits.
     fn next(&mut self, tiles: &Tiles, flow: &Flow, room: &Room) -> Option<[usize; 2]> {
         while let Some(Reverse(Ranked { at, .. })) = self.heap.pop() {
             let [y, x] = at.map(|i| i as usize);
-            let axes = |x: usize| [&tiles.rows[y].geometry, &tiles.cols[x].geometry];
-            let could_fit = |x: &usize| room.least(flow, axes(*x)) <= self.budget;
+            let row = &tiles.rows[y].geometry;
+            let could_fit = |column: &Candidate| room.least(flow, [row, &column.geometry]) <= self.budget;
             // Columns are ascending, and so is what they take.
-            let fitting = *self.fitting[y].get_or_insert_with(|| self.columns.partition_point(could_fit));
-            if x < fitting && room.placed(flow, axes(x)) <= self.budget {
+            let fitting = *self.fitting[y].get_or_insert_with(|| tiles.cols.partition_point(could_fit));
+            if x < fitting && room.placed(flow, [row, &tiles.cols[x].geometry]) <= self.budget {
                 return Some([y, x]);
             }
         }

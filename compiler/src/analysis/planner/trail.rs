@@ -6,10 +6,8 @@ use std::ops::Range;
 use super::segment::Room;
 use super::tiles::Tiles;
 use super::{Objective, Planner};
-use crate::analysis::buffers::{self, Fixed};
+use crate::analysis::buffers::Fixed;
 use crate::analysis::flow::{Flow, Growing};
-use crate::analysis::fusion;
-use crate::base::OpId;
 
 pub(super) struct Trail<'a> {
     planner: &'a Planner<'a>,
@@ -43,7 +41,7 @@ impl<'a> Trail<'a> {
 
     fn weigh(&mut self, groups: Range<usize>, placed: usize, has_anchor: bool) -> Option<f64> {
         let (planner, flow) = (self.planner, self.growing.flow());
-        let room = room(planner, flow, groups, self.fixed);
+        let room = planner.room(flow, &planner.groups[groups], self.fixed);
         if !has_anchor {
             // What cuts it is one of its inputs, and another will once the section has grown.
             let mut tiles = planner.tiles(flow);
@@ -58,17 +56,6 @@ impl<'a> Trail<'a> {
         tiles.reset(mark);
         weight
     }
-}
-
-fn room(planner: &Planner<'_>, flow: &Flow, groups: Range<usize>, fixed: Fixed) -> Room {
-    let groups = &planner.groups[groups];
-    if planner.by_op {
-        let ops: Vec<OpId> = groups.iter().flat_map(|g| g.ops.iter().copied()).collect();
-        let fused = fusion::groups(planner.graph, &ops);
-        let fixed = buffers::fixed_bytes(planner.graph, &fused);
-        return Room { buffers: buffers::buffers(flow, &fused), fixed };
-    }
-    Room { buffers: buffers::buffers(flow, groups), fixed: fixed.bytes() }
 }
 
 /// Of the cheapest tile that fits in the steps looked at.

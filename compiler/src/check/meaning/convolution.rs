@@ -137,13 +137,7 @@ struct DwAttrs {
 /// The gradient of a convolution's weights.
 pub(super) fn conv2d_dw(op: &Operation<'_>) -> Option<Definition> {
     let DwAttrs { kernel, stride, pad, dilation, groups, transposed, .. } = op.attrs()?;
-    let window = Window {
-        kernel: kernel.map(i64::from),
-        stride: stride.map(i64::from),
-        dilation: dilation.map(i64::from),
-        pad: [pad[0], pad[1]],
-    };
-    let of = Convolution { transposed, window: window.bounded()?, groups };
+    let of = Convolution { transposed, window: window(kernel, stride, dilation, pad)?, groups };
     Some(Definition::Apply(Meaning::Products(Products { of })))
 }
 
@@ -152,12 +146,13 @@ fn convolution(op: &Operation<'_>, transposed: bool) -> Option<Definition> {
 }
 
 fn of_attrs(attrs: &Attrs, transposed: bool) -> Option<Definition> {
-    let window = Window {
-        kernel: attrs.kernel.map(i64::from),
-        stride: attrs.stride.map(i64::from),
-        dilation: attrs.dilation.map(i64::from),
-        pad: [attrs.pad[0], attrs.pad[1]],
-    };
-    let convolution = Convolution { transposed, window: window.bounded()?, groups: attrs.groups };
-    Some(Definition::Apply(Meaning::Convolution(convolution)))
+    let &Attrs { kernel, stride, pad, dilation, groups, .. } = attrs;
+    let window = window(kernel, stride, dilation, pad)?;
+    Some(Definition::Apply(Meaning::Convolution(Convolution { transposed, window, groups })))
+}
+
+/// A window as attributes have it; `None` if it is larger than any image.
+fn window(kernel: [u32; 2], stride: [u32; 2], dilation: [u32; 2], pad: [i64; 4]) -> Option<Window> {
+    let [kernel, stride, dilation] = [kernel, stride, dilation].map(|pair| pair.map(i64::from));
+    Window { kernel, stride, dilation, pad: [pad[0], pad[1]] }.bounded()
 }
