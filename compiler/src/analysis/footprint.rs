@@ -209,7 +209,7 @@ mod tests {
             let need = need(map, out, extent);
             assert!(need == hull || need.is_empty() && hull.is_empty(), "{map:?} {out}: {need}, not {hull}");
             let whole = Interval::new(0, extent);
-            let enumerated = crate::ir::verify::reads_of(map, out, whole, &mut u64::MAX.clone());
+            let enumerated = crate::ir::verify::reads_of(map, out, whole, &mut { u64::MAX });
             assert_eq!(enumerated.map(|e| e.intersect(whole)), Some(hull), "{map:?} {out}");
         }
     }
