@@ -193,6 +193,12 @@ pub enum StmtKind {
     Loss(Expr),
     /// `optimizer e;`, in a training section.
     Optimizer(Expr),
+    /// `schedule e;`, in a training section.
+    Schedule(Expr),
+    /// `accumulate e;`, in a training section.
+    Accumulate(Expr),
+    /// `clip e;`, in a training section.
+    Clip(Expr),
 }
 
 /// One `if c { … }` of a chain.

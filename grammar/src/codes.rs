@@ -99,6 +99,10 @@ codes! {
     E0220 "training section needed, or not allowed",
     E0221 "compile-time arithmetic failed",
     E0222 "output that no op computes",
+    E0223 "loss that is not a single number",
+    E0224 "unknown optimizer or schedule",
+    E0225 "incomplete training section",
+    E0226 "op with parameters in a training section",
 
     E0301 "shape mismatch",
     E0302 "channels do not match",

@@ -13,9 +13,9 @@ pub(crate) type Located<T> = (u32, T, u32);
 
 /// A token of the model language.
 ///
-/// `model`, `block`, `train`, `weights`, `loss` and `optimizer` are keywords only where
-/// one of their sections or statements begins; [`mark_keywords`] finds those places, and
-/// everywhere else they are ordinary names.
+/// `model`, `block`, `train`, `weights`, `loss`, `optimizer`, `schedule`, `accumulate` and
+/// `clip` are keywords only where one of their sections or statements begins;
+/// [`mark_keywords`] finds those places, and everywhere else they are ordinary names.
 #[derive(Logos, Clone, Copy, Debug, PartialEq)]
 #[logos(skip r"[ \t\r\n\x0C\u{FEFF}]+", skip(r"//[^\n]*", allow_greedy = true))]
 pub(crate) enum Token<'s> {
@@ -30,6 +30,9 @@ pub(crate) enum Token<'s> {
     Weights,
     Loss,
     Optimizer,
+    Schedule,
+    Accumulate,
+    Clip,
     #[token("let")]
     Let,
     #[token("for")]
@@ -207,6 +210,10 @@ pub(crate) fn mark_keywords(tokens: &mut [Located<Token<'_>>]) {
         let begins_statement = begins_item
             || (matches!(before, Some(Token::Semi | Token::LeftBrace)) && !assigned)
             || matches!(after(1), Some(Token::Ident(_) | Token::Str(_)));
+        // A value follows, with which no expression goes on.
+        let governs =
+            matches!(after(1), Some(Token::Ident(_) | Token::Int(_) | Token::Float(_) | Token::Str(_)))
+                || (begins_statement && after(1) == Some(Token::Minus));
         tokens[index].1 = match name {
             "model" if begins_item || named => Token::Model,
             "block" if begins_item || named => Token::Block,
@@ -214,6 +221,9 @@ pub(crate) fn mark_keywords(tokens: &mut [Located<Token<'_>>]) {
             "weights" if begins_statement => Token::Weights,
             "loss" if begins_statement => Token::Loss,
             "optimizer" if begins_statement => Token::Optimizer,
+            "schedule" if governs => Token::Schedule,
+            "accumulate" if governs => Token::Accumulate,
+            "clip" if governs => Token::Clip,
             _ => continue,
         };
     }
@@ -267,9 +277,15 @@ impl Structured for Token<'_> {
     fn start(self, before: Option<Self>, after: Option<Self>) -> Option<Start> {
         match self {
             Self::Model | Self::Block | Self::Train => Some(Start::Item),
-            Self::Let | Self::For | Self::Return | Self::Weights | Self::Loss | Self::Optimizer => {
-                Some(Start::Statement)
-            }
+            Self::Let
+            | Self::For
+            | Self::Return
+            | Self::Weights
+            | Self::Loss
+            | Self::Optimizer
+            | Self::Schedule
+            | Self::Accumulate
+            | Self::Clip => Some(Start::Statement),
             Self::If if before != Some(Self::Else) => Some(Start::Statement),
             // `x = …`, where the text before cannot go on with a name.
             Self::Ident(_)
@@ -361,6 +377,13 @@ mod tests {
         assert_eq!(found[11..13], [RightBrace, Token::Train]);
         assert_eq!(tokens("{ loss = x; }")[1], Ident("loss"));
         assert_eq!(tokens("{ loss l1(a); }")[1], Token::Loss);
+        let settings = tokens("{ schedule constant(); accumulate 4; clip 0.5; }");
+        assert_eq!(
+            [settings[1], settings[6], settings[9]],
+            [Token::Schedule, Token::Accumulate, Token::Clip]
+        );
+        assert_eq!(tokens("{ clip(x); clip = 1; y |> clip; f(schedule, accumulate) }")[1], Ident("clip"));
+        assert!(!tokens("clip(x) clip = y |> clip; f(clip, clip: 3)").contains(&Token::Clip));
     }
 
     #[test]

@@ -5,7 +5,11 @@
 //!
 //! ```text
 //! scalar → program → { kernels, jit, io } → engine
+//! exact, random → optimizer
+//! io, random, optimizer → { dataset, checkpoint, curve }
 //! ```
+//!
+//! The last two lines are for training: what happens between the gradients of one step and the inputs of the next.
 //!
 //! # The canonical order
 //!
@@ -54,6 +58,9 @@
 //! * **elementwise** — an [`scalar::Expr`], evaluated as written.
 //! * **stores** replace every NaN by the canonical one (`7fc00000`).
 
+pub mod checkpoint;
+pub mod curve;
+pub mod dataset;
 pub mod engine;
 pub mod exact;
 pub mod io;
@@ -61,7 +68,9 @@ mod jit;
 mod kernels;
 pub mod machine;
 pub mod memory;
+pub mod optimizer;
 pub mod program;
+pub mod random;
 pub mod scalar;
 #[cfg(test)]
 mod testing;

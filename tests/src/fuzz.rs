@@ -14,7 +14,8 @@ use zellige_compiler::base::Bindings;
 use zellige_compiler::driver::CompileOptions;
 use zellige_compiler::front;
 use zellige_compiler::ir::{Graph, text, verify};
-use zellige_compiler::passes::{Module, Options as PassOptions, PIPELINE};
+use zellige_compiler::passes::{Module, Options as PassOptions, PIPELINE, Wanted, differentiate};
+use zellige_grammar::ast::File;
 use zellige_grammar::{Diagnostic, SourceFile, has_errors, parse_model, render_text};
 use zellige_runtime::engine::{EngineError, EngineKind, Options};
 use zellige_runtime::io::Array;
@@ -115,6 +116,9 @@ pub fn model(text: &str, options: Option<&PassOptions>) -> Reached {
     let (file, mut diagnostics) = parse_model(text);
     let parsed = !has_errors(&diagnostics);
     let graph = file.and_then(|file| {
+        if file.trains().next().is_some() {
+            training(&file, text);
+        }
         let (graph, more) = front::lower_model(&file);
         diagnostics.extend(more);
         graph
@@ -127,10 +131,32 @@ pub fn model(text: &str, options: Option<&PassOptions>) -> Reached {
     }
 }
 
-fn bind_and_compile(graph: &Graph, text: &str, options: Option<&PassOptions>) -> Reached {
+/// Expands a model with its training section, and differentiates it for small sizes.
+fn training(file: &File, text: &str) {
+    let (training, diagnostics) = front::lower_training(file);
+    draw(&diagnostics, text);
+    let Some(training) = training else { return };
+    let expanded = small(&training.graph).and_then(|graph| run::expanded(&graph));
+    let gradients = expanded.and_then(|graph| {
+        let wanted = Wanted { params: graph.params.ids().collect(), inputs: graph.inputs.clone() };
+        let loss = graph.outputs.last().map(|output| output.value).expect("a training has a loss");
+        differentiate(&graph, loss, &wanted)
+    });
+    match gradients {
+        Ok(graph) => verify::verify(&Module::Graph(graph)).expect("gradients are a graph"),
+        Err(diagnostics) => draw(&diagnostics, text),
+    }
+}
+
+/// The graph for small sizes.
+fn small(graph: &Graph) -> Result<Graph, Vec<Diagnostic>> {
     let sizes = graph.symbols().into_iter().enumerate().map(|(i, name)| (name, 16 + 8 * (i as i64 % 2)));
-    match front::bind(graph, &[], &Bindings::from_iter(sizes)) {
-        Ok((graph, _)) => compile(Module::Graph(graph), text, options),
+    front::bind(graph, &[], &Bindings::from_iter(sizes)).map(|(graph, _)| graph)
+}
+
+fn bind_and_compile(graph: &Graph, text: &str, options: Option<&PassOptions>) -> Reached {
+    match small(graph) {
+        Ok(graph) => compile(Module::Graph(graph), text, options),
         Err(diagnostics) => {
             draw(&diagnostics, text);
             Reached::Rejected

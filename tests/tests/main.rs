@@ -14,4 +14,5 @@ mod onnxruntime;
 mod ops;
 mod random_models;
 mod tidy;
+mod training;
 mod windows;

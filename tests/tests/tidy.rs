@@ -22,7 +22,7 @@ const COMPILER: &[(&str, &[&str], &[&str])] = &[
     // Ops know the instructions that they become and the expressions that they are.
     ("ops", &["base"], &["program", "scalar"]),
     ("ir", &["base", "ops"], &["program", "scalar", "machine", "exact"]),
-    ("front", &["base", "ops", "ir"], &[]),
+    ("front", &["base", "ops", "ir"], &["optimizer"]),
     ("analysis", &["base", "ops", "ir"], &["program", "scalar", "machine", "exact", "memory", "weights"]),
     ("passes", &["base", "ops", "ir", "analysis"], &["program", "scalar", "machine"]),
     // An independent proof shares no code with what it checks.
@@ -46,8 +46,13 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ("program", &["scalar", "machine"]),
     ("memory", &["program"]),
     ("exact", &["program", "memory"]),
+    ("random", &[]),
+    ("optimizer", &["exact", "random"]),
     ("weights", &["program"]),
     ("io", &["program"]),
+    ("checkpoint", &["io", "optimizer"]),
+    ("dataset", &["random", "program", "io"]),
+    ("curve", &["io"]),
     ("kernels", &["scalar", "program", "memory", "exact", "weights"]),
     ("jit", &["scalar", "program", "memory", "exact"]),
     ("engine", &["scalar", "machine", "program", "memory", "exact", "weights", "io", "kernels", "jit"]),

@@ -1,11 +1,12 @@
 //! Tile buffers of a section: how long each lives, how large it is, and where it can lie in SRAM.
 
-use zellige_runtime::memory::scratch_bytes;
+use zellige_runtime::memory::{PRODUCTS_SCRATCH_BYTES, scratch_bytes};
 use zellige_runtime::program::Packing;
 
 use super::flow::Flow;
 use super::fusion::Group;
 use super::geometry::AxisGeometry;
+use super::work::running_bytes;
 use crate::base::ValueId;
 use crate::ir::Graph;
 
@@ -108,6 +109,8 @@ pub struct Fixed {
     scratch: u64,
     /// One block of weights: 16 inputs × 16 outputs, all taps.
     block: u64,
+    /// Sums that are kept from tile to tile.
+    running: u64,
 }
 
 impl Fixed {
@@ -122,24 +125,34 @@ impl Fixed {
             Packing::Plain | Packing::Channels | Packing::GroupedChannels { .. } => 16 * 4,
         });
         let tail = group.tail.as_ref();
-        let scratch = tail.map_or(0, |t| scratch_bytes(t.expr.nodes().len(), t.operands.len()));
-        Self { scratch: scratch.max(scratch_bytes(0, 0)), block: block.max().unwrap_or(0) }
+        let of_tail = tail.map_or(0, |t| scratch_bytes(t.expr.nodes().len(), t.operands.len()));
+        let running = running_bytes(graph, group.ops[0]).unwrap_or(u64::MAX);
+        let of_products = if running > 0 { PRODUCTS_SCRATCH_BYTES } else { 0 };
+        Self {
+            scratch: of_tail.max(of_products).max(scratch_bytes(0, 0)),
+            block: block.max().unwrap_or(0),
+            running,
+        }
     }
 
-    /// What a section takes that runs one or the other.
-    pub fn max(self, other: Self) -> Self {
-        Self { scratch: self.scratch.max(other.scratch), block: self.block.max(other.block) }
+    /// What a section takes that runs both, one after the other.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            scratch: self.scratch.max(other.scratch),
+            block: self.block.max(other.block),
+            running: self.running.saturating_add(other.running),
+        }
     }
 
-    /// Both parts.
+    /// All parts.
     pub fn bytes(self) -> u64 {
-        self.scratch + self.block.next_multiple_of(ALIGNMENT)
+        (self.scratch + self.block.next_multiple_of(ALIGNMENT)).saturating_add(self.running)
     }
 }
 
 /// Bytes of SRAM that the instructions of a section take besides tile buffers.
 pub fn fixed_bytes(graph: &Graph, groups: &[Group]) -> u64 {
-    groups.iter().map(|group| Fixed::of(graph, group)).fold(Fixed::default(), Fixed::max).bytes()
+    groups.iter().map(|group| Fixed::of(graph, group)).fold(Fixed::default(), Fixed::and).bytes()
 }
 
 #[cfg(test)]

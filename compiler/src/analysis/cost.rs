@@ -92,6 +92,11 @@ impl Tally {
             self.moved += bytes * pixels / 4.0;
             self.streamed += tensor.weight_bytes * tiles;
         }
+        if tensor.reduced {
+            let tiles = axes[0].steps as f64 * axes[1].steps as f64 * images;
+            self.flops += tensor.reduced_flops;
+            self.streamed += 2.0 * tensor.running_bytes * tiles;
+        }
         if tensor.exported {
             let stored = bytes * n * h * w;
             self.traffic += stored;

@@ -11,7 +11,7 @@ use super::buffers::{ALIGNMENT, lanes, place};
 use super::fusion::{Group, TailOperand, addressing, groups, is_reduction};
 use crate::base::{Element, OpId, ParamId, ValueId};
 use crate::ir::{Composite, Def, Device, Graph};
-use crate::ops::{ParamSpec, Sizes};
+use crate::ops::{ParamSpec, Reduction, Sizes};
 
 /// Smaller tensors are not worth a file.
 const SMALLEST_SPILL: u64 = 1 << 16;
@@ -58,7 +58,9 @@ pub struct PlannedAccumulator {
     pub value: ValueId,
     /// What is gathered of it.
     pub kind: AccumulatorKind,
-    /// The ops of the section whose statistics follow from it, in order.
+    /// Images and channels: what is gathered for each.
+    pub size: [u64; 2],
+    /// The ops of the section that follow from it, in order.
     pub ops: Vec<OpId>,
     /// Offset in bytes in the device arena.
     pub offset: u64,
@@ -182,10 +184,17 @@ fn accumulators(graph: &Graph, sections: &[&[OpId]], base: u64) -> Option<(Vec<P
         let before = all.len();
         for &op in ops.iter().filter(|&&op| is_reduction(graph, op)) {
             let node = &graph.ops[op];
-            let (value, kind) = (*node.inputs.first()?, node.op.statistic()?.statistic.kind());
-            let shared = all[before..]
-                .iter_mut()
-                .find(|a| a.value == value && (a.kind.covers(kind) || kind.covers(a.kind)));
+            let (value, reduction) = (*node.inputs.last()?, node.op.reduction()?);
+            let kind = reduction.kind();
+            let [n, c, ..] = match reduction {
+                Reduction::Statistic(_) => graph.sizes(value)?,
+                Reduction::Products(_) => graph.sizes(node.output)?,
+            };
+            let covers = |a: &PlannedAccumulator| a.kind.covers(kind) || kind.covers(a.kind);
+            // Products are with other tensors as well.
+            let may_share =
+                |a: &PlannedAccumulator| a.value == value && kind != AccumulatorKind::Products && covers(a);
+            let shared = all[before..].iter_mut().find(|a| may_share(a));
             match shared {
                 Some(accumulator) => {
                     if kind.covers(accumulator.kind) {
@@ -193,13 +202,15 @@ fn accumulators(graph: &Graph, sections: &[&[OpId]], base: u64) -> Option<(Vec<P
                     }
                     accumulator.ops.push(op);
                 }
-                None => all.push(PlannedAccumulator { value, kind, ops: vec![op], offset: 0 }),
+                None => {
+                    all.push(PlannedAccumulator { value, kind, size: [n, c], ops: vec![op], offset: 0 });
+                }
             }
         }
     }
     let mut offset = base;
     for accumulator in &mut all {
-        let [n, c, ..] = graph.sizes(accumulator.value)?;
+        let [n, c] = accumulator.size;
         let bytes = n.checked_mul(c)?.checked_mul(accumulator.kind.bytes())?;
         accumulator.offset = offset;
         offset = offset.checked_add(bytes.checked_next_multiple_of(ALIGNMENT)?)?;

@@ -8,7 +8,7 @@ use zellige_runtime::program::instr::AxisId;
 
 use super::fusion::{addressing, is_inlined, is_reduction};
 use super::geometry::AxisTiles;
-use super::work::{op_flops, weight_bytes};
+use super::work::{op_flops, running_bytes, total_flops, weight_bytes};
 use crate::base::{AxisMap, OpId, ValueId};
 use crate::ir::Graph;
 use crate::ops::{Outside, Sizes};
@@ -43,6 +43,10 @@ pub struct FlowTensor {
     pub exported: bool,
     /// Whether a reduction of the section sums it.
     pub reduced: bool,
+    /// Floating-point operations of those reductions, for all of it.
+    pub reduced_flops: f64,
+    /// Bytes of the sums that they keep from tile to tile.
+    pub running_bytes: f64,
     /// Rows and columns of the pieces that leave the section whole.
     pub grain: [i64; 2],
     /// Reads inside the section.
@@ -126,8 +130,11 @@ pub struct Growing<'a> {
 struct Wanted {
     /// What each is for, and the read; the index of its output is not known yet.
     reads: Vec<(ValueId, FlowReader)>,
-    /// The pieces in which it is summed.
+    /// The pieces in which it is summed, if it is.
     grain: Option<[i64; 2]>,
+    /// Of the reductions that sum it.
+    flops: f64,
+    running_bytes: u64,
 }
 
 impl<'a> Growing<'a> {
@@ -210,7 +217,8 @@ impl<'a> Growing<'a> {
         let at = self.flow.tensors.len();
         self.index.insert(value, at);
         // An input stays wanted: an op that makes it may come yet.
-        let Wanted { reads, grain } = self.wanted.get(&value).cloned().unwrap_or_default();
+        let Wanted { reads, grain, flops, running_bytes } =
+            self.wanted.get(&value).cloned().unwrap_or_default();
         let placed = |(output, read): &(ValueId, FlowReader)| {
             Some(FlowReader { output: *self.index.get(output)?, ..*read })
         };
@@ -226,6 +234,8 @@ impl<'a> Growing<'a> {
             weight_bytes: op.map_or(0.0, |op| weight_bytes(graph, op)),
             exported: op.is_some() && (graph.is_output(value) || outside),
             reduced: grain.is_some(),
+            reduced_flops: flops,
+            running_bytes: running_bytes as f64,
             grain: grain.unwrap_or([1; 2]),
             readers,
         });
@@ -248,9 +258,11 @@ impl<'a> Growing<'a> {
             }
             // At the end again: the section reads it here first, as far as it has grown.
             let mut wanted = self.wanted.shift_remove(&value).unwrap_or_default();
-            if reduces && i + 1 == node.inputs.len() {
-                let (grain, other) = (node.op.grain(), wanted.grain.unwrap_or([1; 2]));
+            if let Some(reduction) = node.op.reduction().filter(|_| i + 1 == node.inputs.len()) {
+                let (grain, other) = (reduction.kind().grain(), wanted.grain.unwrap_or([1; 2]));
                 wanted.grain = Some([0, 1].map(|axis| grain[axis].max(other[axis])));
+                wanted.flops += total_flops(graph, op);
+                wanted.running_bytes += running_bytes(graph, op)?;
             } else {
                 let output = if reduces { last } else { node.output };
                 let maps = AxisId::BOTH.map(|axis| node.op.access(i, axis, &sizes));

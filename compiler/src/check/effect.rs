@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use zellige_runtime::program::instr::{
-    Accumulate, Addressing, Adjoint, Conv2d, ConvTranspose2d, Copy, Epilogue, Fold, Load, Map, Matmul,
-    MaxPoolDx, Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Resize, Store,
+    Accumulate, Addressing, Adjoint, Conv2d, ConvDw, ConvTranspose2d, Copy, Epilogue, Fold, Load, Map,
+    Matmul, MaxPoolDx, Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Resize, Store,
 };
 use zellige_runtime::program::{
     AccumulatorId, Buffer, BufferId, ExprId, Instr, Packing, Section, TensorId, WeightId,
@@ -69,6 +69,8 @@ pub(super) enum Outcome {
         accumulator: AccumulatorId,
         /// The buffer.
         src: BufferId,
+        /// The operation of all that is read, if it is not the buffer's values that are summed.
+        products: Option<Meaning>,
     },
 }
 
@@ -120,7 +122,9 @@ pub(super) enum TailOperand {
 }
 
 /// Rows and columns of a grain of statistics.
-pub(super) const GRAIN: i64 = 8;
+const GRAIN: [i64; 2] = [8, 8];
+/// Rows and columns of a grain of weight gradients.
+const GRAIN_OF_PRODUCTS: [i64; 2] = [8, 32];
 
 impl Effect {
     /// The buffer that is written.
@@ -131,12 +135,13 @@ impl Effect {
         }
     }
 
-    /// The buffer of which the owned part leaves the section, and the length of the pieces in which it does.
-    pub(super) fn exported(&self) -> Option<(BufferId, i64)> {
+    /// The buffer of which the owned part leaves the section, and rows and columns of the pieces in which it does.
+    pub(super) fn exported(&self) -> Option<(BufferId, [i64; 2])> {
         match self.result {
             Outcome::Written { .. } => None,
-            Outcome::Stored { src, .. } => Some((src, 1)),
-            Outcome::Summed { src, .. } => Some((src, GRAIN)),
+            Outcome::Stored { src, .. } => Some((src, [1; 2])),
+            Outcome::Summed { src, products: None, .. } => Some((src, GRAIN)),
+            Outcome::Summed { src, products: Some(_), .. } => Some((src, GRAIN_OF_PRODUCTS)),
         }
     }
 
@@ -162,7 +167,7 @@ pub(super) fn effect(section: &Section, instr: &Instr) -> Result<Effect, InstrEr
         Instr::Accumulate(i) => accumulate(section, i),
         Instr::Fold(i) => fold(section, i),
         Instr::Matmul(i) => matmul(section, i),
-        Instr::ConvDw(_) => Err(InstrError::Unknown),
+        Instr::ConvDw(i) => conv_dw(section, i),
         Instr::MaxPoolDx(i) => max_pool_dx(section, i),
         Instr::Adjoint(i) => adjoint(section, i),
     }
@@ -227,7 +232,22 @@ fn store(section: &Section, i: &Store) -> Result<Effect, InstrError> {
 fn accumulate(section: &Section, i: &Accumulate) -> Result<Effect, InstrError> {
     buffer(section, i.src)?;
     let reads = vec![Reading { buffer: i.src, reach: Reach::Same }];
-    Ok(Effect { mnemonic: "accumulate", reads, result: Outcome::Summed { accumulator: i.acc, src: i.src } })
+    let result = Outcome::Summed { accumulator: i.acc, src: i.src, products: None };
+    Ok(Effect { mnemonic: "accumulate", reads, result })
+}
+
+fn conv_dw(section: &Section, i: &ConvDw) -> Result<Effect, InstrError> {
+    buffer(section, i.x)?;
+    buffer(section, i.dy)?;
+    let window = Window::of_instr(&i.window).ok_or(InstrError::Unknown)?;
+    let of = Convolution { transposed: i.transposed, window, groups: i.groups };
+    let meaning = Meaning::Products(meaning::Products { of });
+    let reads = vec![
+        Reading { buffer: i.x, reach: Reach::Of(meaning.clone(), 0) },
+        Reading { buffer: i.dy, reach: Reach::Same },
+    ];
+    let result = Outcome::Summed { accumulator: i.acc, src: i.dy, products: Some(meaning) };
+    Ok(Effect { mnemonic: "conv_dw", reads, result })
 }
 
 fn conv2d(section: &Section, i: &Conv2d) -> Result<Effect, InstrError> {

@@ -132,6 +132,9 @@ impl<'a> Numbering<'a> {
             Some(Beyond::Reads(bits)) => Some(bits),
             Some(Beyond::Never | Beyond::Skipped) | None => None,
         };
+        // What a reduction of several operands reads it reads for the pixels of one of them.
+        let output =
+            meaning.and_then(Meaning::gathers).and_then(|of| inputs.get(of)).copied().unwrap_or(output);
         for (input, sizes) in inputs.iter().enumerate() {
             for axis in AxisId::BOTH {
                 let along = |s: &Sizes| s[2 + axis.index()];

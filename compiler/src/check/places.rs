@@ -146,7 +146,7 @@ impl<'a> Walk<'a> {
         }
         for (instr, effect) in self.effects.iter().enumerate() {
             if let Some((buffer, grain)) = effect.exported() {
-                self.partition(buffer, grain).map_err(|e| Stop::At(instr, e))?;
+                self.partition(buffer, grain[self.axis.index()]).map_err(|e| Stop::At(instr, e))?;
             }
         }
         Ok(self.walked)

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use zellige_runtime::program::instr::{Addressing, Reduce};
 use zellige_runtime::program::{
-    AccumulatorId, BufferId, ExprId, Packing, Program, Scheduled, Section, TensorId,
+    AccumulatorId, AccumulatorKind, BufferId, ExprId, Packing, Program, Scheduled, Section, TensorId,
 };
 use zellige_runtime::scalar::Expr;
 
@@ -18,6 +18,7 @@ use super::places::{self, is_ring};
 use super::term::{Apply, Channels, TermId};
 use super::weights::Weights;
 use super::{Proof, at};
+use crate::ops::Sizes;
 
 /// A section in the course of the proof.
 pub(super) struct SectionCheck<'a, 'b> {
@@ -38,7 +39,16 @@ struct Found {
     /// Tensors and what is stored in them.
     stores: Vec<(TensorId, TermId)>,
     /// Accumulators and what is summed in them.
-    sums: Vec<(AccumulatorId, TermId)>,
+    sums: Vec<(AccumulatorId, Gathered)>,
+}
+
+/// What an accumulator has gathered at the end of a section.
+#[derive(Clone, Copy)]
+enum Gathered {
+    /// Each channel's values of this term.
+    Values(TermId),
+    /// This term, a sum for each of its channels.
+    Sums(TermId),
 }
 
 impl<'a> SectionCheck<'a, '_> {
@@ -145,19 +155,27 @@ impl<'a> SectionCheck<'a, '_> {
                 }
                 found.stores.push((*tensor, term));
             }
-            Outcome::Summed { accumulator, .. } => {
-                let term = self.exported(&read)?;
-                let [n, c, h, w] = self.numbering.terms.sizes(term);
+            Outcome::Summed { accumulator, products, .. } => {
                 let id = *accumulator;
-                let fits = self
-                    .program
-                    .accumulators
-                    .get(id.index())
-                    .is_some_and(|a| [a.images, a.channels, a.extent[0], a.extent[1]] == [n, c, h, w]);
-                if !fits || !self.device.fill(id) {
-                    return Err(InstrError::Accumulator(id));
+                let unfit = InstrError::Accumulator(id);
+                let Some(into) = self.program.accumulators.get(id.index()) else { return Err(unfit) };
+                let &summed = read.last().ok_or(InstrError::Operands)?;
+                self.exported(&[summed])?;
+                let [n, c, h, w] = self.numbering.terms.sizes(summed);
+                let (gathered, [n, c]) = match products {
+                    None => (Gathered::Values(summed), [n, c]),
+                    Some(meaning) => {
+                        let sizes = [into.images, into.channels, 1, 1];
+                        let sums = self.products(meaning, &read, sizes)?;
+                        (Gathered::Sums(sums), [into.images, into.channels])
+                    }
+                };
+                let fits = [into.images, into.channels, into.extent[0], into.extent[1]] == [n, c, h, w];
+                let is_kind = products.is_some() == (into.kind == AccumulatorKind::Products);
+                if !fits || !is_kind || !self.device.fill(id) {
+                    return Err(unfit);
                 }
-                found.sums.push((id, term));
+                found.sums.push((id, gathered));
             }
         }
         Ok(read)
@@ -274,6 +292,14 @@ impl<'a> SectionCheck<'a, '_> {
         Ok(term)
     }
 
+    /// The sums that an operation on all that is read comes to: a value of the graph.
+    fn products(&mut self, meaning: &Meaning, read: &[TermId], sizes: Sizes) -> Result<TermId, InstrError> {
+        let apply = Apply { meaning: meaning.clone(), inputs: read.to_vec(), params: Vec::new(), sizes };
+        let term = self.numbering.terms.apply(apply);
+        self.of_graph(term)?;
+        Ok(term)
+    }
+
     /// Some channels of the first buffer that is read.
     fn selected(&mut self, read: &[TermId], channels: &Range<u64>) -> Result<TermId, InstrError> {
         let &of = read.first().ok_or(InstrError::Operands)?;
@@ -342,7 +368,7 @@ impl<'a> SectionCheck<'a, '_> {
     }
 
     /// The reductions at the section's end.
-    fn end(&mut self, sums: &[(AccumulatorId, TermId)], images: u64) -> Result<(), CheckError> {
+    fn end(&mut self, sums: &[(AccumulatorId, Gathered)], images: u64) -> Result<(), CheckError> {
         let n = self.section.body.len();
         for (i, reduce) in self.section.end.iter().enumerate() {
             self.reduce(sums, images, reduce)
@@ -353,33 +379,44 @@ impl<'a> SectionCheck<'a, '_> {
 
     fn reduce(
         &mut self,
-        sums: &[(AccumulatorId, TermId)],
+        sums: &[(AccumulatorId, Gathered)],
         images: u64,
         reduce: &Reduce,
     ) -> Result<(), InstrError> {
         let sum = sums.iter().find(|(id, _)| *id == reduce.acc);
-        let &(_, input) = sum.ok_or(InstrError::Accumulator(reduce.acc))?;
-        let to = self.device.to_store(reduce.dst).ok_or(InstrError::NotWritable(reduce.dst))?;
-        let images = if sizes(to)[0] == 1 { 1 } else { images };
-        let sizes_of_result = [images, self.numbering.terms.sizes(input)[1], 1, 1];
+        let &(_, gathered) = sum.ok_or(InstrError::Accumulator(reduce.acc))?;
+        let to = sizes(self.device.to_store(reduce.dst).ok_or(InstrError::NotWritable(reduce.dst))?);
+        let images = if to[0] == 1 { 1 } else { images };
         let statistic = Statistic { kind: reduce.statistic, group: reduce.group };
+        let term = match gathered {
+            Gathered::Values(of) => self.statistic(reduce, statistic, of, images)?,
+            Gathered::Sums(of) if statistic == Statistic::SUM => of,
+            Gathered::Sums(_) => return Err(InstrError::Accumulator(reduce.acc)),
+        };
+        let expected = self.numbering.terms.sizes(term);
+        if to != expected {
+            return Err(InstrError::Shape { what: reduce.dst.to_string(), expected, found: to });
+        }
+        self.device.store(reduce.dst, term);
+        Ok(())
+    }
+
+    /// A statistic of the values that an accumulator has gathered.
+    fn statistic(
+        &mut self,
+        reduce: &Reduce,
+        statistic: Statistic,
+        of: TermId,
+        images: u64,
+    ) -> Result<TermId, InstrError> {
         let gathered = self.program.accumulators[reduce.acc.index()].kind;
         if !statistic.follows_from(gathered) {
             return Err(InstrError::Accumulator(reduce.acc));
         }
-        let apply = Apply {
-            meaning: Meaning::Statistic(statistic),
-            inputs: vec![input],
-            params: Vec::new(),
-            sizes: sizes_of_result,
-        };
-        let term = self.numbering.terms.apply(apply);
+        let sizes = [images, self.numbering.terms.sizes(of)[1], 1, 1];
+        let meaning = Meaning::Statistic(statistic);
+        let term = self.numbering.terms.apply(Apply { meaning, inputs: vec![of], params: Vec::new(), sizes });
         self.of_graph(term)?;
-        if sizes(to) != sizes_of_result {
-            let what = reduce.dst.to_string();
-            return Err(InstrError::Shape { what, expected: sizes_of_result, found: sizes(to) });
-        }
-        self.device.store(reduce.dst, term);
-        Ok(())
+        Ok(term)
     }
 }

@@ -7,10 +7,9 @@ use zellige_runtime::program::instr::AxisId;
 
 use crate::analysis::cost::section_cost;
 use crate::analysis::flow::Flow;
-use crate::analysis::fusion::is_reduction;
 use crate::analysis::geometry::{AxisGeometry, axis_geometry};
 use crate::analysis::receptive::receptive_field;
-use crate::analysis::work::{network_flops, op_flops, repeated};
+use crate::analysis::work::{network_flops, repeated, total_flops};
 use crate::base::OpId;
 use crate::ir::{Overlap, Role, Sections};
 
@@ -122,13 +121,9 @@ fn section(ir: &Sections, section: &crate::ir::Section, repeated: &HashSet<OpId>
     let axes =
         AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, tile[axis.index()], section.scheme(), u64::MAX));
     let cost = section_cost(&ir.target.machine, ir.target.threads, &flow, [&axes[0], &axes[1]]);
-    let own = |&op: &OpId| {
-        let [n, _, h, w] = graph.sizes(graph.ops[op].output).unwrap_or([1; 4]);
-        op_flops(graph, op) * (n * h * w) as f64
-    };
     let name = |&op: &OpId| graph.values[graph.ops[op].output].name.clone();
     let along = AxisId::BOTH.map(|axis| recompute_along(&flow, axis, &axes[axis.index()]));
-    let without_halo: f64 = section.ops.iter().filter(|&&op| !is_reduction(graph, op)).map(own).sum();
+    let without_halo: f64 = section.ops.iter().map(|&op| total_flops(graph, op)).sum();
     let tensors = |wanted: &dyn Fn(&crate::ir::Tiling) -> bool| {
         section
             .tensors

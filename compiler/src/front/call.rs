@@ -7,10 +7,11 @@ use zellige_grammar::{Code, Diagnostic, Span};
 use super::arguments::Given;
 use super::expander::Expander;
 use super::function::FUNCTIONS;
+use super::optimizer;
 use super::value::Value;
 
 /// What other frameworks call ops.
-const ELSEWHERE: [(&str, &str); 24] = [
+const ELSEWHERE: [(&str, &str); 33] = [
     ("conv", "conv2d"),
     ("convolution", "conv2d"),
     ("deconv", "conv_transpose2d"),
@@ -35,6 +36,15 @@ const ELSEWHERE: [(&str, &str); 24] = [
     ("layer_norm2d", "layer_norm"),
     ("reduce_mean", "mean"),
     ("reduce_sum", "sum"),
+    ("mse_loss", "mse"),
+    ("l1_loss", "l1"),
+    ("mae", "l1"),
+    ("bce", "bce_with_logits"),
+    ("binary_cross_entropy", "bce_with_logits"),
+    ("binary_cross_entropy_with_logits", "bce_with_logits"),
+    ("nll", "cross_entropy"),
+    ("nll_loss", "cross_entropy"),
+    ("dice_loss", "dice"),
 ];
 
 impl<'a> Expander<'a> {
@@ -73,6 +83,8 @@ impl<'a> Expander<'a> {
         let folded = name.to_lowercase();
         let problem = match ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == folded) {
             Some((_, here)) => problem.hint(format!("here it is `{here}`")),
+            None if optimizer::find(name).is_some() => problem
+                .hint("optimizers and schedules stand in a training section: `optimizer …;`, `schedule …;`"),
             None => {
                 // Sorted, since the order of a map is nobody's choice.
                 let mut ops: Vec<&str> = self.ops.keys().copied().collect();

@@ -8,6 +8,7 @@ use zellige_grammar::{Code, Diagnostic, Span};
 
 use super::report::Report;
 use super::scope::Scopes;
+use super::training::Said;
 use super::value::Value;
 use crate::base::{Id, TensorType, ValueId};
 use crate::ir::Graph;
@@ -41,6 +42,8 @@ pub(super) struct Expander<'a> {
     names: Names,
     /// Where `weights` stands.
     pub(super) weights_at: Option<Span>,
+    /// What the training section has said that is being expanded.
+    pub(super) training: Option<Box<Said>>,
     /// Every name introduced by `let`, by its place, and every input.
     pub(super) introduced: IndexMap<Span, Introduced>,
     pub(super) steps: u64,
@@ -102,6 +105,7 @@ impl<'a> Expander<'a> {
             numbers: HashMap::new(),
             names: Names::default(),
             weights_at: None,
+            training: None,
             introduced: IndexMap::new(),
             steps: 0,
             depth: 0,

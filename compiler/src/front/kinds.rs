@@ -82,5 +82,9 @@ fn is_of_kind(value: &Value, kind: ArgKind) -> bool {
         }
         ArgKind::Sizes => both(value, size),
         ArgKind::Scale => both(value, number),
+        ArgKind::Numbers => match value {
+            Value::List(list) => list.items.iter().all(number),
+            single => number(single),
+        },
     }
 }

@@ -13,7 +13,7 @@ use super::types::{LARGEST, is_manageable};
 use super::value::Value;
 use crate::base::ValueId;
 use crate::ir::GraphError;
-use crate::ops::{ArgError, Args, Inputs, Op, OpDef, ShapeError};
+use crate::ops::{ArgError, ArgSpec, Args, Inputs, Op, OpDef, ShapeError};
 
 /// An op that is about to be added to the graph.
 pub(super) struct NewOp<'n> {
@@ -102,32 +102,46 @@ impl<'a> Expander<'a> {
 
     /// The op with its attributes.
     fn build(&mut self, def: &OpDef, call: &Call, given: &[Option<Given<'a>>]) -> Option<Arc<dyn Op>> {
+        let values = self.read_arguments(def.name, &def.args, given)?;
+        match (def.build)(&values) {
+            Ok(op) => Some(op),
+            Err(error) => {
+                let specs = def.args.iter().zip(given).find(|(spec, _)| spec.name == error.arg);
+                let span =
+                    specs.and_then(|(_, given)| given.as_ref()).map_or(call.callee.span, |given| given.span);
+                self.impossible(def.name, &error, span);
+                None
+            }
+        }
+    }
+
+    /// The arguments of a call, if each is of the kind that is asked for.
+    pub(super) fn read_arguments(
+        &mut self,
+        callee: &str,
+        specs: &[ArgSpec],
+        given: &[Option<Given<'a>>],
+    ) -> Option<Args> {
         let mut values = IndexMap::new();
         let mut whole = true;
-        for (spec, given) in def.args.iter().zip(given) {
+        for (spec, given) in specs.iter().zip(given) {
             let Some(given) = given else { continue };
-            match self.argument(def.name, spec, given) {
+            match self.argument(callee, spec, given) {
                 Some(value) => {
                     values.insert(spec.name.to_owned(), value);
                 }
                 None => whole = false,
             }
         }
-        if !whole {
-            return None;
-        }
-        match (def.build)(&Args::new(values)) {
-            Ok(op) => Some(op),
-            Err(ArgError { arg, message }) => {
-                let specs = def.args.iter().zip(given).find(|(spec, _)| spec.name == arg);
-                let span =
-                    specs.and_then(|(_, given)| given.as_ref()).map_or(call.callee.span, |given| given.span);
-                let problem = Diagnostic::error(Code::E0209, format!("`{arg}` of `{}` {message}", def.name))
-                    .label(span, "not possible");
-                self.error(problem);
-                None
-            }
-        }
+        whole.then(|| Args::new(values))
+    }
+
+    /// Reports an argument that has been refused.
+    pub(super) fn impossible(&mut self, callee: &str, ArgError { arg, message }: &ArgError, span: Span) {
+        self.error(
+            Diagnostic::error(Code::E0209, format!("`{arg}` of `{callee}` {message}"))
+                .label(span, "not possible"),
+        );
     }
 
     /// `a op b`, at least one of them a tensor.
@@ -160,6 +174,17 @@ impl<'a> Expander<'a> {
             return Value::Unknown;
         }
         let kind = op.name();
+        if self.training.is_some() && self.has_parameters(&*op, &inputs) {
+            self.error(
+                Diagnostic::error(
+                    Code::E0226,
+                    format!("a training section has no parameters, as `{kind}` does"),
+                )
+                .label(span, "belongs into the model")
+                .hint("make it an output of the model"),
+            );
+            return Value::Unknown;
+        }
         let given = path.as_ref().map(|(path, _)| format!("{}{path}", self.frame.prefix));
         let output = match (name, &given) {
             (Some(name), _) => name.to_owned(),
@@ -190,13 +215,17 @@ impl<'a> Expander<'a> {
     fn made_up_path(&mut self, op: &dyn Op, inputs: &[ValueId]) -> String {
         let base = format!("{}{}", self.frame.prefix, op.name());
         // Ops without parameters need none, and do not count.
-        if op.params(&self.graph.shapes(inputs)).is_ok_and(|params| params.is_empty()) {
+        if !self.has_parameters(op, inputs) {
             return base;
         }
         let number = self.unnamed.entry(base.clone()).or_insert(0);
         let path = format!("{base}_{number}");
         *number += 1;
         path
+    }
+
+    fn has_parameters(&self, op: &dyn Op, inputs: &[ValueId]) -> bool {
+        !op.params(&self.graph.shapes(inputs)).is_ok_and(|params| params.is_empty())
     }
 
     /// Notes whose parameters those of the newest op are.

@@ -46,8 +46,11 @@ impl<'a> Expander<'a> {
                     values.map(|(i, value)| (self.eval(value, names.get(i).map(String::as_str)), value.span));
                 return Flow::Return(values.collect(), stmt);
             }
-            // Out of place, which the parser has reported.
-            StmtKind::Loss(_) | StmtKind::Optimizer(_) => {}
+            StmtKind::Loss(_)
+            | StmtKind::Optimizer(_)
+            | StmtKind::Schedule(_)
+            | StmtKind::Accumulate(_)
+            | StmtKind::Clip(_) => self.training_statement(&stmt.kind, stmt.span),
         }
         Flow::Next
     }

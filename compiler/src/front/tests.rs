@@ -4,6 +4,7 @@ mod binding;
 mod errors;
 mod graphs;
 mod limits;
+mod training;
 
 use zellige_grammar::{Diagnostic, SourceFile, parse_model, render_text};
 

@@ -28,7 +28,7 @@ pub(super) fn is_manageable(dim: &Dim) -> bool {
 }
 
 impl<'a> Expander<'a> {
-    /// Adds the inputs to the graph and to the scope.
+    /// Adds the model's inputs to the graph and to the scope.
     pub(super) fn declare_inputs(&mut self, model: &'a Model) {
         if model.inputs.is_empty() {
             self.error(
@@ -36,7 +36,12 @@ impl<'a> Expander<'a> {
                     .label(model.name.span, "expected `NAME: f32[…]` in the parentheses that follow"),
             );
         }
-        for input in &model.inputs {
+        self.declare_tensors(&model.inputs);
+    }
+
+    /// Adds inputs to the graph and to the scope: those of the model, or of its training.
+    pub(super) fn declare_tensors(&mut self, inputs: &'a [TensorDecl]) {
+        for input in inputs {
             let name = input.name.value.as_str();
             let value = match self.declared_type(&input.ty) {
                 Some(ty) => {
@@ -53,7 +58,7 @@ impl<'a> Expander<'a> {
             self.introduce(name, "the input", input.name.span);
         }
         for symbol in undetermined(&self.graph) {
-            let uses = model.inputs.iter().flat_map(|input| &input.ty.dims);
+            let uses = inputs.iter().flat_map(|input| &input.ty.dims);
             let Some(dim) = uses.into_iter().find(|dim| dim.symbols().contains(&symbol.as_str())) else {
                 continue;
             };

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use indexmap::IndexMap;
+use zellige_runtime::optimizer::{Optimizer, Schedule};
 
 use crate::base::{Dim, ValueId};
 use crate::ir::Graph;
@@ -21,6 +22,8 @@ pub(super) enum Value {
     Size(Dim),
     List(List),
     Group(Rc<IndexMap<String, Value>>),
+    Optimizer(Rc<Optimizer>),
+    Schedule(Rc<Schedule>),
     /// What came out of a mistake that has been reported.
     Unknown,
 }
@@ -50,6 +53,8 @@ impl Value {
             Self::Group(_) => {
                 ArgValue::try_from(self).map_or("a group".to_owned(), |v| format!("the group {v}"))
             }
+            Self::Optimizer(_) => "an optimizer".to_owned(),
+            Self::Schedule(_) => "a schedule".to_owned(),
             Self::Unknown => "something unknown".to_owned(),
         }
     }
@@ -62,13 +67,13 @@ impl From<Dim> for Value {
     }
 }
 
-/// A tensor is not an argument's value, nor is what came out of a mistake.
+/// A tensor is not an argument's value, nor is an optimizer, or what came out of a mistake.
 impl TryFrom<&Value> for ArgValue {
     type Error = ();
 
     fn try_from(value: &Value) -> Result<Self, ()> {
         Ok(match value {
-            Value::Tensor(_) | Value::Unknown => return Err(()),
+            Value::Tensor(_) | Value::Optimizer(_) | Value::Schedule(_) | Value::Unknown => return Err(()),
             Value::Int(v) => Self::Int(*v),
             Value::Float(v) => Self::Float(*v),
             Value::Bool(v) => Self::Bool(*v),

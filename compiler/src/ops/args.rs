@@ -70,6 +70,8 @@ pub enum ArgKind {
     Sizes,
     /// A number, or `[y, x]`.
     Scale,
+    /// A number, or a list of numbers.
+    Numbers,
 }
 
 impl fmt::Display for ArgKind {
@@ -87,6 +89,7 @@ impl fmt::Display for ArgKind {
             Self::Axes => f.write_str("a list of axes, such as `[2, 3]`"),
             Self::Sizes => f.write_str("a size or `[rows, columns]`"),
             Self::Scale => f.write_str("a number or `[y, x]`"),
+            Self::Numbers => f.write_str("a number or a list of numbers"),
         }
     }
 }
@@ -248,6 +251,14 @@ impl Args {
     /// Numbers `[y, x]`, or one for both.
     pub fn scales(&self, arg: &'static str) -> Result<Option<[f64; 2]>, ArgError> {
         self.read(arg, ArgKind::Scale, |v| both(v, float))
+    }
+
+    /// Numbers in a list, or one.
+    pub fn numbers(&self, arg: &'static str) -> Result<Option<Vec<f64>>, ArgError> {
+        self.read(arg, ArgKind::Numbers, |v| match v {
+            ArgValue::List(items) => items.iter().map(float).collect(),
+            single => float(single).map(|v| vec![v]),
+        })
     }
 }
 

@@ -56,6 +56,39 @@ pub(super) fn div() -> Arc<dyn Op> {
     Arc::new(Arithmetic { kind: 3 })
 }
 
+/// The shape of two tensors that are repeated over one another by an op, `name`.
+pub(super) fn broadcast(
+    name: &str,
+    a: &Shape,
+    b: &Shape,
+    requirements: &mut Requirements,
+) -> Result<Shape, ShapeError> {
+    let because = format!("`{name}` combines {a} with {b}");
+    let mut broadcast = |x: &Dim, y: &Dim| {
+        let one = |d: &Dim| d.constant() == Some(1);
+        if one(x) {
+            return Ok(y.clone());
+        }
+        if !one(y) {
+            requirements.equal(x, y, because.clone()).map_err(|e| e.code(Code::E0309))?;
+        }
+        Ok(x.clone())
+    };
+    Ok(Shape {
+        n: broadcast(&a.n, &b.n)?,
+        c: broadcast(&a.c, &b.c)?,
+        h: broadcast(&a.h, &b.h)?,
+        w: broadcast(&a.w, &b.w)?,
+    })
+}
+
+/// Access of an op whose inputs are repeated over one another.
+pub(super) fn access(input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
+    let extent = |sizes: &Sizes| sizes[2 + axis.index()];
+    let widest = inputs.iter().map(extent).max().unwrap_or(1);
+    if extent(&inputs[input]) == widest { AxisMap::Identity } else { AxisMap::Broadcast }
+}
+
 /// A primitive of two tensors.
 #[derive(Clone, Debug)]
 pub(super) struct Arithmetic {
@@ -73,30 +106,11 @@ impl Op for Arithmetic {
     }
 
     fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
-        let (a, b) = (&inputs[0], &inputs[1]);
-        let because = format!("`{}` combines {a} with {b}", self.name());
-        let mut broadcast = |x: &Dim, y: &Dim| {
-            let one = |d: &Dim| d.constant() == Some(1);
-            if one(x) {
-                return Ok(y.clone());
-            }
-            if !one(y) {
-                requirements.equal(x, y, because.clone()).map_err(|e| e.code(Code::E0309))?;
-            }
-            Ok(x.clone())
-        };
-        Ok(Shape {
-            n: broadcast(&a.n, &b.n)?,
-            c: broadcast(&a.c, &b.c)?,
-            h: broadcast(&a.h, &b.h)?,
-            w: broadcast(&a.w, &b.w)?,
-        })
+        broadcast(self.name(), &inputs[0], &inputs[1], requirements)
     }
 
     fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
-        let extent = |sizes: &Sizes| sizes[2 + axis.index()];
-        let widest = inputs.iter().map(extent).max().unwrap_or(1);
-        if extent(&inputs[input]) == widest { AxisMap::Identity } else { AxisMap::Broadcast }
+        access(input, axis, inputs)
     }
 
     fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {

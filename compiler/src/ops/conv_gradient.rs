@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use zellige_runtime::program::Packing;
 use zellige_runtime::program::instr::{self, AxisId, Instr, Window};
-use zellige_runtime::program::{AccumulatorKind, Packing};
 
 use super::conv::{Conv2d, ConvTranspose2d, Geometry, LARGEST, static_channels};
 use super::{
     ArgError, Builder, Differentiable, FromAttrs, Gradients, Init, Lowering, Op, OpDef, Outside, ParamSpec,
-    Placement, Requirements, ShapeError, Sizes, attrs_of,
+    Products, Reduction, Requirements, ShapeError, Sizes, attrs_of,
 };
 use crate::base::{AxisMap, Shape};
 
@@ -350,18 +350,18 @@ impl Op for ConvDw {
         if input == 0 { Outside::Zero } else { Outside::Skipped }
     }
 
-    fn grain(&self) -> [i64; 2] {
-        AccumulatorKind::Products.grain()
+    fn reduction(&self) -> Option<Reduction> {
+        let Self { geometry, transposed } = self;
+        Some(Reduction::Products(Products {
+            window: geometry.window(),
+            groups: geometry.groups,
+            transposed: *transposed,
+        }))
     }
 
-    fn placement(&self) -> Placement {
-        Placement::Reduce
-    }
-
-    /// For all of `dy`: the output has one pixel.
-    fn flops(&self, inputs: &[Sizes], _: Sizes) -> u64 {
-        let ([_, inner, ..], [n, outer, h, w]) = (inputs[0], inputs[1]);
-        let taps = self.geometry.kernel.iter().map(|&k| u64::from(k)).product::<u64>();
-        [2, n, outer, self.geometry.per_group(inner), taps, h, w].into_iter().fold(1, u64::saturating_mul)
+    /// Each weight gathers one product for each pixel of `dy`.
+    fn flops(&self, inputs: &[Sizes], output: Sizes) -> u64 {
+        let [n, _, h, w] = inputs[1];
+        [2, output[1], n, h, w].into_iter().fold(1, u64::saturating_mul)
     }
 }

@@ -26,6 +26,12 @@ pub(super) fn plain(name: &str) -> Option<Arc<dyn Op>> {
     Some(Arc::new(Elementwise { row, args: Vec::new() }))
 }
 
+/// The activation of that name with these arguments.
+pub(super) fn with_args(name: &str, args: &[f32]) -> Option<Arc<dyn Op>> {
+    let row = ACTIVATIONS.iter().find(|row| row.name == name && row.args.len() == args.len())?;
+    Some(Arc::new(Elementwise { row, args: args.to_vec() }))
+}
+
 fn def(row: &'static Activation) -> OpDef {
     OpDef {
         name: row.name,

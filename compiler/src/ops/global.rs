@@ -10,8 +10,8 @@ use zellige_runtime::program::instr::{AxisId, Statistic};
 use super::arithmetic::sub;
 use super::gradient::{divided, product, scaled};
 use super::{
-    Builder, Differentiable, Gradients, Inputs, Op, OpDef, Requirements, ShapeError, Sizes, SpatialStatistic,
-    attrs_of, decode,
+    Builder, Differentiable, Gradients, Inputs, Op, OpDef, Reduction, Requirements, ShapeError, Sizes,
+    SpatialStatistic, attrs_of, decode,
 };
 use crate::base::{AxisMap, Shape, ValueId};
 
@@ -165,8 +165,9 @@ impl Op for Global {
         AxisMap::All
     }
 
-    fn statistic(&self) -> Option<SpatialStatistic> {
-        Some(SpatialStatistic { statistic: self.row.statistic, groups: self.attrs.groups })
+    fn reduction(&self) -> Option<Reduction> {
+        let of = SpatialStatistic { statistic: self.row.statistic, groups: self.attrs.groups };
+        Some(Reduction::Statistic(of))
     }
 
     fn flops(&self, inputs: &[Sizes], _: Sizes) -> u64 {

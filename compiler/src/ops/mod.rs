@@ -6,18 +6,23 @@
 mod activations;
 mod args;
 mod arithmetic;
+mod binary_cross_entropy;
 mod channels;
 mod conv;
 mod conv_gradient;
+mod cross_entropy;
 mod dense;
 mod derivative;
 mod derive;
+mod dice;
 mod elementwise;
 mod expand;
 mod fixed_norm;
 mod fold;
 mod global;
 mod gradient;
+mod loss_parts;
+mod losses;
 mod norm;
 mod norm_gradient;
 mod norm_parts;
@@ -43,7 +48,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use zellige_grammar::zir::decode::decode;
-use zellige_runtime::program::instr::{Addressing, AxisId, Epilogue, Statistic};
+use zellige_runtime::program::instr::{Addressing, AxisId, Epilogue, Statistic, Window};
 use zellige_runtime::program::{AccumulatorKind, BufferId, Instr, Packing, WeightId};
 use zellige_runtime::scalar::Expr;
 
@@ -84,20 +89,15 @@ pub trait Op: Debug + Send + Sync {
         Outside::Skipped
     }
 
-    /// The statistic over space that the op is of its only input; `None` if it is something else.
-    fn statistic(&self) -> Option<SpatialStatistic> {
+    /// What the op gathers over space of its last input, tile by tile and in whole grains; what it reads of other inputs are the
+    /// coordinates that [`Self::access`] says for those of the last. `None` if it is no reduction.
+    fn reduction(&self) -> Option<Reduction> {
         None
-    }
-
-    /// Rows and columns of the pieces of its last input that a reduction takes whole: what a tile gives it are such pieces, and what it
-    /// reads of its other inputs are the coordinates that [`Self::access`] says for those of the last.
-    fn grain(&self) -> [i64; 2] {
-        AccumulatorKind::Sum.grain()
     }
 
     /// Whether it runs tile by tile or needs all of its input.
     fn placement(&self) -> Placement {
-        if self.statistic().is_some() { Placement::Reduce } else { Placement::Tile }
+        if self.reduction().is_some() { Placement::Reduce } else { Placement::Tile }
     }
 
     /// How each channel is scaled and shifted by what follows from parameters alone, if that is what the op does. Such an op has no
@@ -191,6 +191,36 @@ pub enum Placement {
     /// Its input lies whole in device memory, and a load that addresses it otherwise is all there is to do: it may run in
     /// any section but the one that makes its input.
     Boundary(Addressing),
+}
+
+/// What a reduction over space gathers.
+#[derive(Clone, Copy, Debug)]
+pub enum Reduction {
+    /// A statistic of its only input.
+    Statistic(SpatialStatistic),
+    /// Products of its last input with its first.
+    Products(Products),
+}
+
+impl Reduction {
+    /// Of which kind the accumulator is.
+    pub fn kind(self) -> AccumulatorKind {
+        match self {
+            Self::Statistic(of) => of.statistic.kind(),
+            Self::Products(_) => AccumulatorKind::Products,
+        }
+    }
+}
+
+/// The sums that the gradient of a convolution's weights consists of.
+#[derive(Clone, Copy, Debug)]
+pub struct Products {
+    /// Geometry of the convolution.
+    pub window: Window,
+    /// Its number of groups.
+    pub groups: u32,
+    /// Whether it is a transposed convolution.
+    pub transposed: bool,
 }
 
 /// A statistic over space, exact and the same for every tiling.
@@ -376,6 +406,11 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         elementwise::defs(),
         derivative::defs(),
         repeat::defs(),
+        losses::defs(),
+        binary_cross_entropy::defs(),
+        dice::defs(),
+        cross_entropy::defs(),
+        loss_parts::defs(),
     ]
     .into_iter()
     .flatten()

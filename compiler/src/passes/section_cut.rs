@@ -16,7 +16,6 @@ use zellige_grammar::{Code, Diagnostic};
 use super::{Module, Options, bytes};
 use crate::analysis::cost::spill_seconds;
 use crate::analysis::device::{self, DevicePlan};
-use crate::analysis::fusion::is_reduction;
 use crate::analysis::planner::{self, Alternatives, Choice, Objective, PlanError, Wishes};
 use crate::base::OpId;
 use crate::ir::{Graph, Section, Sections};
@@ -27,7 +26,6 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
         return Err(vec![unbound(&graph)]);
     }
     check_folded(&graph)?;
-    check_reductions(&graph)?;
     if let Some(plan) = &options.plan {
         return Ok(Module::Sections(plan.cut(graph, options.target.clone())?));
     }
@@ -58,21 +56,6 @@ fn check_folded(graph: &Graph) -> Result<(), Vec<Diagnostic>> {
             );
             let problem = Diagnostic::error(Code::E0612, message).label(node.span, "here");
             Err(vec![problem.hint("run pass `fold-batch-norm` first")])
-        }
-        None => Ok(()),
-    }
-}
-
-/// Whether each reduction is of one tensor.
-fn check_reductions(graph: &Graph) -> Result<(), Vec<Diagnostic>> {
-    let several = |op: OpId| is_reduction(graph, op) && graph.ops[op].op.statistic().is_none();
-    match graph.ops.ids().find(|&op| several(op)) {
-        Some(op) => {
-            let node = &graph.ops[op];
-            let name = &graph.values[node.output].name;
-            let message =
-                format!("`{name}` is a weight gradient (`{}`), which no plan has yet", node.op.name());
-            Err(vec![Diagnostic::error(Code::E0220, message).label(node.span, "here")])
         }
         None => Ok(()),
     }

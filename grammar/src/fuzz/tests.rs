@@ -29,7 +29,7 @@ impl Random {
 }
 
 /// What mutations insert.
-const PIECES: [&str; 44] = [
+const PIECES: [&str; 46] = [
     "(",
     ")",
     "[",
@@ -68,6 +68,8 @@ const PIECES: [&str; 44] = [
     "model m(",
     "block ",
     "train(",
+    "schedule ",
+    "clip 1.0;",
     "in",
     "inf",
     "%a, %b = ",

@@ -5,7 +5,7 @@ use crate::codes::Code;
 use crate::diagnostic::Diagnostic;
 use crate::problems::Problems;
 
-/// Reports `weights` outside a model, `loss` and `optimizer` outside a training
+/// Reports `weights` outside a model, statements about training outside a training
 /// section, and `return` within one.
 pub(super) fn check(file: &File, problems: &mut Problems) {
     for item in &file.items {
@@ -34,24 +34,32 @@ fn check_stmts(stmts: &[Stmt], section: Section, outermost: bool, problems: &mut
                     check_stmts(&body.stmts, section, false, problems);
                 }
             }
-            StmtKind::Weights(_) if section != Section::Model || !outermost => {
-                problems.push(misplaced(stmt, "weights", "directly in the body of a model"));
-            }
-            StmtKind::Loss(_) if section != Section::Train || !outermost => {
-                problems.push(misplaced(stmt, "loss", "directly in a training section, `train(…) { … }`"));
-            }
-            StmtKind::Optimizer(_) if section != Section::Train || !outermost => {
-                problems.push(misplaced(
-                    stmt,
-                    "optimizer",
-                    "directly in a training section, `train(…) { … }`",
-                ));
-            }
             StmtKind::Return(_) if section == Section::Train => {
                 problems.push(misplaced(stmt, "return", "in models and blocks"));
             }
+            StmtKind::Weights(_) if section != Section::Model || !outermost => {
+                problems.push(misplaced(stmt, "weights", "directly in the body of a model"));
+            }
+            kind if section != Section::Train || !outermost => {
+                if let Some(keyword) = of_training(kind) {
+                    let place = "directly in a training section, `train(…) { … }`";
+                    problems.push(misplaced(stmt, keyword, place));
+                }
+            }
             _ => {}
         }
+    }
+}
+
+/// The keyword of a statement about training.
+const fn of_training(kind: &StmtKind) -> Option<&'static str> {
+    match kind {
+        StmtKind::Loss(_) => Some("loss"),
+        StmtKind::Optimizer(_) => Some("optimizer"),
+        StmtKind::Schedule(_) => Some("schedule"),
+        StmtKind::Accumulate(_) => Some("accumulate"),
+        StmtKind::Clip(_) => Some("clip"),
+        _ => None,
     }
 }
 

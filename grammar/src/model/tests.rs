@@ -92,6 +92,9 @@ fn show_body(body: &Body, depth: usize, out: &mut String) {
             StmtKind::Return(values) => format!("return {}", join(values.iter().map(show))),
             StmtKind::Loss(value) => format!("loss {}", show(value)),
             StmtKind::Optimizer(value) => format!("optimizer {}", show(value)),
+            StmtKind::Schedule(value) => format!("schedule {}", show(value)),
+            StmtKind::Accumulate(value) => format!("accumulate {}", show(value)),
+            StmtKind::Clip(value) => format!("clip {}", show(value)),
         };
         out.push_str(&format!("{indent}{line}\n"));
         match kind {
@@ -175,7 +178,10 @@ fn every_construct_has_its_tree() {
         train(target: f32[1, 3, H, W])
           let difference = (out - target)
           loss mean((difference * difference))
-          optimizer adamw(lr: 0.001)
+          optimizer (adamw(lr: 0.001) |> cautious())
+          schedule warmup(100, cosine(steps: 10000, min: 1e-5))
+          accumulate (2 * 2)
+          clip 1.0
     "#]].assert_eq(&out);
 }
 
@@ -624,6 +630,31 @@ fn statements_stand_where_they_belong() {
 
         "#]],
     );
+}
+
+#[test]
+fn settings_of_a_training_stand_in_it() {
+    assert_eq!(
+        codes(&model(
+            "schedule constant();
+ accumulate 4;
+ clip -1.0;
+ return a;"
+        )),
+        ["E0116"; 3]
+    );
+    assert_eq!(codes("train() { for i in 0..2 { clip 1.0; } }"), ["E0116"]);
+    assert_eq!(
+        codes(
+            "train() { optimizer sgd()
+ schedule constant()
+ accumulate 2
+ clip 0.5
+ }"
+        ),
+        ["E0102"; 4]
+    );
+    assert_eq!(codes("train() { schedule ; accumulate 3 4; clip 1.0; loss ; }"), ["E0108", "E0101", "E0101"]);
 }
 
 #[test]

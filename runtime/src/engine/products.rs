@@ -22,7 +22,12 @@ impl Products {
     pub(super) fn new(section: &Section, instr: &ConvDw) -> Option<Self> {
         let (x, dy) = (section.buffers.get(instr.x.index())?, section.buffers.get(instr.dy.index())?);
         let running = section.running.iter().find(|r| r.acc == instr.acc);
-        let running = running.and_then(|r| Some((r.offset, instr.running_bytes(x, dy)?)));
+        let running = running.and_then(|r| {
+            Some((
+                r.offset,
+                ConvDw::running_bytes([x.channels, dy.channels], instr.window.kernel, instr.groups)?,
+            ))
+        });
         Some(Self { acc: instr.acc, running, order: WeightOrder::new(section, instr)? })
     }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 use memmap2::Mmap;
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
 use super::{IoError, write_atomically, write_values};
 use crate::program::Data;
@@ -20,6 +20,9 @@ const PREFIX: usize = 8;
 const MAX_HEADER: u64 = 100_000_000;
 /// The header's entry that is not a tensor.
 const METADATA: &str = "__metadata__";
+
+/// What a file says of itself: texts by name.
+pub type Metadata = IndexMap<String, String>;
 
 /// A tensor of a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +42,7 @@ pub struct TensorInfo {
 pub struct Safetensors {
     data: Data,
     tensors: IndexMap<String, TensorInfo>,
+    metadata: Metadata,
 }
 
 impl Safetensors {
@@ -59,13 +63,18 @@ impl Safetensors {
 
     /// Reads the header of a whole file in memory.
     pub fn new(data: Data) -> Result<Self, IoError> {
-        let tensors = read_header(data.bytes())?;
-        Ok(Self { data, tensors })
+        let (tensors, metadata) = read_header(data.bytes())?;
+        Ok(Self { data, tensors, metadata })
     }
 
     /// The tensors, in the order of the header.
     pub fn tensors(&self) -> &IndexMap<String, TensorInfo> {
         &self.tensors
+    }
+
+    /// What the file says of itself, in the order of the header; texts only, as the format wants.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
     }
 
     /// The bytes of the whole file, to which the tensors' offsets refer.
@@ -84,10 +93,14 @@ impl Safetensors {
 
     /// The values of a tensor of f32.
     pub fn values(&self, name: &str) -> Result<Vec<f32>, IoError> {
-        let info = self.f32(name)?;
-        // The header's check: the tensor lies within the bytes.
-        let bytes = &self.data.bytes()[info.offset as usize..][..info.len as usize];
+        let bytes = self.bytes(self.f32(name)?);
         Ok(bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+    }
+
+    /// The bytes of one of the file's tensors; none for one of another file.
+    pub fn bytes(&self, info: &TensorInfo) -> &[u8] {
+        let from = self.data.bytes().get(info.offset as usize..);
+        from.and_then(|bytes| bytes.get(..info.len as usize)).unwrap_or_default()
     }
 }
 
@@ -104,19 +117,27 @@ pub struct Values<'a> {
 
 /// Writes a file of f32 tensors, in the order given; it appears complete or not at all.
 pub fn write(path: &Path, tensors: &[Values<'_>]) -> Result<(), IoError> {
-    write_atomically(path, |file| write_to(file, tensors))
+    write_with(path, &Metadata::new(), tensors)
 }
 
-fn write_to(mut file: impl Write, tensors: &[Values<'_>]) -> Result<(), IoError> {
-    let header = header(tensors)?;
+/// As [`write()`], with what the file says of itself.
+pub fn write_with(path: &Path, metadata: &Metadata, tensors: &[Values<'_>]) -> Result<(), IoError> {
+    write_atomically(path, |file| write_to(file, metadata, tensors))
+}
+
+fn write_to(mut file: impl Write, metadata: &Metadata, tensors: &[Values<'_>]) -> Result<(), IoError> {
+    let header = header(metadata, tensors)?;
     file.write_all(&(header.len() as u64).to_le_bytes())?;
     file.write_all(&header)?;
     tensors.iter().try_for_each(|tensor| write_values(&mut file, tensor.values))
 }
 
 /// The header, padded with spaces so that the tensors are aligned.
-fn header(tensors: &[Values<'_>]) -> Result<Vec<u8>, IoError> {
+fn header(metadata: &Metadata, tensors: &[Values<'_>]) -> Result<Vec<u8>, IoError> {
     let mut entries = serde_json::Map::new();
+    if !metadata.is_empty() {
+        entries.insert(METADATA.to_owned(), serde_json::json!(metadata));
+    }
     let mut end = 0;
     for tensor in tensors {
         let Values { name, shape, values } = tensor;
@@ -138,24 +159,25 @@ fn header(tensors: &[Values<'_>]) -> Result<Vec<u8>, IoError> {
     Ok(header)
 }
 
-/// The tensors of a whole file.
-fn read_header(file: &[u8]) -> Result<IndexMap<String, TensorInfo>, IoError> {
+/// The tensors of a whole file, and what it says of itself.
+fn read_header(file: &[u8]) -> Result<(IndexMap<String, TensorInfo>, Metadata), IoError> {
     let (&prefix, rest) = file.split_first_chunk::<PREFIX>().ok_or(IoError::Truncated)?;
     let len = u64::from_le_bytes(prefix);
     if len > MAX_HEADER {
         return Err(IoError::malformed(format!("its header would be {len} bytes long")));
     }
     let (header, data) = rest.split_at_checked(len as usize).ok_or(IoError::Truncated)?;
-    let Entries(entries) =
+    let Entries { tensors, metadata } =
         serde_json::from_slice(header).map_err(|e| IoError::malformed(format!("header: {e}")))?;
     let begin = PREFIX as u64 + len;
-    entries
+    let tensors = tensors
         .into_iter()
         .map(|(name, entry)| match entry.info(begin, data.len() as u64) {
             Ok(info) => Ok((name, info)),
             Err(what) => Err(IoError::malformed(format!("tensor `{name}`: {what}"))),
         })
-        .collect()
+        .collect::<Result<_, _>>()?;
+    Ok((tensors, metadata))
 }
 
 /// A tensor as the header describes it.
@@ -182,8 +204,11 @@ impl Entry {
     }
 }
 
-/// The header's tensors; names occur once.
-struct Entries(IndexMap<String, Entry>);
+/// The header's tensors, whose names occur once, and the texts of its metadata.
+struct Entries {
+    tensors: IndexMap<String, Entry>,
+    metadata: Metadata,
+}
 
 impl<'de> Deserialize<'de> for Entries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -197,23 +222,33 @@ impl<'de> Deserialize<'de> for Entries {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-                let mut entries = IndexMap::new();
+                let (mut tensors, mut metadata) = (IndexMap::new(), IndexMap::new());
                 while let Some(name) = map.next_key::<String>()? {
                     if name == METADATA {
-                        map.next_value::<IgnoredAny>()?;
+                        metadata = texts(map.next_value()?);
                         continue;
                     }
                     let entry =
                         map.next_value().map_err(|e| A::Error::custom(format!("tensor `{name}`: {e}")))?;
-                    if entries.contains_key(&name) {
+                    if tensors.contains_key(&name) {
                         return Err(A::Error::custom(format!("tensor `{name}` occurs twice")));
                     }
-                    entries.insert(name, entry);
+                    tensors.insert(name, entry);
                 }
-                Ok(Entries(entries))
+                Ok(Entries { tensors, metadata })
             }
         }
 
         deserializer.deserialize_map(EntriesVisitor)
     }
+}
+
+/// The texts of an object; other things are of no concern.
+fn texts(object: serde_json::Value) -> Metadata {
+    let serde_json::Value::Object(entries) = object else { return Metadata::new() };
+    let text = |(name, value)| match value {
+        serde_json::Value::String(text) => Some((name, text)),
+        _ => None,
+    };
+    entries.into_iter().filter_map(text).collect()
 }

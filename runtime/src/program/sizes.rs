@@ -1,7 +1,7 @@
 //! How much device memory things take. `None` where that overflows, as it may in a program that was not verified.
 
 use super::instr::ConvDw;
-use super::{Accumulator, AccumulatorKind, Buffer, Dims, Packing, Tensor, Weight};
+use super::{Accumulator, AccumulatorKind, Dims, Packing, Tensor, Weight};
 
 /// Channels side by side in packed weights.
 const BLOCK: u64 = 16;
@@ -77,11 +77,12 @@ impl Weight {
 
 impl ConvDw {
     /// Bytes of a worker's running sums ([`Running`](super::Running)): an f64 a weight, laid out as [`Packing::Conv`] lays out the weights
-    /// of a convolution from the channels of `x` to those of `dy`. `None` if groups do not divide the channels.
-    pub fn running_bytes(&self, x: &Buffer, dy: &Buffer) -> Option<u64> {
-        let groups = u64::from(self.groups);
-        let (inputs, outputs) = (divide(x.channels, groups)?, divide(dy.channels, groups)?);
-        let [kh, kw] = self.window.kernel.map(u64::from);
+    /// of a convolution from the channels of `x` to those of `dy`, `channels`. `None` if groups do not divide them.
+    pub fn running_bytes(channels: [u64; 2], kernel: [u32; 2], groups: u32) -> Option<u64> {
+        let groups = u64::from(groups);
+        let [inputs, outputs] = channels.map(|c| divide(c, groups));
+        let (inputs, outputs) = (inputs?, outputs?);
+        let [kh, kw] = kernel.map(u64::from);
         product([groups, outputs.checked_next_multiple_of(BLOCK)?, inputs, kh, kw, 8])
     }
 }

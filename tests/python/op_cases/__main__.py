@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from . import conv, elementwise, gradient, norm, pool, reduce, resample, shape
+from . import conv, elementwise, gradient, loss, norm, pool, reduce, resample, shape
 from .case import Case, Draw
 
 # Cases of each op, and of those with many attributes.
@@ -12,19 +12,16 @@ CASES = 28
 CASES_OF = {"upsample": 63, "conv2d": 42, "pow": 42}
 # Cases of gradients.
 CASES_OF_GRADIENTS = 12
-MORE_CASES_OF_GRADIENTS = {"max_pool2d": 36, "avg_pool2d": 28, "upsample": 49, "pad": 28}
+CASES_OF_GRADIENTS_OF = dict.fromkeys(loss.OPS, 24) | {"max_pool2d": 36, "avg_pool2d": 28, "upsample": 49, "pad": 28}
 # Most draws that are given up since an op does not take them.
 MOST_DRAWS = 4000
 
-FAMILIES = [conv, pool, resample, shape, elementwise, norm, reduce]
+FAMILIES = [conv, pool, resample, shape, elementwise, norm, reduce, loss]
 
 
 def cases(op: str, draw_case, gradients: bool) -> list[dict]:
     """`draw_case(draw, number)` gives a case, or None where what it drew does not fit."""
-    if gradients:
-        count = MORE_CASES_OF_GRADIENTS.get(op, CASES_OF_GRADIENTS)
-    else:
-        count = CASES_OF.get(op, CASES)
+    count = CASES_OF_GRADIENTS_OF.get(op, CASES_OF_GRADIENTS) if gradients else CASES_OF.get(op, CASES)
     seed = f"d.{op}" if gradients else op
     found: list[dict] = []
     models: set[str] = set()

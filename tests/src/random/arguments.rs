@@ -54,6 +54,7 @@ impl Draw {
             ArgKind::Axes => ArgValue::List(vec![ArgValue::Int(2), ArgValue::Int(3)]),
             ArgKind::Sizes => pair(self.pair(|d| d.rng.i64(1..=40))),
             ArgKind::Scale => ArgValue::Float(0.3 + 2.0 * self.rng.f64()),
+            ArgKind::Numbers => ArgValue::Float(f64::from(self.number().abs())),
         })
     }
 

@@ -8,6 +8,7 @@ mod activation;
 mod arguments;
 mod boundary;
 mod dense;
+mod loss;
 mod moves;
 mod shapes;
 mod window;

@@ -64,6 +64,7 @@ impl Draw {
             "mean" | "sum" => return self.reduction(def.name),
             "linear" => return self.linear(),
             "matmul" => return self.matmul(),
+            "mse" | "l1" | "bce_with_logits" | "dice" | "cross_entropy" => return self.loss(def.name),
             _ => {}
         }
         let mut args = Vec::new();

@@ -27,7 +27,7 @@ impl<'a> Trail<'a> {
 
     /// Puts a group in front of the others. `None` if sizes are not known.
     pub(super) fn grow(&mut self, group: usize) -> Option<()> {
-        self.fixed = self.fixed.max(self.planner.traits[group].fixed);
+        self.fixed = self.fixed.and(self.planner.traits[group].fixed);
         self.planner.groups[group].ops.iter().rev().try_for_each(|&op| self.growing.grow(op))
     }
 

@@ -25,6 +25,24 @@ impl Convolution {
     }
 }
 
+/// The gradient of a convolution's weights: for each, the sum over images and pixels of `dy`, in the canonical order, of `dy` times
+/// what the weight's tap reads of `x` for that pixel, or +0 where that lies outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in super::super) struct Products {
+    /// The convolution.
+    pub(in super::super) of: Convolution,
+}
+
+impl Products {
+    /// The operand whose pixels are gone over.
+    pub(super) const DY: usize = 1;
+
+    /// What is read for pixel `o` of `dy`.
+    pub(super) fn sources(&self, operand: usize, axis: usize, o: i64, found: &mut Vec<i64>) {
+        if operand == Self::DY { found.push(o) } else { self.of.sources(axis, o, found) }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "fields that shape the result or its parameters, which are compared themselves")]
@@ -100,6 +118,33 @@ pub(super) fn linear_dx(op: &Operation<'_>) -> Option<Definition> {
     let one_pixel = op.inputs.first().is_some_and(|s| s[2..] == [1, 1]);
     let convolution = Convolution { transposed: true, window, groups: 1 };
     one_pixel.then_some(Definition::Apply(Meaning::Convolution(convolution)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields that shape the result, which is compared itself")]
+struct DwAttrs {
+    out: u32,
+    kernel: [u32; 2],
+    stride: [u32; 2],
+    pad: [i64; 4],
+    dilation: [u32; 2],
+    groups: u32,
+    bias: bool,
+    transposed: bool,
+}
+
+/// The gradient of a convolution's weights.
+pub(super) fn conv2d_dw(op: &Operation<'_>) -> Option<Definition> {
+    let DwAttrs { kernel, stride, pad, dilation, groups, transposed, .. } = op.attrs()?;
+    let window = Window {
+        kernel: kernel.map(i64::from),
+        stride: stride.map(i64::from),
+        dilation: dilation.map(i64::from),
+        pad: [pad[0], pad[1]],
+    };
+    let of = Convolution { transposed, window: window.bounded()?, groups };
+    Some(Definition::Apply(Meaning::Products(Products { of })))
 }
 
 fn convolution(op: &Operation<'_>, transposed: bool) -> Option<Definition> {

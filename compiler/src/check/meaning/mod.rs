@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::ops::Sizes;
 
 pub(super) use adjoint::{Adjoint, MaxPoolDx};
-pub(super) use convolution::Convolution;
+pub(super) use convolution::{Convolution, Products};
 pub(super) use matmul::Matmul;
 pub(super) use pool::{Pool, PoolKind};
 pub(super) use reduce::{Fold, Statistic};
@@ -37,6 +37,7 @@ pub(super) enum Meaning {
     Shift(Shift),
     Rearranged(Rearranged),
     Statistic(Statistic),
+    Products(Products),
     Fold(Fold),
     Matmul(Matmul),
     MaxPoolDx(MaxPoolDx),
@@ -95,6 +96,7 @@ pub(super) fn of_op(op: &Operation<'_>) -> Option<Definition> {
         "conv2d.dx" => convolution::conv2d_dx(op),
         "conv_transpose2d.dx" => convolution::conv_transpose2d_dx(op),
         "linear.dx" => convolution::linear_dx(op),
+        "conv2d.dw" => convolution::conv2d_dw(op),
         "max_pool2d.dx" => adjoint::max_pool2d_dx(op),
         "avg_pool2d.dx" => adjoint::avg_pool2d_dx(op),
         "upsample.dx" => adjoint::upsample_dx(op),
@@ -129,6 +131,7 @@ impl Meaning {
             Self::Shift(m) => m.sources(axis, o, size, found),
             Self::Rearranged(m) => m.sources(axis, o, size, found),
             Self::Statistic(_) => found.extend(0..size),
+            Self::Products(m) => m.sources(operand, axis, o, found),
             Self::Fold(m) => m.sources(axis, o, size, found),
             Self::Matmul(m) => m.sources(operand, axis, o, size, found),
             Self::MaxPoolDx(m) => m.sources(operand, axis, o, found),
@@ -146,6 +149,7 @@ impl Meaning {
             | Self::Resize(_)
             | Self::Shuffle(_)
             | Self::Shift(_)
+            | Self::Products(_)
             | Self::Fold(_)
             | Self::Matmul(_)
             | Self::MaxPoolDx(_)
@@ -153,10 +157,16 @@ impl Meaning {
         }
     }
 
+    /// Of a result that has no rows and columns, the operand whose coordinates decide what is read of the others.
+    pub(super) fn gathers(&self) -> Option<usize> {
+        matches!(self, Self::Products(_)).then_some(Products::DY)
+    }
+
     /// Most coordinates that [`Meaning::sources`] adds.
     pub(super) fn width(&self, axis: usize, size: i64) -> i64 {
         match self {
             Self::Convolution(m) => m.window.kernel[axis],
+            Self::Products(m) => m.of.window.kernel[axis],
             Self::Pool(m) => m.window.kernel[axis],
             Self::Resize(_) => Resize::WIDTH,
             Self::Shuffle(m) => m.width(),
@@ -171,7 +181,7 @@ impl Meaning {
     /// What it does outside the extent of its operand.
     pub(super) fn beyond(&self) -> Beyond {
         match self {
-            Self::Convolution(_) => Beyond::Reads(0f32.to_bits()),
+            Self::Convolution(_) | Self::Products(_) => Beyond::Reads(0f32.to_bits()),
             Self::Pool(_) | Self::MaxPoolDx(_) | Self::Adjoint(_) => Beyond::Skipped,
             Self::Shift(m) => m.beyond(),
             Self::Resize(_)

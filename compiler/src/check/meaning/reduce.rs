@@ -15,6 +15,9 @@ pub(in super::super) struct Statistic {
 }
 
 impl Statistic {
+    /// The sum of each channel by itself.
+    pub(in super::super) const SUM: Self = Self { kind: Kind::Sum, group: 1 };
+
     /// Whether what an accumulator gathers is enough for it.
     pub(in super::super) fn follows_from(&self, gathered: AccumulatorKind) -> bool {
         match self.kind {

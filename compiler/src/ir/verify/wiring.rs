@@ -116,7 +116,8 @@ impl Wiring {
             if reduces && i + 1 == node.inputs.len() {
                 let wire = &mut self.tensors[at];
                 wire.reduced = true;
-                wire.grain = [0, 1].map(|axis| wire.grain[axis].max(node.op.grain()[axis]));
+                let grain = node.op.reduction().map_or([1; 2], |r| r.kind().grain());
+                wire.grain = [0, 1].map(|axis| wire.grain[axis].max(grain[axis]));
                 continue;
             }
             let maps = AxisId::BOTH.map(|axis| node.op.access(i, axis, &sizes));

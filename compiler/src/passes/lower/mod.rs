@@ -12,21 +12,25 @@ mod tokens;
 use std::collections::HashMap;
 
 use zellige_grammar::Diagnostic;
-use zellige_runtime::program::instr::{Accumulate, Epilogue, Load, Map, Operand, Reduce, Store};
+use zellige_runtime::program::instr::{
+    Accumulate, ConvDw, Epilogue, Load, Map, Operand, Reduce, Statistic, Store,
+};
 use zellige_runtime::program::{
     Accumulator, AccumulatorId, Axis, Buffer, BufferId, BufferSteps, Data, Dims, Element, ExprId, Instr,
-    Numerics, Packing, Program, Role, Section as ProgramSection, Source, Tensor, TensorId, Weight, WeightId,
+    Numerics, Packing, Program, Role, Running, Section as ProgramSection, Source, Tensor, TensorId, Weight,
+    WeightId,
 };
 use zellige_runtime::scalar::Expr;
 
 use super::{Module, Options};
-use crate::analysis::buffers::buffers;
+use crate::analysis::buffers::{ALIGNMENT, buffers};
 use crate::analysis::device::{self, DevicePlan, PlannedAccumulator, WeightSource};
 use crate::analysis::flow::Flow;
 use crate::analysis::fusion::{Group, TailOperand, addressing, groups, is_reduction};
+use crate::analysis::work::running_bytes;
 use crate::base::{OpId, ParamId, ValueId};
 use crate::ir::{Def, Graph, Section, Sections, Storage, text};
-use crate::ops::{Lowering, Sizes};
+use crate::ops::{Lowering, Products, Reduction, Sizes};
 
 pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>> {
     let ir = super::sections(module, "lower")?;
@@ -178,8 +182,8 @@ impl<'a> Lower<'a> {
     fn accumulators(&mut self) -> Option<()> {
         let graph = &self.ir.graph;
         for planned in &self.plan.accumulators {
-            let &PlannedAccumulator { value, kind, offset, .. } = planned;
-            let [images, channels, h, w] = graph.sizes(value)?;
+            let &PlannedAccumulator { value, kind, size: [images, channels], offset, .. } = planned;
+            let [.., h, w] = graph.sizes(value)?;
             let id = AccumulatorId(self.accumulators.len() as u32);
             self.accumulator_of.extend(planned.ops.iter().map(|&op| (op, id)));
             let name = graph.values[value].name.clone();
@@ -250,21 +254,34 @@ impl<'a> Lower<'a> {
             body: tokens::schedule(body, &buffers),
             buffers,
             end,
-            running: Vec::new(),
+            running: self.running(section)?,
         })
     }
 
-    /// Writes the statistic that a reducing op is into a tensor.
+    /// Writes what a reducing op gathers into a tensor.
     fn reduce(&self, op: OpId, dst: TensorId) -> Option<Reduce> {
         let node = &self.ir.graph.ops[op];
-        let statistic = node.op.statistic()?;
-        let [_, channels, ..] = self.ir.graph.sizes(*node.inputs.first()?)?;
-        Some(Reduce {
-            acc: *self.accumulator_of.get(&op)?,
-            dst,
-            statistic: statistic.statistic,
-            group: statistic.group(channels),
-        })
+        let [_, channels, ..] = self.ir.graph.sizes(*node.inputs.last()?)?;
+        let (statistic, group) = match node.op.reduction()? {
+            Reduction::Statistic(of) => (of.statistic, of.group(channels)),
+            Reduction::Products(_) => (Statistic::Sum, 1),
+        };
+        Some(Reduce { acc: *self.accumulator_of.get(&op)?, dst, statistic, group })
+    }
+
+    /// Running sums lie after the buffers.
+    fn running(&self, section: &Section) -> Option<Vec<Running>> {
+        let ends = section.tensors.values().filter_map(|t| t.buffer.as_ref());
+        let mut offset = ends.map(|b| b.offset + b.bytes).max().unwrap_or(0);
+        let mut running = Vec::new();
+        for &op in &section.ops {
+            let bytes = running_bytes(&self.ir.graph, op)?;
+            if bytes > 0 {
+                running.push(Running { acc: *self.accumulator_of.get(&op)?, offset });
+                offset = offset.checked_add(bytes.next_multiple_of(ALIGNMENT))?;
+            }
+        }
+        Some(running)
     }
 
     fn buffer(
@@ -298,10 +315,18 @@ impl<'a> Lower<'a> {
     ) -> Option<()> {
         let graph = &self.ir.graph;
         let first = &graph.ops[group.ops[0]];
-        if is_reduction(graph, group.ops[0]) {
-            let src = *buffer_of.get(first.inputs.first()?)?;
-            let accumulate =
-                Instr::Accumulate(Accumulate { acc: *self.accumulator_of.get(&group.ops[0])?, src });
+        if let Some(reduction) = first.op.reduction() {
+            let acc = *self.accumulator_of.get(&group.ops[0])?;
+            let buffer = |value: &ValueId| buffer_of.get(value).copied();
+            let accumulate = match reduction {
+                Reduction::Statistic(_) => {
+                    Instr::Accumulate(Accumulate { acc, src: buffer(first.inputs.first()?)? })
+                }
+                Reduction::Products(Products { window, groups, transposed }) => {
+                    let [x, dy] = [buffer(first.inputs.first()?)?, buffer(first.inputs.last()?)?];
+                    Instr::ConvDw(ConvDw { acc, x, dy, window, groups, transposed })
+                }
+            };
             // Further statistics of the tensor follow from the same accumulator.
             if !body.contains(&accumulate) {
                 body.push(accumulate);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Limits;
 use super::flow::Life;
+use crate::program::instr::ConvDw;
 use crate::program::{AccumulatorId, BufferId, Instr, Program, Role, Running, Section, TensorId, WeightId};
 
 /// What lies where it must not.
@@ -160,9 +161,11 @@ fn check_running(index: usize, section: &Section, sram: u64) -> Result<(), Memor
 
 /// Bytes of the running sums of each accumulator that the section fills with products; `None` if they overflow.
 fn running_bytes(section: &Section) -> BTreeMap<AccumulatorId, Option<u64>> {
-    let buffer = |b: BufferId| section.buffers.get(b.index());
+    let channels = |b: BufferId| section.buffers.get(b.index()).map(|b| b.channels);
     let of = |instr: &Instr| match instr {
-        Instr::ConvDw(i) => Some((i.acc, i.running_bytes(buffer(i.x)?, buffer(i.dy)?))),
+        Instr::ConvDw(i) => {
+            Some((i.acc, ConvDw::running_bytes([channels(i.x)?, channels(i.dy)?], i.window.kernel, i.groups)))
+        }
         _ => None,
     };
     section.body.iter().filter_map(|scheduled| of(&scheduled.instr)).collect()

@@ -7,6 +7,7 @@ mod dense;
 mod models;
 mod names;
 mod shapes;
+mod training;
 mod values;
 
 use expect_test::Expect;
