@@ -112,16 +112,16 @@ impl Cover<'_> {
 /// period in which some outputs read nothing: one period from either end of `out` is looked at, and the outputs at which a
 /// relation turns back. `None` if the budget is used up.
 pub(crate) fn reads(map: AxisMap, out: Interval, whole: Interval, budget: &mut u64) -> Option<Interval> {
-    if map == AxisMap::All {
-        return Some(whole);
+    match map {
+        AxisMap::All => return Some(whole),
+        AxisMap::ResampledTransposed { .. } => return Some(readers(map, out, whole)),
+        _ => {}
     }
     let (period, taps) = match map {
         AxisMap::Transposed { stride, kernel, .. } => (stride.max(1), kernel.max(1)),
         AxisMap::Window { kernel, .. } => (1, kernel.max(1)),
         AxisMap::Wrapped { .. } => (whole.len().max(1), 1),
         AxisMap::Resampled { taps, .. } => (1, taps.max(1)),
-        // The first and the last that is read; no further apart than outputs are, some are read.
-        AxisMap::ResampledTransposed { num, den, .. } => (num / den.max(1) + 1, 2),
         AxisMap::MirroredTransposed { .. }
         | AxisMap::ClampedTransposed { .. }
         | AxisMap::WrappedTransposed { .. } => (1, 3),
@@ -148,12 +148,27 @@ pub(crate) fn reads(map: AxisMap, out: Interval, whole: Interval, budget: &mut u
     Some(hull)
 }
 
+/// The inputs, of `whole`, of which a tap is one of the outputs `out`: taps rise with the input. None of another relation.
+fn readers(map: AxisMap, out: Interval, whole: Interval) -> Interval {
+    let AxisMap::ResampledTransposed { num, offset, den, first, taps, size } = map else {
+        return Interval::default();
+    };
+    let tap = |i: i64, k: i64| {
+        let at = i128::from(i) * i128::from(num) + i128::from(offset);
+        let tap = at.div_euclid(i128::from(den.max(1))) + i128::from(first) + i128::from(k);
+        tap.clamp(0, i128::from(size) - 1)
+    };
+    let from = first_of(whole.end, |i| tap(i, taps - 1) >= i128::from(out.start));
+    Interval::new(from, first_of(whole.end, |i| tap(i, 0) >= i128::from(out.end)))
+}
+
 /// The coordinate that tap `k` of output `o` reads of an input as large as `whole`, if there is one.
 fn tap(map: AxisMap, o: i64, k: i64, whole: Interval) -> Option<i64> {
     let last = i128::from(whole.end) - 1;
     let coordinate = match map {
         AxisMap::Identity => o.into(),
         AxisMap::Broadcast | AxisMap::All => 0,
+        AxisMap::ResampledTransposed { .. } => return None,
         AxisMap::Shift { by } => i128::from(o) + i128::from(by),
         AxisMap::Mirrored { by } => match i128::from(o) + i128::from(by) {
             before if before < 0 => -before,
@@ -177,19 +192,6 @@ fn tap(map: AxisMap, o: i64, k: i64, whole: Interval) -> Option<i64> {
         AxisMap::Resampled { num, offset, den, first, .. } => {
             let at = i128::from(o) * i128::from(num) + i128::from(offset);
             at.div_euclid(i128::from(den.max(1))) + i128::from(first) + i128::from(k)
-        }
-        AxisMap::ResampledTransposed { num, offset, den, first, taps, size } => {
-            let inside = |i: i64, k: i64| {
-                let at = i128::from(i) * i128::from(num) + i128::from(offset);
-                let tap = at.div_euclid(i128::from(den.max(1))) + i128::from(first) + i128::from(k);
-                tap.clamp(0, i128::from(size) - 1)
-            };
-            let from = first_of(whole.end, |i| inside(i, taps - 1) >= i128::from(o));
-            let to = first_of(whole.end, |i| inside(i, 0) > i128::from(o));
-            if from >= to {
-                return None;
-            }
-            i128::from(if k == 0 { from } else { to - 1 })
         }
         AxisMap::MirroredTransposed { before, after, size } => {
             let (o, edge) = (i128::from(o), i128::from(size) - 1);
