@@ -122,7 +122,7 @@ fn check(op: &str, number: usize, case: &GradientCase, dir: &Path) -> Result<(),
     let outputs = |plan: &Plan| {
         let options = CompileOptions { weights: Some(weights.clone()), ..plan.compile.clone() };
         let program = run::compile(&graph, &options).map_err(|d| format!("{}\n    {plan}", describe(&d)))?;
-        let proof = prove(&program).map_err(|e| format!("{e}\n    {plan}"))?;
+        let proof = prove(&program).map_err(|e| format!("{e:?}\n    {plan}"))?;
         proof.map_err(|e| format!("{e}\n    {plan}"))?;
         let run = run::run(program, &plan.run, &inputs);
         run.map(|(outputs, _)| outputs).map_err(|e| format!("{e}\n    {plan}"))
