@@ -106,7 +106,7 @@ impl Upsample {
     /// To whole multiples of the size, each pixel repeated; `None` if there are too many.
     pub(super) fn by(factors: [f64; 2]) -> Option<Self> {
         let scale = factors.map(Scale);
-        scale.iter().all(|scale| scale.check().is_ok()).then(|| Self {
+        scale.iter().all(|scale| scale.check().is_ok()).then_some(Self {
             scale: Some(scale),
             size: None,
             mode: Mode::Nearest,

@@ -137,8 +137,8 @@ fn max_pool_dx(case: &Case, pool: &MaxPoolDx, c: u64, y: i64, x: i64) -> f32 {
         if !taps.contains(&(y, x)) {
             continue;
         }
-        let inside = contains_of(case, pool.x);
-        let values: Vec<_> = taps.into_iter().filter(|&(y, x)| inside(y, x)).collect();
+        let extent = case.section.buffers[pool.x.index()].extent();
+        let values: Vec<_> = taps.into_iter().filter(|&(y, x)| contains(extent, y, x)).collect();
         let value = |&(y, x): &(i64, i64)| case.at(pool.x, c, y, x);
         let largest = values.iter().map(value).fold(f32::NEG_INFINITY, f32::max);
         let nan = values.iter().rev().find(|at| value(at).is_nan());
@@ -147,12 +147,6 @@ fn max_pool_dx(case: &Case, pool: &MaxPoolDx, c: u64, y: i64, x: i64) -> f32 {
         }
     }
     acc
-}
-
-/// Whether a pixel lies in the extent of a buffer's tensor.
-fn contains_of(case: &Case, b: BufferId) -> impl Fn(i64, i64) -> bool {
-    let extent = case.section.buffers[b.index()].extent();
-    move |y, x| contains(extent, y, x)
 }
 
 fn copy(case: &Case, copy: &Copy, c: u64, y: i64, x: i64) -> f32 {
