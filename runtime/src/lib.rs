@@ -31,6 +31,12 @@
 //!   i + 2: −0.75 · g · f · f`, where `p(t) = fma(fma(1.25, t, −2.25), t · t, 1)`. A tap outside the tensor is the pixel at the
 //!   border. Columns first: for each row tap `r = w · v` for the first column tap, then `r = fma(w, v, r)`, ascending; then
 //!   `acc = w · r` for the first row tap, then `acc = fma(w, r, acc)`, ascending.
+//! * **max pool's gradient** — the maximum of a window is at the last NaN among its taps inside the tensor, or else at the first, in
+//!   raster order, of the largest. `acc = +0`, then `acc = acc + dy[o]` in raster order over the windows `o` whose maximum is at the pixel.
+//! * **adjoint**, the gradient of what is linear along rows and columns — along each axis, output `o` has taps at inputs: of *resize* those
+//!   above with their weights, 1 for *nearest*; of an *average* the taps inside the tensor, each `1 / n`; of *padding* the pixel that stands
+//!   there, with 1. For each row of the outputs `row = +0`, then `row = fma(w, dy[o], row)` over the taps that are at the pixel's column;
+//!   then `acc = +0`, `acc = fma(w, row, acc)` over those at its row: outputs ascending, and the taps of one.
 //! * **statistics over space** — per grain of 8 × 8 pixels of the tensor's own grid, in f64 and raster order from `+0` on,
 //!   `s = s + x` and `q = q + x · x` (the product is exact). `S` and `Q` are the exact sums of `s` and `q` over all grains, of one
 //!   channel or of a group of channels, of each image or of all images together, each rounded to f64 once; `n` is the number of

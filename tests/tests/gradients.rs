@@ -5,7 +5,7 @@ use std::path::Path;
 use fastrand::Rng;
 use serde_json::json;
 use zellige_compiler::base::TensorType;
-use zellige_compiler::driver::CompileOptions;
+use zellige_compiler::driver::{CompileOptions, prove};
 use zellige_compiler::ir::Graph;
 use zellige_compiler::ops;
 use zellige_compiler::passes::{Wanted, differentiate};
@@ -21,7 +21,7 @@ const PLANS: usize = 24;
 /// Ops of the language whose gradient is 0 everywhere.
 const CONSTANT: &[&str] = &["argmax"];
 /// Ops that have none.
-const WITHOUT: &[&str] = &["global_max_pool", "max_pool2d", "avg_pool2d", "upsample"];
+const WITHOUT: &[&str] = &["global_max_pool"];
 
 #[test]
 fn every_gradient_agrees_with_pytorch() {
@@ -62,9 +62,31 @@ const NETWORK: &str = r#"
     }
 "#;
 
+/// One with pools, resampling, and convolutions that are padded with a tensor's own pixels.
+const RESAMPLED: &str = r#"
+    model m(image: f32[2, 3, 23, 18]) -> (y: f32[2, 8, 23, 18]) {
+        let a = conv2d(image, out: 8, kernel: 3, pad: 1, pad_mode: "reflect", name: "a") |> relu;
+        let b = max_pool2d(a, kernel: 3, stride: 2, pad: 1);
+        let c = conv2d(b, out: 8, kernel: 5, pad: 2, pad_mode: "circular", name: "c") |> silu;
+        let d = avg_pool2d(c, kernel: 3, stride: 2, pad: 1, count_include_pad: false);
+        let e = conv2d(d, out: 8, kernel: 3, pad: 1, pad_mode: "replicate", name: "e");
+        let f = upsample(e, scale: 2, mode: "bilinear") |> max_pool2d(kernel: 2) |> upsample(scale: 2);
+        return upsample(f, size: [23, 18], mode: "bicubic") + a;
+    }
+"#;
+
 #[test]
 fn gradients_of_a_network_are_the_same_under_every_plan() {
-    let graph = op_cases::graph(NETWORK).expect("it is a model");
+    same_under_every_plan(NETWORK);
+}
+
+#[test]
+fn gradients_of_resampling_are_the_same_under_every_plan() {
+    same_under_every_plan(RESAMPLED);
+}
+
+fn same_under_every_plan(network: &str) {
+    let graph = op_cases::graph(network).expect("it is a model");
     let graph = differentiated(&graph).expect("all its ops have gradients");
     let mut rng = Rng::with_seed(9);
     let inputs = parameters::inputs(&graph, 9);
@@ -96,6 +118,8 @@ fn check(op: &str, number: usize, case: &GradientCase, dir: &Path) -> Result<(),
     let outputs = |plan: &Plan| {
         let options = CompileOptions { weights: Some(weights.clone()), ..plan.compile.clone() };
         let program = run::compile(&graph, &options).map_err(|d| format!("{}\n    {plan}", describe(&d)))?;
+        let proof = prove(&program).map_err(|e| format!("{e:?}\n    {plan}"))?;
+        proof.map_err(|e| format!("{e}\n    {plan}"))?;
         let run = run::run(program, &plan.run, &inputs);
         run.map(|(outputs, _)| outputs).map_err(|e| format!("{e}\n    {plan}"))
     };

@@ -148,6 +148,11 @@ fn scaling(map: AxisMap) -> Option<Ratio> {
         AxisMap::Window { stride, .. } => Ratio::new(stride, 1),
         AxisMap::Transposed { stride, .. } => Ratio::new(1, stride),
         AxisMap::Scaled { num, den } | AxisMap::Resampled { num, den, .. } => Ratio::new(num, den),
+        // Their ops have the size of what they give.
+        AxisMap::ResampledTransposed { .. }
+        | AxisMap::MirroredTransposed { .. }
+        | AxisMap::ClampedTransposed { .. }
+        | AxisMap::WrappedTransposed { .. } => None,
         AxisMap::Wrapped { .. } | AxisMap::All => None,
     }
 }

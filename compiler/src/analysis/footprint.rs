@@ -1,6 +1,7 @@
 //! Which interval of an input an interval of the output needs: closed forms over the access relations.
 
 use zellige_runtime::program::Interval;
+use zellige_runtime::program::instr::{Border, Coordinate, LinearMap, Taps};
 
 use crate::base::AxisMap;
 
@@ -49,8 +50,34 @@ pub fn need(map: AxisMap, out: Interval, extent: i64) -> Interval {
             let at = |o: i128| (o * num + offset).div_euclid(den);
             saturated(at(first) + tap, at(last) + tap + taps)
         }
+        AxisMap::ResampledTransposed { num, offset, den, first: tap, taps, size } => {
+            let (at, out) = (Coordinate { num, offset, den }, out.intersect(Interval::new(0, size)));
+            let beyond = out.end.saturating_sub(tap);
+            let start =
+                if out.start == 0 { 0 } else { at.first_at(out.start.saturating_sub(tap + taps - 1)) };
+            let end = if out.end == size { extent } else { at.first_at(beyond) };
+            Interval::new(start, end).intersect(Interval::new(0, extent))
+        }
+        AxisMap::MirroredTransposed { before, size, .. } => {
+            unpadded(before, Border::Mirrored, [size, extent], out)
+        }
+        AxisMap::ClampedTransposed { before, size, .. } => {
+            unpadded(before, Border::Clamped, [size, extent], out)
+        }
+        AxisMap::WrappedTransposed { before, size, .. } => {
+            unpadded(before, Border::Wrapped, [size, extent], out)
+        }
         AxisMap::All => Interval::new(0, extent),
     }
+}
+
+/// The hull of the outputs of a padding that are, or stand for, some of its inputs.
+fn unpadded(before: i64, border: Border, [inputs, outputs]: [i64; 2], of: Interval) -> Interval {
+    let of = of.intersect(Interval::new(0, inputs));
+    if of.is_empty() {
+        return Interval::default();
+    }
+    LinearMap { inputs, outputs, taps: Taps::Padded { before, border } }.outputs_of(of)
 }
 
 /// The hull of the coordinates `first..=last`, mirrored at the borders. Those that lie further out than the extent reaches
@@ -104,6 +131,25 @@ mod tests {
             AxisMap::Resampled { num, offset, den, first, taps } => {
                 (first..first + taps).map(|k| (o * num + offset).div_euclid(den) + k).collect()
             }
+            AxisMap::ResampledTransposed { num, offset, den, first, taps, size } => {
+                let reads = |i: &i64| {
+                    let at = (i * num + offset).div_euclid(den);
+                    (first..first + taps).any(|k| (at + k).clamp(0, size - 1) == o)
+                };
+                (0..extent).filter(reads).collect()
+            }
+            AxisMap::MirroredTransposed { before, size, .. } => {
+                let inside = |i: i64| if i < 0 { -i } else { i.min(2 * (size - 1) - i) };
+                (0..extent).filter(|i| inside(i - before) == o).collect()
+            }
+            AxisMap::ClampedTransposed { before, size, .. } => {
+                (0..extent).filter(|i| (i - before).clamp(0, size - 1) == o).collect()
+            }
+            AxisMap::WrappedTransposed { before, after, size } => {
+                let step = before + after;
+                let all = [(o, o < after), (o + step, true), (o + 2 * step, o >= size - before)];
+                all.into_iter().filter_map(|(i, is_read)| is_read.then_some(i)).collect()
+            }
             AxisMap::All => (0..extent).collect(),
         }
     }
@@ -139,6 +185,36 @@ mod tests {
             assert!(read.iter().all(|&i| need.contains(Interval::new(i, i + 1))), "{map:?} {out} {need}");
         }
     }
+
+    #[test]
+    fn transposed_intervals_hold_no_more_than_is_read() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        for _ in 0..6000 {
+            let size = rng.i64(1..9);
+            let [before, after] = [0; 2].map(|_| rng.i64(0..size));
+            let (map, extent) = match rng.u8(0..4) {
+                0 => (AxisMap::MirroredTransposed { before, after, size }, size + before + after),
+                1 => (AxisMap::ClampedTransposed { before, after, size }, size + before + after),
+                2 => (AxisMap::WrappedTransposed { before, after, size }, size + 2 * (before + after)),
+                _ => {
+                    let (num, offset, den) = (rng.i64(0..9), rng.i64(-9..9), rng.i64(1..9));
+                    let (first, taps) = *rng.choice(&[(0, 1), (0, 2), (-1, 4)]).unwrap();
+                    (AxisMap::ResampledTransposed { num, offset, den, first, taps, size }, rng.i64(1..12))
+                }
+            };
+            let start = rng.i64(0..size);
+            let out = Interval::new(start, rng.i64(start + 1..=size));
+            let read = (out.start..out.end).flat_map(|o| reads(map, o, extent));
+            let hull = read.fold(Interval::default(), |h, i| h.hull(Interval::new(i, i + 1)));
+            let need = need(map, out, extent);
+            assert!(need == hull || need.is_empty() && hull.is_empty(), "{map:?} {out}: {need}, not {hull}");
+            let whole = Interval::new(0, extent);
+            let enumerated = crate::ir::verify::reads_of(map, out, whole, &mut { u64::MAX });
+            let enumerated = enumerated.filter(|read| !read.is_empty()).unwrap_or_default();
+            assert_eq!(enumerated, hull, "{map:?} {out}");
+        }
+    }
+
     #[test]
     fn folded_intervals_hold_no_more_than_is_read() {
         for extent in 1..7i64 {

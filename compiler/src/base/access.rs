@@ -74,6 +74,62 @@ pub enum AxisMap {
         /// Taps.
         taps: i64,
     },
+    /// `{i : o is ⌊(i·num + offset)/den⌋ + k, moved to the border of 0..size where it is outside, first ≤ k < first + taps}`
+    ResampledTransposed {
+        /// Numerator of the outputs between inputs.
+        num: i64,
+        /// Numerator of where input 0 lies.
+        offset: i64,
+        /// Denominator of both.
+        den: i64,
+        /// First tap, counted from the output at or before the input.
+        first: i64,
+        /// Taps.
+        taps: i64,
+        /// The output's extent.
+        size: i64,
+    },
+    /// `{i : o is i − before, mirrored at the first or the last of 0..size where it is outside}`
+    MirroredTransposed {
+        /// Inputs before the first output; less than `size`.
+        before: i64,
+        /// Inputs after the last output; likewise.
+        after: i64,
+        /// The output's extent.
+        size: i64,
+    },
+    /// `{i : o is i − before, or the nearest of 0..size}`
+    ClampedTransposed {
+        /// Inputs before the first output.
+        before: i64,
+        /// Inputs after the last output.
+        after: i64,
+        /// The output's extent.
+        size: i64,
+    },
+    /// `{o : o < after} ∪ {o + before + after} ∪ {o + 2·(before + after) : o ≥ size − before}`
+    WrappedTransposed {
+        /// Outputs at the end that have a second input.
+        before: i64,
+        /// Outputs at the start that have a second input.
+        after: i64,
+        /// The output's extent.
+        size: i64,
+    },
     /// Every coordinate of the input.
     All,
+}
+
+/// The first of `0..count` for which a predicate holds that holds for all after it; `count` if there is none.
+pub fn first_of(count: i64, holds: impl Fn(i64) -> bool) -> i64 {
+    let (mut low, mut high) = (0, count.max(0));
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if holds(middle) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low
 }

@@ -6,7 +6,7 @@ mod ids;
 mod shape;
 pub mod units;
 
-pub use access::AxisMap;
+pub use access::{AxisMap, first_of};
 pub use dim::{Bindings, Dim};
 pub use ids::{Arena, Id, OpId, ParamId, ValueId};
 pub use shape::{Element, Shape, TensorType};

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use zellige_runtime::program::instr::{
-    Accumulate, Addressing, Conv2d, ConvDw, ConvTranspose2d, Copy, Epilogue, Fold, Load, Map, Matmul,
-    Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Resize, Store,
+    Accumulate, Addressing, Adjoint, Conv2d, ConvDw, ConvTranspose2d, Copy, Epilogue, Fold, Load, Map,
+    Matmul, MaxPoolDx, Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Resize, Store,
 };
 use zellige_runtime::program::{
     AccumulatorId, Buffer, BufferId, ExprId, Instr, Packing, Section, TensorId, WeightId,
@@ -168,6 +168,8 @@ pub(super) fn effect(section: &Section, instr: &Instr) -> Result<Effect, InstrEr
         Instr::Fold(i) => fold(section, i),
         Instr::Matmul(i) => matmul(section, i),
         Instr::ConvDw(i) => conv_dw(section, i),
+        Instr::MaxPoolDx(i) => max_pool_dx(section, i),
+        Instr::Adjoint(i) => adjoint(section, i),
     }
 }
 
@@ -328,4 +330,15 @@ fn fold(section: &Section, i: &Fold) -> Result<Effect, InstrError> {
 fn matmul(section: &Section, i: &Matmul) -> Result<Effect, InstrError> {
     let meaning = Meaning::Matmul(meaning::Matmul { inner: i.inner });
     applied(section, "matmul", i.dst, &[i.a, i.b], Some(meaning), Vec::new(), None)
+}
+
+fn max_pool_dx(section: &Section, i: &MaxPoolDx) -> Result<Effect, InstrError> {
+    let gradient = |window| Meaning::MaxPoolDx(meaning::MaxPoolDx { window });
+    let meaning = Window::of_instr(&i.window).map(gradient);
+    applied(section, "max_pool_dx", i.dst, &[i.x, i.dy], meaning, Vec::new(), None)
+}
+
+fn adjoint(section: &Section, i: &Adjoint) -> Result<Effect, InstrError> {
+    let meaning = meaning::Adjoint::of_instr(i.axes).map(Meaning::Adjoint);
+    applied(section, "adjoint", i.dst, &[i.src], meaning, Vec::new(), None)
 }

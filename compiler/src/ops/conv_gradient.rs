@@ -51,7 +51,7 @@ pub(super) fn gradients(
 }
 
 /// The shape of the input of `forward`, of `size` channels, rows and columns, whose output is as `dy`.
-fn input_of(
+pub(super) fn input_of(
     forward: &dyn Op,
     size: [u64; 3],
     dy: &Shape,
@@ -67,7 +67,7 @@ fn input_of(
     Ok(x)
 }
 
-fn check_size(size: [u64; 3]) -> Result<(), ArgError> {
+pub(super) fn check_size(size: [u64; 3]) -> Result<(), ArgError> {
     let channels = size[0] <= LARGEST as u64;
     if channels && size.iter().all(|s| (1..=1 << 40).contains(s)) {
         Ok(())

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use zellige_runtime::program::instr::{Along, FoldKind, Statistic};
 
-use super::Builder;
 use super::arithmetic::{add, div, mul};
 use super::fold::fold;
 use super::global::{over_images, spatial};
 use super::repeat::Repeat;
+use super::{Builder, Sizes};
 use crate::base::{ParamId, Shape, ValueId};
 
 /// An op whose output's gradient is known.
@@ -60,6 +60,11 @@ impl Differentiable<'_> {
     /// The shape of input `input`.
     pub(super) fn shape(&self, builder: &dyn Builder, input: usize) -> Shape {
         builder.shape(self.inputs[input])
+    }
+
+    /// The sizes of the output.
+    pub(super) fn output_sizes(&self, builder: &dyn Builder) -> Option<Sizes> {
+        builder.shape(self.output).sizes()
     }
 
     /// `value`, which changes as the output does, as the gradient of input `input`: summed where the input is repeated.

@@ -27,11 +27,14 @@ mod norm;
 mod norm_gradient;
 mod norm_parts;
 mod pad;
+mod pad_gradient;
 mod pixel_shuffle;
+mod pool_gradient;
 mod reductions;
 mod repeat;
 mod requirement;
 mod resample;
+mod resample_gradient;
 mod reshape;
 mod scale;
 mod shape;
@@ -381,6 +384,7 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         conv::defs(),
         conv_gradient::defs(),
         window::defs(),
+        pool_gradient::defs(),
         global::defs(),
         reductions::defs(),
         norm::defs(),
@@ -388,10 +392,12 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         fixed_norm::defs(),
         norm_gradient::defs(),
         resample::defs(),
+        resample_gradient::defs(),
         pixel_shuffle::defs(),
         shape::defs(),
         slice::defs(),
         pad::defs(),
+        pad_gradient::defs(),
         reshape::defs(),
         channels::defs(),
         dense::defs(),

@@ -8,6 +8,7 @@ use zellige_grammar::zir::serde_float;
 use zellige_runtime::program::instr::{Addressing, AxisId, Copy, Folding, Instr};
 
 use super::conv::AXES;
+use super::pad_gradient::gradient;
 use super::shape::{Crop, Sides};
 use super::{
     ArgError, ArgKind, ArgSpec, Args, Builder, Differentiable, FromAttrs, Gradients, Inputs, Lowering, Op,
@@ -196,7 +197,12 @@ impl Op for Pad {
                 let crop = Crop { sides: self.sides.clone() };
                 Some(Gradients::of_input(builder.op(Arc::new(crop), &[at.gradient], &[])))
             }
-            PadMode::Reflect | PadMode::Replicate | PadMode::Circular => None,
+            PadMode::Reflect | PadMode::Replicate | PadMode::Circular => {
+                let amounts = self.sides.each().map(|(_, amount)| amount.constant());
+                let [Some(top), Some(left), Some(bottom), Some(right)] = amounts else { return None };
+                let dx = gradient(builder, at.gradient, [top, left, bottom, right], self.mode);
+                Some(Gradients::of_input(dx))
+            }
         }
     }
 }

@@ -7,10 +7,13 @@ use serde_json::Value;
 use zellige_runtime::program::instr::{AxisId, Coordinate, Filter, Instr, Resize};
 
 use super::conv::AXES;
+use super::gradient::scaled;
+use super::resample_gradient::UpsampleDx;
 use super::scale::{Scale, gcd};
+use super::window::AvgPool2d;
 use super::{
-    ArgError, ArgKind, ArgSpec, Args, FromAttrs, Inputs, Lowering, Op, OpDef, Requirements, ShapeError,
-    Sizes, attrs_of,
+    ArgError, ArgKind, ArgSpec, Args, Builder, Differentiable, FromAttrs, Gradients, Inputs, Lowering, Op,
+    OpDef, Requirements, ShapeError, Sizes, attrs_of,
 };
 use crate::base::{AxisMap, Bindings, Dim, Shape};
 
@@ -100,6 +103,18 @@ impl Upsample {
         })
     }
 
+    /// To whole multiples of the size, each pixel repeated; `None` if there are too many.
+    pub(super) fn by(factors: [f64; 2]) -> Option<Self> {
+        let scale = factors.map(Scale);
+        scale.iter().all(|scale| scale.check().is_ok()).then_some(Self {
+            scale: Some(scale),
+            size: None,
+            mode: Mode::Nearest,
+            align_corners: false,
+            coordinates: Coordinates::HalfPixel,
+        })
+    }
+
     /// Size of the output along an axis, given the input's.
     fn output(&self, axis: usize, input: &Dim) -> Result<Dim, ShapeError> {
         match (&self.size, self.scale) {
@@ -109,8 +124,27 @@ impl Upsample {
         }
     }
 
+    /// What is computed of the pixels around a coordinate.
+    pub(super) fn filter(&self) -> Filter {
+        self.mode.filter()
+    }
+
+    /// How often each pixel is repeated along the axes, if that is all there is to it.
+    fn repeats(&self, input: Sizes, output: Sizes) -> Option<[u32; 2]> {
+        let along = |axis: AxisId| {
+            let at = self.coordinate(axis, input);
+            let (inputs, outputs) = (input[2 + axis.index()], output[2 + axis.index()]);
+            let factor = u32::try_from(at.den / at.num.max(1)).ok()?;
+            let whole = at.den == i64::from(factor) * at.num
+                && at.offset < at.num
+                && u64::from(factor) * inputs == outputs;
+            (whole && self.filter() == Filter::Nearest).then_some(factor)
+        };
+        Some([along(AxisId::Y)?, along(AxisId::X)?])
+    }
+
     /// Where outputs lie among the pixels of the input, once sizes are known.
-    fn coordinate(&self, axis: AxisId, input: Sizes) -> Coordinate {
+    pub(super) fn coordinate(&self, axis: AxisId, input: Sizes) -> Coordinate {
         let axis = axis.index();
         let input = input[2 + axis] as i64;
         let output = self.output(axis, &input.into()).ok().and_then(|size| size.constant()).unwrap_or(input);
@@ -222,6 +256,25 @@ impl Op for Upsample {
             filter: self.mode.filter(),
             coordinates: AxisId::BOTH.map(|axis| self.coordinate(axis, operands.inputs[0])),
         })]
+    }
+
+    /// The sum over a pixel's repetitions is their mean, scaled, where the scaling is exact.
+    fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        let (input, output) = (at.shape(builder, 0).sizes()?, at.output_sizes(builder)?);
+        let repeats =
+            self.repeats(input, output).filter(|by| by.iter().all(|factor| factor.is_power_of_two()));
+        let dx = match repeats {
+            Some(by) => {
+                let mean = builder.op(Arc::new(AvgPool2d::by(by)), &[at.gradient], &[]);
+                scaled(builder, mean, f64::from(by[0]) * f64::from(by[1]))
+            }
+            None => {
+                let [_, c, h, w] = input;
+                let dx = UpsampleDx { forward: self.clone(), size: [c, h, w] };
+                builder.op(Arc::new(dx), &[at.gradient], &[])
+            }
+        };
+        Some(Gradients::of_input(dx))
     }
 
     /// Interpolation is not: zero times what lies beside a pixel may be NaN.

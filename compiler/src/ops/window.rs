@@ -1,13 +1,18 @@
 //! Pooling over windows. Shapes and defaults are PyTorch's: the stride is the kernel, average pooling counts padding.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zellige_runtime::program::instr::{self, AxisId, Instr, PoolKind, Window};
 
 use super::conv::{AXES, positive, window_size};
+use super::gradient::divided;
+use super::pool_gradient::{AvgPool2dDx, MaxPool2dDx};
+use super::resample::Upsample;
 use super::{
-    ArgError, ArgKind, ArgSpec, Args, FromAttrs, Inputs, Lowering, Op, OpDef, Requirements, ShapeError,
-    Sizes, attrs_of,
+    ArgError, ArgKind, ArgSpec, Args, Builder, Differentiable, FromAttrs, Gradients, Inputs, Lowering, Op,
+    OpDef, Requirements, ShapeError, Sizes, attrs_of,
 };
 use crate::base::{AxisMap, Dim, Shape};
 
@@ -135,14 +140,18 @@ impl Geometry {
         output[1] * u64::from(self.kernel[0]) * u64::from(self.kernel[1])
     }
 
-    fn lower(&self, kind: PoolKind, operands: &Lowering<'_>) -> Vec<Instr> {
-        let window = Window {
+    fn window(&self) -> Window {
+        Window {
             kernel: self.kernel,
             stride: self.stride,
             dilation: self.dilation,
             pad: [self.pad[0], self.pad[1]],
-        };
-        vec![Instr::Pool(instr::Pool { dst: operands.dst, src: operands.srcs[0], kind, window })]
+        }
+    }
+
+    fn lower(&self, kind: PoolKind, operands: &Lowering<'_>) -> Vec<Instr> {
+        let (dst, src, window) = (operands.dst, operands.srcs[0], self.window());
+        vec![Instr::Pool(instr::Pool { dst, src, kind, window })]
     }
 }
 
@@ -182,6 +191,37 @@ impl Op for MaxPool2d {
 
     fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
         self.geometry.lower(PoolKind::Max, operands)
+    }
+
+    fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        let dx = MaxPool2dDx { forward: self.clone() };
+        Some(Gradients::of_input(builder.op(Arc::new(dx), &[at.inputs[0], at.gradient], &[])))
+    }
+}
+
+impl MaxPool2d {
+    /// The windows over the input.
+    pub(super) fn window(&self) -> Window {
+        self.geometry.window()
+    }
+}
+
+impl AvgPool2d {
+    /// Of windows side by side.
+    pub(super) fn by(kernel: [u32; 2]) -> Self {
+        let geometry =
+            Geometry { kernel, stride: kernel, pad: [0; 4], dilation: undilated(), ceil_mode: false };
+        Self { geometry, count_include_pad: true }
+    }
+
+    /// The windows over the input.
+    pub(super) fn window(&self) -> Window {
+        self.geometry.window()
+    }
+
+    /// How far outside the input taps count: top, left, bottom, right.
+    pub(super) fn margin(&self) -> [i64; 4] {
+        if self.count_include_pad { self.geometry.pad } else { [0; 4] }
     }
 }
 
@@ -224,8 +264,28 @@ impl Op for AvgPool2d {
     }
 
     fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
-        let margin = if self.count_include_pad { self.geometry.pad } else { [0; 4] };
-        self.geometry.lower(PoolKind::Average { margin }, operands)
+        self.geometry.lower(PoolKind::Average { margin: self.margin() }, operands)
+    }
+
+    /// Where windows lie side by side over all of the input, each pixel gets its share of one of them.
+    fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
+        let ([_, c, h, w], dy) = (at.shape(builder, 0).sizes()?, at.gradient);
+        let [.., rows, cols] = at.output_sizes(builder)?;
+        let Geometry { kernel, stride, pad, .. } = &self.geometry;
+        let covered = [rows * u64::from(kernel[0]), cols * u64::from(kernel[1])];
+        let repeat = Upsample::by(kernel.map(f64::from))
+            .filter(|_| kernel == stride && *pad == [0; 4] && covered == [h, w]);
+        let dx = match repeat {
+            Some(repeat) => {
+                let share = divided(builder, dy, f64::from(kernel[0]) * f64::from(kernel[1]));
+                builder.op(Arc::new(repeat), &[share], &[])
+            }
+            None => {
+                let dx = AvgPool2dDx { forward: self.clone(), size: [c, h, w] };
+                builder.op(Arc::new(dx), &[dy], &[])
+            }
+        };
+        Some(Gradients::of_input(dx))
     }
 }
 

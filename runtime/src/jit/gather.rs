@@ -113,7 +113,7 @@ impl Gather {
 
 /// The coordinate inside `extent` pixels that stands for `i`: the nearest, or `border − |border − |i||` of the border pixel
 /// `extent − 1`, which is `−i` before the first pixel and `2 · border − i` after the last.
-fn folded(e: &mut Emitter<'_>, fold: Folding, i: Value, extent: i64) -> Value {
+pub(super) fn folded(e: &mut Emitter<'_>, fold: Folding, i: Value, extent: i64) -> Value {
     let (zero, border) = (e.int(0), e.int(extent - 1));
     match fold {
         Folding::Clamped => {

@@ -11,6 +11,7 @@
 //! [`View`]s at run time, so that one function serves all tiles. Lanes are output channels: four side by side where the
 //! layout of all operands allows it, one otherwise, with the same result for each.
 
+mod adjoint;
 mod buffer;
 mod conv;
 mod conv_dw;
@@ -20,6 +21,7 @@ mod fold;
 mod gather;
 mod map;
 mod matmul;
+mod max_pool_dx;
 mod operand;
 mod pool;
 mod resize;
@@ -205,6 +207,8 @@ enum LoopNest<'p> {
     Fold(fold::Fold),
     Matmul(matmul::Matmul),
     ConvDw(conv_dw::ConvDw),
+    MaxPoolDx(max_pool_dx::MaxPoolDx),
+    Adjoint(adjoint::Adjoint),
 }
 
 impl<'p> LoopNest<'p> {
@@ -221,6 +225,8 @@ impl<'p> LoopNest<'p> {
             Instr::Fold(i) => Self::Fold(fold::Fold::new(scope, i)?),
             Instr::Matmul(i) => Self::Matmul(matmul::Matmul::new(scope, i)?),
             Instr::ConvDw(i) => Self::ConvDw(conv_dw::ConvDw::new(scope, i)?),
+            Instr::MaxPoolDx(i) => Self::MaxPoolDx(max_pool_dx::MaxPoolDx::new(scope, i)?),
+            Instr::Adjoint(i) => Self::Adjoint(adjoint::Adjoint::new(scope, i)?),
             Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) => return Err(JitError::NotCompute),
         })
     }
@@ -235,6 +241,8 @@ impl<'p> LoopNest<'p> {
             Self::Fold(nest) => nest.emit(e),
             Self::Matmul(nest) => nest.emit(e),
             Self::ConvDw(nest) => nest.emit(e),
+            Self::MaxPoolDx(nest) => nest.emit(e),
+            Self::Adjoint(nest) => nest.emit(e),
         }
     }
 }

@@ -31,10 +31,10 @@ pub(super) struct Resize {
 }
 
 /// A tap along an axis: the source's coordinate, and its weight.
-struct Tap {
-    source: Value,
+pub(super) struct Tap {
+    pub(super) source: Value,
     /// `None` where there is nothing to weigh.
-    weight: Option<Value>,
+    pub(super) weight: Option<Value>,
 }
 
 impl Resize {
@@ -49,56 +49,55 @@ impl Resize {
     pub(super) fn emit(&self, e: &mut Emitter<'_>) {
         let width = Width::four_if(self.dst.is_wide() && self.src.is_wide());
         self.dst.write(e, width, 0..self.dst.channels, |e, c, y, x| {
-            let rows = self.taps(e, 0, self.src.rows, y);
-            let cols = self.taps(e, 1, self.src.cols, x);
+            let rows = taps(e, self.coordinates[0], self.filter, self.src.rows, y);
+            let cols = taps(e, self.coordinates[1], self.filter, self.src.cols, x);
             weighted(e, width, &rows, |e, row| {
                 weighted(e, width, &cols, |e, col| self.src.load(e, width, c, row, col))
             })
         });
     }
+}
 
-    /// The taps of output `o` along an axis of which the source has `extent` pixels.
-    fn taps(&self, e: &mut Emitter<'_>, axis: usize, extent: i64, o: Value) -> Vec<Tap> {
-        let Coordinate { num, offset, den } = self.coordinates[axis];
-        let arguments = [e.int(num), e.int(offset), e.int(den), o];
-        let pixel = e.call(pixel as *const u8, &arguments, I64);
-        let weights = match self.filter {
-            Filter::Nearest => vec![None],
-            Filter::Linear | Filter::Cubic => {
-                let fraction = e.call(fraction as *const u8, &arguments, F32);
-                self.weights(e, fraction).into_iter().map(Some).collect()
-            }
-        };
-        let offsets = self.filter.taps().start..;
-        let taps = offsets.zip(weights).map(|(offset, weight)| {
-            let (offset, first, last) = (e.int(offset), e.int(0), e.int(extent - 1));
-            let at = e.add(pixel, offset);
-            let at = e.min(at, last);
-            Tap { source: e.max(at, first), weight }
-        });
-        taps.collect()
-    }
-
-    /// The weights for a fraction, as in the canonical order.
-    fn weights(&self, e: &mut Emitter<'_>, f: Value) -> Vec<Value> {
-        let one = e.float(Width::One, 1.0);
-        let g = e.builder.ins().fsub(one, f);
-        if self.filter == Filter::Linear {
-            return vec![g, f];
+/// The taps of output `o` along an axis of which the source has `extent` pixels.
+pub(super) fn taps(e: &mut Emitter<'_>, at: Coordinate, filter: Filter, extent: i64, o: Value) -> Vec<Tap> {
+    let arguments = [e.int(at.num), e.int(at.offset), e.int(at.den), o];
+    let pixel = e.call(pixel as *const u8, &arguments, I64);
+    let weights = match filter {
+        Filter::Nearest => vec![None],
+        Filter::Linear | Filter::Cubic => {
+            let fraction = e.call(fraction as *const u8, &arguments, F32);
+            weights(e, filter, fraction).into_iter().map(Some).collect()
         }
-        let outer = |e: &mut Emitter<'_>, near: Value, far: Value| {
-            let a = e.float(Width::One, -0.75);
-            let product = e.builder.ins().fmul(a, near);
-            let product = e.builder.ins().fmul(product, far);
-            e.builder.ins().fmul(product, far)
-        };
-        let inner = |e: &mut Emitter<'_>, t: Value| {
-            let [a, b] = [1.25, -2.25].map(|v| e.float(Width::One, v));
-            let (slope, square) = (e.builder.ins().fma(a, t, b), e.builder.ins().fmul(t, t));
-            e.builder.ins().fma(slope, square, one)
-        };
-        vec![outer(e, f, g), inner(e, f), inner(e, g), outer(e, g, f)]
+    };
+    let offsets = filter.taps().start..;
+    let taps = offsets.zip(weights).map(|(offset, weight)| {
+        let (offset, first, last) = (e.int(offset), e.int(0), e.int(extent - 1));
+        let at = e.add(pixel, offset);
+        let at = e.min(at, last);
+        Tap { source: e.max(at, first), weight }
+    });
+    taps.collect()
+}
+
+/// The weights for a fraction, as in the canonical order.
+fn weights(e: &mut Emitter<'_>, filter: Filter, f: Value) -> Vec<Value> {
+    let one = e.float(Width::One, 1.0);
+    let g = e.builder.ins().fsub(one, f);
+    if filter == Filter::Linear {
+        return vec![g, f];
     }
+    let outer = |e: &mut Emitter<'_>, near: Value, far: Value| {
+        let a = e.float(Width::One, -0.75);
+        let product = e.builder.ins().fmul(a, near);
+        let product = e.builder.ins().fmul(product, far);
+        e.builder.ins().fmul(product, far)
+    };
+    let inner = |e: &mut Emitter<'_>, t: Value| {
+        let [a, b] = [1.25, -2.25].map(|v| e.float(Width::One, v));
+        let (slope, square) = (e.builder.ins().fma(a, t, b), e.builder.ins().fmul(t, t));
+        e.builder.ins().fma(slope, square, one)
+    };
+    vec![outer(e, f, g), inner(e, f), inner(e, g), outer(e, g, f)]
 }
 
 /// The values at some taps, weighed and summed.

@@ -39,6 +39,8 @@ families! {
     map_is_the_reference Map;
     fold_is_the_reference Fold;
     matmul_is_the_reference Matmul;
+    max_pool_dx_is_the_reference MaxPoolDx;
+    adjoint_is_the_reference Adjoint;
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Kernels are generic over [`simd::Simd`] and follow the canonical order of the crate's documentation: lanes are output
 //! channels or pixels, never what is summed over.
 
+mod adjoint;
 mod conv;
 mod conv_dw;
 mod conv_transpose;
@@ -17,6 +18,7 @@ mod geometry;
 mod isa;
 mod map;
 mod matmul;
+mod max_pool_dx;
 mod nearest;
 #[cfg(test)]
 mod peak;
@@ -72,6 +74,8 @@ fn table<S: Simd>(simd: S, program: &Program, section: &Section, instr: &Instr) 
         Instr::ConvDw(i) => conv_dw::DepthwiseDw::new(section, i)
             .map(|body| boxed(simd, body))
             .or_else(|| conv_dw::ConvDwKernel::new(section, i).map(|body| boxed(simd, body))),
+        Instr::MaxPoolDx(i) => Some(boxed(simd, max_pool_dx::MaxPoolDxKernel::new(i))),
+        Instr::Adjoint(i) => Some(boxed(simd, adjoint::AdjointKernel::new(i))),
         Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) => None,
     }
 }
@@ -192,5 +196,15 @@ mod tests {
     #[test]
     fn matmul() {
         check_all(Family::Matmul, 1000);
+    }
+
+    #[test]
+    fn max_pool_dx() {
+        check_all(Family::MaxPoolDx, 1000);
+    }
+
+    #[test]
+    fn adjoint() {
+        check_all(Family::Adjoint, 1500);
     }
 }

@@ -1,9 +1,9 @@
 //! Programs made by hand, for tests: valid, small, and together with every instruction in them.
 
 use super::instr::{
-    Accumulate, Addressing, Along, AxisId, Conv2d, ConvDw, ConvTranspose2d, Coordinate, Copy, Epilogue,
-    Filter, Fold, FoldKind, Folding, Load, Map, Matmul, Operand, PixelShuffle, PixelUnshuffle, Pool,
-    PoolKind, Reduce, Resize, Statistic, Store, Window,
+    Accumulate, Addressing, Adjoint, Along, AxisId, Border, Conv2d, ConvDw, ConvTranspose2d, Coordinate,
+    Copy, Epilogue, Filter, Fold, FoldKind, Folding, LinearMap, Load, Map, Matmul, MaxPoolDx, Operand,
+    PixelShuffle, PixelUnshuffle, Pool, PoolKind, Reduce, Resize, Statistic, Store, Taps, Window,
 };
 use super::{
     Accumulator, AccumulatorId, AccumulatorKind, Axis, Buffer, BufferId, BufferSteps, Data, Dims, Element,
@@ -216,6 +216,37 @@ pub fn whole_axes() -> Program {
     s0.push(Instr::Matmul(Matmul { dst: y, a: mean, b, inner: 1 }));
     s0.push(Instr::Store(Store { dst: product, src: y }));
     program.0.sections.push(s0.finish());
+    program.finish()
+}
+
+/// The gradients of what a maximum pool and a mirrored padding of three rows and columns take: of windows of 3 × 3 pixels, two apart,
+/// and of one image, in tiles of 8 × 8 pixels.
+pub fn adjoints() -> Program {
+    let mut program = Draft::new("adjoints");
+    let image = program.tensor("image", Role::Input, [1, 4, 16, 24]);
+    let pooled = program.tensor("pooled", Role::Input, [1, 4, 8, 12]);
+    let padded = program.tensor("padded", Role::Input, [1, 4, 22, 30]);
+    let outputs = ["maxima", "borders"].map(|name| program.tensor(name, Role::Output, [1, 4, 16, 24]));
+    let mut cut = Cut::new("s0", 1, [tiles(16, 8), tiles(24, 8)]);
+    let x = cut.buffer("image", [4, 16, 24], Some(0.0), |t| widen(t, 2, 2), false);
+    let windows = |t: Interval| Interval::new(t.start / 2, t.end / 2 + 1);
+    let maxima = cut.buffer("pooled", [4, 8, 12], Some(0.0), windows, false);
+    let borders = cut.buffer("padded", [4, 22, 30], Some(0.0), |t| widen(t, 0, 6), false);
+    let d = ["d.maxima", "d.borders"].map(|name| cut.buffer(name, [4, 16, 24], None, |t| t, true));
+    for (dst, src) in [(x, image), (maxima, pooled), (borders, padded)] {
+        cut.push(Instr::Load(Load { dst, src, addressing: None }));
+    }
+    cut.push(Instr::MaxPoolDx(MaxPoolDx { dst: d[0], x, dy: maxima, window: window(3, 2, 1) }));
+    let axes = [16, 24].map(|inputs| LinearMap {
+        inputs,
+        outputs: inputs + 6,
+        taps: Taps::Padded { before: 3, border: Border::Mirrored },
+    });
+    cut.push(Instr::Adjoint(Adjoint { dst: d[1], src: borders, axes }));
+    for (dst, src) in outputs.into_iter().zip(d) {
+        cut.push(Instr::Store(Store { dst, src }));
+    }
+    program.0.sections.push(cut.finish());
     program.finish()
 }
 

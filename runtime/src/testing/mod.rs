@@ -1,6 +1,7 @@
 //! What kernels and compiled code are tested against: random instructions with their operands, and a naive scalar
 //! reference written straight from the formulas of the crate's and the instructions' documentation.
 
+mod adjoint;
 mod packing;
 mod products;
 mod random;
@@ -26,10 +27,12 @@ pub(crate) enum Family {
     Map,
     Fold,
     Matmul,
+    MaxPoolDx,
+    Adjoint,
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Conv2d,
         Self::ConvTranspose2d,
         Self::Pool,
@@ -40,6 +43,8 @@ impl Family {
         Self::Map,
         Self::Fold,
         Self::Matmul,
+        Self::MaxPoolDx,
+        Self::Adjoint,
     ];
 }
 

@@ -6,8 +6,9 @@ use super::reference::folded;
 use super::{Case, Family, Layer};
 use crate::machine::Machine;
 use crate::program::instr::{
-    Along, AxisId, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Fold, FoldKind, Folding,
-    Instruction, Map, Matmul, Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Resize, Window,
+    Adjoint, Along, AxisId, Border, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Fold,
+    FoldKind, Folding, Instruction, LinearMap, Map, Matmul, MaxPoolDx, Operand, PixelShuffle, PixelUnshuffle,
+    Pool, PoolKind, Resize, Taps, Window,
 };
 use crate::program::{
     Axis, Buffer, BufferId, BufferSteps, Data, ExprId, Instr, Interval, Numerics, Packing, Program, Region,
@@ -33,6 +34,8 @@ pub(super) fn case(family: Family, seed: u64) -> Case {
         Family::Map => draft.map(),
         Family::Fold => draft.fold(),
         Family::Matmul => draft.matmul(),
+        Family::MaxPoolDx => draft.max_pool_dx(),
+        Family::Adjoint => draft.adjoint(),
     };
     draft.finish(format!("case({family:?}, {seed})"), instr)
 }
@@ -254,6 +257,68 @@ impl Draft {
         resize.src = self.masked_source(channels, src_extent, need);
         resize.dst = self.destination(out);
         Instr::Resize(resize)
+    }
+
+    fn max_pool_dx(&mut self) -> Instr {
+        let (window, extent, outputs) = loop {
+            let window = self.window();
+            let extent = self.extent(20);
+            if let Some(out) = self.outputs(&window, extent) {
+                break (window, extent, out);
+            }
+        };
+        let channels = self.rng.u64(1..40);
+        let out = self.output(channels, extent);
+        let mut pool = MaxPoolDx { dst: BufferId(0), x: BufferId(1), dy: BufferId(2), window };
+        let [x, dy] = [0, 1].map(|i| out.need(|a, o| pool.reads(a, o)[i].interval));
+        pool.x = self.masked_source(channels, extent, x);
+        // Ties, which only few values have.
+        if self.rng.bool() {
+            self.values[pool.x.index()].iter_mut().for_each(|v| *v = v.round());
+        }
+        pool.dy = self.masked_source(channels, outputs, dy);
+        pool.dst = self.destination(out);
+        Instr::MaxPoolDx(pool)
+    }
+
+    fn adjoint(&mut self) -> Instr {
+        let axes = [0, 1].map(|_| self.linear_map());
+        let channels = self.rng.u64(1..40);
+        let out = self.output(channels, axes.map(|map| map.inputs as u64));
+        let mut adjoint = Adjoint { dst: BufferId(1), src: BufferId(0), axes };
+        let need = out.need(|a, o| adjoint.reads(a, o)[0].interval);
+        adjoint.src = self.masked_source(channels, axes.map(|map| map.outputs as u64), need);
+        adjoint.dst = self.destination(out);
+        Instr::Adjoint(adjoint)
+    }
+
+    fn linear_map(&mut self) -> LinearMap {
+        let inputs = self.rng.i64(1..24);
+        match self.rng.u8(0..5) {
+            0 | 1 => {
+                let filter = *self.rng.choice(&[Filter::Nearest, Filter::Linear, Filter::Cubic]).unwrap();
+                let outputs = self.rng.u64(1..40);
+                let (at, outputs) = self.coordinate(filter, outputs, inputs as u64);
+                LinearMap { inputs, outputs: outputs as i64, taps: Taps::Resized { at, filter } }
+            }
+            2 => {
+                let (kernel, stride) = (self.rng.u32(1..6), self.rng.u32(1..5));
+                let (pad, margin) = (self.rng.i64(-1..4), [0; 2].map(|_| self.rng.i64(0..4)));
+                let taps = Taps::Averaged { kernel, stride, pad, margin };
+                LinearMap { inputs, outputs: self.rng.i64(1..24), taps }
+            }
+            _ => {
+                let border = *self.rng.choice(&[Border::Mirrored, Border::Clamped, Border::Wrapped]).unwrap();
+                let (most, sides) = match border {
+                    Border::Mirrored => (inputs, 1),
+                    Border::Clamped => (9, 1),
+                    Border::Wrapped => (inputs + 1, 2),
+                };
+                let [before, after] = [0; 2].map(|_| self.rng.i64(0..most));
+                let taps = Taps::Padded { before, border };
+                LinearMap { inputs, outputs: inputs + sides * (before + after), taps }
+            }
+        }
     }
 
     /// Where outputs lie among `inputs` pixels, and how many there are, about `outputs`.

@@ -3,7 +3,7 @@
 use super::{Case, contains};
 use crate::program::instr::{
     Along, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Fold, FoldKind, Folding, Matmul,
-    Operand, Pool, PoolKind, Resize, Window,
+    MaxPoolDx, Operand, Pool, PoolKind, Resize, Window,
 };
 use crate::program::{BufferId, ExprId, Instr, WeightId};
 
@@ -37,6 +37,8 @@ pub(super) fn value(case: &Case, c: u64, y: i64, x: i64) -> f32 {
         }
         Instr::Fold(i) => fold(case, i, c, y, x),
         Instr::Matmul(i) => matmul(case, i, c, y, x),
+        Instr::MaxPoolDx(i) => max_pool_dx(case, i, c, y, x),
+        Instr::Adjoint(i) => super::adjoint::value(case, i, c, y, x),
         Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) | Instr::ConvDw(_) => {
             panic!("not a compute instruction")
         }
@@ -121,6 +123,32 @@ fn pool(case: &Case, pool: &Pool, c: u64, y: i64, x: i64) -> f32 {
     }
 }
 
+/// Over all windows, whether they hold the pixel or not.
+fn max_pool_dx(case: &Case, pool: &MaxPoolDx, c: u64, y: i64, x: i64) -> f32 {
+    let Window { kernel, stride, dilation, pad } = pool.window;
+    let [rows, cols] = case.section.buffers[pool.dy.index()].extent.map(|n| n as i64);
+    let tap = |o: i64, k: u32, axis: usize| {
+        o * i64::from(stride[axis]) - pad[axis] + i64::from(k) * i64::from(dilation[axis])
+    };
+    let mut acc = 0.0;
+    for (oy, ox) in (0..rows).flat_map(|oy| (0..cols).map(move |ox| (oy, ox))) {
+        let taps = (0..kernel[0]).flat_map(|ky| (0..kernel[1]).map(move |kx| (ky, kx)));
+        let taps: Vec<_> = taps.map(|(ky, kx)| (tap(oy, ky, 0), tap(ox, kx, 1))).collect();
+        if !taps.contains(&(y, x)) {
+            continue;
+        }
+        let extent = case.section.buffers[pool.x.index()].extent();
+        let values: Vec<_> = taps.into_iter().filter(|&(y, x)| contains(extent, y, x)).collect();
+        let value = |&(y, x): &(i64, i64)| case.at(pool.x, c, y, x);
+        let largest = values.iter().map(value).fold(f32::NEG_INFINITY, f32::max);
+        let nan = values.iter().rev().find(|at| value(at).is_nan());
+        if nan.or_else(|| values.iter().find(|at| value(at) == largest)) == Some(&(y, x)) {
+            acc += case.at(pool.dy, c, oy, ox);
+        }
+    }
+    acc
+}
+
 fn copy(case: &Case, copy: &Copy, c: u64, y: i64, x: i64) -> f32 {
     let [mut y, mut x] = [y + copy.shift[0], x + copy.shift[1]];
     if let Some(fold) = copy.fold {
@@ -163,7 +191,7 @@ fn resize(case: &Case, resize: &Resize, c: u64, y: i64, x: i64) -> f32 {
 }
 
 /// Taps, counted from the pixel before, and their weights.
-fn weights(filter: Filter, f: f32) -> Vec<(i64, f32)> {
+pub(super) fn weights(filter: Filter, f: f32) -> Vec<(i64, f32)> {
     let g = 1.0 - f;
     let inner = |t: f32| 1.25f32.mul_add(t, -2.25).mul_add(t * t, 1.0);
     match filter {
@@ -176,7 +204,7 @@ fn weights(filter: Filter, f: f32) -> Vec<(i64, f32)> {
 }
 
 /// `rest / den`, less than 1, rounded once: binary digits one by one, and what is left over decides.
-fn rounded_fraction(mut rest: i128, den: i128) -> f32 {
+pub(super) fn rounded_fraction(mut rest: i128, den: i128) -> f32 {
     let (mut digits, mut exponent) = (0u32, 0);
     while rest != 0 && digits < 1 << 23 {
         rest *= 2;

@@ -34,6 +34,8 @@ def upsample(draw: Draw, number: int) -> Case | None:
         return None
 
     def expected(x: torch.Tensor) -> torch.Tensor:
+        if asymmetric and x.requires_grad:
+            return by_matrices(x, mode, scale, size)
         if asymmetric:
             return onnx_resize(x, mode, scale, size)
         factors = None if scale is None else [float(s) for s in scale]
@@ -62,6 +64,17 @@ def is_exact(mode: str, inputs: list[int], outputs: list[int], scale: list | Non
         if F.interpolate(row, o if scale is None else None, factor, mode).ravel().tolist() != exact:
             return False
     return True
+
+
+def by_matrices(x: torch.Tensor, mode: str, scale: list | None, size: list[int] | None) -> torch.Tensor:
+    """The same in float64, with gradients: what ONNX's Resize makes of each pixel of a row or a column."""
+    matrices = []
+    for axis, pixels in enumerate(x.shape[2:]):
+        pixel = torch.eye(pixels, dtype=torch.float64).reshape(pixels, 1, pixels, 1)
+        factors = None if scale is None else [scale[axis], 1.0]
+        resized = onnx_resize(pixel, mode, factors, None if size is None else [size[axis], 1])
+        matrices.append(resized.reshape(pixels, -1).to(torch.float64))
+    return torch.einsum("nchw,hi,wj->ncij", x, *matrices)
 
 
 def onnx_resize(x: torch.Tensor, mode: str, scale: list | None, size: list[int] | None) -> torch.Tensor:

@@ -4,6 +4,7 @@
 //! compute the same bits. To add an op, say here what it is ([`of_op`]); to add an instruction, say what it does, in
 //! [`super::effect`].
 
+mod adjoint;
 mod convolution;
 mod matmul;
 mod pool;
@@ -17,6 +18,7 @@ use serde_json::Value;
 
 use crate::ops::Sizes;
 
+pub(super) use adjoint::{Adjoint, MaxPoolDx};
 pub(super) use convolution::{Convolution, Products};
 pub(super) use matmul::Matmul;
 pub(super) use pool::{Pool, PoolKind};
@@ -38,6 +40,8 @@ pub(super) enum Meaning {
     Products(Products),
     Fold(Fold),
     Matmul(Matmul),
+    MaxPoolDx(MaxPoolDx),
+    Adjoint(Adjoint),
 }
 
 /// What an operation does about the coordinates that it names outside the extent of its operand.
@@ -93,6 +97,10 @@ pub(super) fn of_op(op: &Operation<'_>) -> Option<Definition> {
         "conv_transpose2d.dx" => convolution::conv_transpose2d_dx(op),
         "linear.dx" => convolution::linear_dx(op),
         "conv2d.dw" => convolution::conv2d_dw(op),
+        "max_pool2d.dx" => adjoint::max_pool2d_dx(op),
+        "avg_pool2d.dx" => adjoint::avg_pool2d_dx(op),
+        "upsample.dx" => adjoint::upsample_dx(op),
+        "pad.dx" => adjoint::pad_dx(op),
         "matmul" => matmul::matmul(op),
         "global_avg_pool" | "global_max_pool" | "spatial_sum" | "spatial_mean" | "spatial_mean_rest"
         | "spatial_variance" => reduce::statistic(op),
@@ -126,6 +134,8 @@ impl Meaning {
             Self::Products(m) => m.sources(operand, axis, o, found),
             Self::Fold(m) => m.sources(axis, o, size, found),
             Self::Matmul(m) => m.sources(operand, axis, o, size, found),
+            Self::MaxPoolDx(m) => m.sources(operand, axis, o, found),
+            Self::Adjoint(m) => m.sources(axis, o, size, found),
         }
     }
 
@@ -141,7 +151,9 @@ impl Meaning {
             | Self::Shift(_)
             | Self::Products(_)
             | Self::Fold(_)
-            | Self::Matmul(_) => false,
+            | Self::Matmul(_)
+            | Self::MaxPoolDx(_)
+            | Self::Adjoint(_) => false,
         }
     }
 
@@ -159,6 +171,8 @@ impl Meaning {
             Self::Resize(_) => Resize::WIDTH,
             Self::Shuffle(m) => m.width(),
             Self::Shift(_) => 1,
+            Self::MaxPoolDx(m) => m.width(axis),
+            Self::Adjoint(m) => m.width(axis, size),
             Self::Rearranged(m) if !m.reads_all() => 1,
             Self::Rearranged(_) | Self::Statistic(_) | Self::Fold(_) | Self::Matmul(_) => size,
         }
@@ -168,7 +182,7 @@ impl Meaning {
     pub(super) fn beyond(&self) -> Beyond {
         match self {
             Self::Convolution(_) | Self::Products(_) => Beyond::Reads(0f32.to_bits()),
-            Self::Pool(_) => Beyond::Skipped,
+            Self::Pool(_) | Self::MaxPoolDx(_) | Self::Adjoint(_) => Beyond::Skipped,
             Self::Shift(m) => m.beyond(),
             Self::Resize(_)
             | Self::Shuffle(_)

@@ -24,7 +24,7 @@ pub(in super::super) enum PoolKind {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Attrs {
+pub(super) struct Attrs {
     kernel: [u32; 2],
     stride: [u32; 2],
     pad: [i64; 4],
@@ -37,14 +37,23 @@ struct Attrs {
 }
 
 impl Attrs {
-    fn definition(&self, kind: PoolKind) -> Option<Definition> {
-        let window = Window {
+    pub(super) fn window(&self) -> Option<Window> {
+        Window {
             kernel: self.kernel.map(i64::from),
             stride: self.stride.map(i64::from),
             dilation: self.dilation.unwrap_or([1; 2]).map(i64::from),
             pad: [self.pad[0], self.pad[1]],
-        };
-        Some(Definition::Apply(Meaning::Pool(Pool { kind, window: window.bounded()? })))
+        }
+        .bounded()
+    }
+
+    /// How far outside the extent the taps of an average count.
+    pub(super) fn margin(&self) -> Option<[i64; 4]> {
+        Some(if self.count_include_pad? { self.pad } else { [0; 4] })
+    }
+
+    fn definition(&self, kind: PoolKind) -> Option<Definition> {
+        Some(Definition::Apply(Meaning::Pool(Pool { kind, window: self.window()? })))
     }
 }
 
@@ -55,6 +64,5 @@ pub(super) fn max_pool2d(op: &Operation<'_>) -> Option<Definition> {
 
 pub(super) fn avg_pool2d(op: &Operation<'_>) -> Option<Definition> {
     let attrs: Attrs = op.attrs()?;
-    let counted = if attrs.count_include_pad? { attrs.pad } else { [0; 4] };
-    attrs.definition(PoolKind::Average(counted))
+    attrs.definition(PoolKind::Average(attrs.margin()?))
 }

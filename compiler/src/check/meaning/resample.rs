@@ -1,5 +1,7 @@
 //! Resampling, and channels to space and back.
 
+use std::ops::Range;
+
 use serde::Deserialize;
 use zellige_runtime::program::instr::{self, Coordinate};
 
@@ -16,18 +18,37 @@ pub(in super::super) struct Resize {
 
 /// What is computed of the pixels around a coordinate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Filter {
+pub(super) enum Filter {
     Nearest,
     Linear,
     Cubic,
 }
 
+impl Filter {
+    pub(super) fn of_instr(filter: instr::Filter) -> Self {
+        match filter {
+            instr::Filter::Nearest => Self::Nearest,
+            instr::Filter::Linear => Self::Linear,
+            instr::Filter::Cubic => Self::Cubic,
+        }
+    }
+
+    /// The taps, counted from the pixel at or before a coordinate.
+    pub(super) fn taps(self) -> Range<i64> {
+        match self {
+            Self::Nearest => 0..1,
+            Self::Linear => 0..2,
+            Self::Cubic => -1..3,
+        }
+    }
+}
+
 /// `(o · num + offset) / den` in lowest terms, the denominator positive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Position {
-    num: i64,
+pub(super) struct Position {
+    pub(super) num: i64,
     offset: i64,
-    den: i64,
+    pub(super) den: i64,
 }
 
 impl Position {
@@ -38,8 +59,14 @@ impl Position {
         (position.den > 0 && position.num >= 0).then_some(position)
     }
 
-    fn of_instr(at: Coordinate) -> Option<Self> {
+    pub(super) fn of_instr(at: Coordinate) -> Option<Self> {
         Self::new(at.num.into(), at.offset.into(), at.den.into())
+    }
+
+    /// The pixel at or before output `o`.
+    pub(super) fn before(self, o: i64) -> i64 {
+        let exact = i128::from(o) * i128::from(self.num) + i128::from(self.offset);
+        i64::try_from(exact.div_euclid(i128::from(self.den))).unwrap_or(i64::MAX / 2)
     }
 }
 
@@ -50,24 +77,13 @@ fn gcd(a: i128, b: i128) -> i128 {
 impl Resize {
     /// `None` if coordinates are none.
     pub(in super::super) fn of_instr(filter: instr::Filter, at: [Coordinate; 2]) -> Option<Self> {
-        let filter = match filter {
-            instr::Filter::Nearest => Filter::Nearest,
-            instr::Filter::Linear => Filter::Linear,
-            instr::Filter::Cubic => Filter::Cubic,
-        };
+        let filter = Filter::of_instr(filter);
         Some(Self { filter, at: [Position::of_instr(at[0])?, Position::of_instr(at[1])?] })
     }
 
     pub(super) fn sources(&self, axis: usize, o: i64, size: i64, found: &mut Vec<i64>) {
-        let Position { num, offset, den } = self.at[axis];
-        let exact = i128::from(o) * i128::from(num) + i128::from(offset);
-        let before = i64::try_from(exact.div_euclid(i128::from(den))).unwrap_or(i64::MAX / 2);
-        let taps = match self.filter {
-            Filter::Nearest => 0..1,
-            Filter::Linear => 0..2,
-            Filter::Cubic => -1..3,
-        };
-        found.extend(taps.map(|k| (before + k).clamp(0, size - 1)));
+        let before = self.at[axis].before(o);
+        found.extend(self.filter.taps().map(|k| (before + k).clamp(0, size - 1)));
     }
 
     /// Most taps.
@@ -106,7 +122,7 @@ impl Shuffle {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct UpsampleAttrs {
+pub(super) struct UpsampleAttrs {
     scale: Option<[f64; 2]>,
     size: Option<[Dim; 2]>,
     #[serde(default)]
@@ -135,41 +151,45 @@ enum Coordinates {
     Asymmetric,
 }
 
-pub(super) fn upsample(op: &Operation<'_>) -> Option<Definition> {
-    let attrs: UpsampleAttrs = op.attrs()?;
+impl UpsampleAttrs {
+    pub(super) fn filter(&self) -> Filter {
+        match self.mode {
+            Mode::Nearest | Mode::NearestExact => Filter::Nearest,
+            Mode::Bilinear => Filter::Linear,
+            Mode::Bicubic => Filter::Cubic,
+        }
+    }
+}
+
+/// Where outputs lie along an axis.
+pub(super) fn position(attrs: &UpsampleAttrs, axis: usize, inputs: u64, outputs: u64) -> Option<Position> {
     if attrs.scale.is_some() == attrs.size.is_some() {
         return None;
     }
+    let (inputs, outputs) = (i128::from(inputs), i128::from(outputs));
+    if attrs.align_corners {
+        // Both ends meet; a single output lies at the first pixel.
+        return if outputs > 1 { Position::new(inputs - 1, 0, outputs - 1) } else { Position::new(0, 0, 1) };
+    }
+    // As many outputs for so many inputs.
+    let (outputs, inputs) = match attrs.scale {
+        Some(scale) => ratio(scale[axis])?,
+        None => (outputs, inputs),
+    };
+    match (attrs.mode, attrs.coordinates) {
+        // The centre of the output, (o + 1/2) · inputs/outputs, rounded down.
+        (Mode::NearestExact, _) => Position::new(2 * inputs, inputs, 2 * outputs),
+        (Mode::Nearest, _) | (_, Coordinates::Asymmetric) => Position::new(inputs, 0, outputs),
+        // The centre of the output, less that of pixel 0.
+        (_, Coordinates::HalfPixel) => Position::new(2 * inputs, inputs - outputs, 2 * outputs),
+    }
+}
+
+pub(super) fn upsample(op: &Operation<'_>) -> Option<Definition> {
+    let attrs: UpsampleAttrs = op.attrs()?;
     let input = op.inputs.first()?;
-    let at = |axis: usize| {
-        let (inputs, outputs) = (i128::from(input[2 + axis]), i128::from(op.output[2 + axis]));
-        if attrs.align_corners {
-            // Both ends meet; a single output lies at the first pixel.
-            return if outputs > 1 {
-                Position::new(inputs - 1, 0, outputs - 1)
-            } else {
-                Position::new(0, 0, 1)
-            };
-        }
-        // As many outputs for so many inputs.
-        let (outputs, inputs) = match attrs.scale {
-            Some(scale) => ratio(scale[axis])?,
-            None => (outputs, inputs),
-        };
-        match (attrs.mode, attrs.coordinates) {
-            // The centre of the output, (o + 1/2) · inputs/outputs, rounded down.
-            (Mode::NearestExact, _) => Position::new(2 * inputs, inputs, 2 * outputs),
-            (Mode::Nearest, _) | (_, Coordinates::Asymmetric) => Position::new(inputs, 0, outputs),
-            // The centre of the output, less that of pixel 0.
-            (_, Coordinates::HalfPixel) => Position::new(2 * inputs, inputs - outputs, 2 * outputs),
-        }
-    };
-    let filter = match attrs.mode {
-        Mode::Nearest | Mode::NearestExact => Filter::Nearest,
-        Mode::Bilinear => Filter::Linear,
-        Mode::Bicubic => Filter::Cubic,
-    };
-    Some(Definition::Apply(Meaning::Resize(Resize { filter, at: [at(0)?, at(1)?] })))
+    let at = |axis: usize| position(&attrs, axis, input[2 + axis], op.output[2 + axis]);
+    Some(Definition::Apply(Meaning::Resize(Resize { filter: attrs.filter(), at: [at(0)?, at(1)?] })))
 }
 
 /// Numerator and denominator of a float as it is.

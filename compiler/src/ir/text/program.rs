@@ -428,7 +428,7 @@ fn read_axis(statement: &Statement, reader: &mut Reader) -> Option<Axis> {
 }
 
 /// The names of all instructions.
-const INSTRUCTIONS: [&str; 14] = [
+const INSTRUCTIONS: [&str; 16] = [
     "load",
     "store",
     "conv2d",
@@ -443,6 +443,8 @@ const INSTRUCTIONS: [&str; 14] = [
     "matmul",
     "accumulate",
     "conv_dw",
+    "max_pool_dx",
+    "adjoint",
 ];
 
 fn read_instruction(statement: &Statement, reader: &mut Reader) -> Option<Scheduled> {

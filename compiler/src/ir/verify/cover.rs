@@ -6,7 +6,7 @@ use zellige_runtime::program::instr::AxisId;
 use super::steps::held;
 use super::wiring::{Wire, WireRead, Wiring};
 use super::{Section, Sections, SectionsFound};
-use crate::base::AxisMap;
+use crate::base::{AxisMap, first_of};
 use crate::ops::Outside;
 
 /// A tile that holds too little. Steps are counted from 0.
@@ -111,19 +111,26 @@ impl Cover<'_> {
 /// The hull of what the outputs `out` read of an input. The relations rise with the output coordinate, apart from a
 /// period in which some outputs read nothing: one period from either end of `out` is looked at, and the outputs at which a
 /// relation turns back. `None` if the budget is used up.
-pub(super) fn reads(map: AxisMap, out: Interval, whole: Interval, budget: &mut u64) -> Option<Interval> {
-    if map == AxisMap::All {
-        return Some(whole);
+pub(crate) fn reads(map: AxisMap, out: Interval, whole: Interval, budget: &mut u64) -> Option<Interval> {
+    match map {
+        AxisMap::All => return Some(whole),
+        AxisMap::ResampledTransposed { .. } => return Some(readers(map, out, whole)),
+        _ => {}
     }
     let (period, taps) = match map {
         AxisMap::Transposed { stride, kernel, .. } => (stride.max(1), kernel.max(1)),
         AxisMap::Window { kernel, .. } => (1, kernel.max(1)),
         AxisMap::Wrapped { .. } => (whole.len().max(1), 1),
         AxisMap::Resampled { taps, .. } => (1, taps.max(1)),
+        AxisMap::MirroredTransposed { .. }
+        | AxisMap::ClampedTransposed { .. }
+        | AxisMap::WrappedTransposed { .. } => (1, 3),
         _ => (1, 1),
     };
     let turns = match map {
         AxisMap::Mirrored { by } => [whole.start, whole.end - 1].map(|i| i.saturating_sub(by)).to_vec(),
+        AxisMap::MirroredTransposed { before, after, size } => vec![before, size - 1 - after],
+        AxisMap::WrappedTransposed { before, after, size } => vec![after, after - 1, size - before],
         _ => Vec::new(),
     };
     let from_start = out.start..out.end.min(out.start.saturating_add(period));
@@ -141,12 +148,27 @@ pub(super) fn reads(map: AxisMap, out: Interval, whole: Interval, budget: &mut u
     Some(hull)
 }
 
+/// The inputs, of `whole`, of which a tap is one of the outputs `out`: taps rise with the input. None of another relation.
+fn readers(map: AxisMap, out: Interval, whole: Interval) -> Interval {
+    let AxisMap::ResampledTransposed { num, offset, den, first, taps, size } = map else {
+        return Interval::default();
+    };
+    let tap = |i: i64, k: i64| {
+        let at = i128::from(i) * i128::from(num) + i128::from(offset);
+        let tap = at.div_euclid(i128::from(den.max(1))) + i128::from(first) + i128::from(k);
+        tap.clamp(0, i128::from(size) - 1)
+    };
+    let from = first_of(whole.end, |i| tap(i, taps - 1) >= i128::from(out.start));
+    Interval::new(from, first_of(whole.end, |i| tap(i, 0) >= i128::from(out.end)))
+}
+
 /// The coordinate that tap `k` of output `o` reads of an input as large as `whole`, if there is one.
 fn tap(map: AxisMap, o: i64, k: i64, whole: Interval) -> Option<i64> {
     let last = i128::from(whole.end) - 1;
     let coordinate = match map {
         AxisMap::Identity => o.into(),
         AxisMap::Broadcast | AxisMap::All => 0,
+        AxisMap::ResampledTransposed { .. } => return None,
         AxisMap::Shift { by } => i128::from(o) + i128::from(by),
         AxisMap::Mirrored { by } => match i128::from(o) + i128::from(by) {
             before if before < 0 => -before,
@@ -170,6 +192,28 @@ fn tap(map: AxisMap, o: i64, k: i64, whole: Interval) -> Option<i64> {
         AxisMap::Resampled { num, offset, den, first, .. } => {
             let at = i128::from(o) * i128::from(num) + i128::from(offset);
             at.div_euclid(i128::from(den.max(1))) + i128::from(first) + i128::from(k)
+        }
+        AxisMap::MirroredTransposed { before, after, size } => {
+            let (o, edge) = (i128::from(o), i128::from(size) - 1);
+            let (before, after) = (i128::from(before), i128::from(after));
+            match k {
+                1 if 0 < o && o <= before => before - o,
+                2 if edge - after <= o && o < edge => before + 2 * edge - o,
+                _ => before + o,
+            }
+        }
+        AxisMap::ClampedTransposed { before, after, size } => match k {
+            1 if o == 0 => 0,
+            2 if o == size - 1 => i128::from(before) + i128::from(size) - 1 + i128::from(after),
+            _ => i128::from(o) + i128::from(before),
+        },
+        AxisMap::WrappedTransposed { before, after, size } => {
+            let step = i128::from(before) + i128::from(after);
+            match k {
+                1 if o < after => o.into(),
+                2 if o >= size - before => i128::from(o) + 2 * step,
+                _ => i128::from(o) + step,
+            }
         }
     };
     i64::try_from(coordinate).ok()

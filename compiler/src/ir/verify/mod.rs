@@ -31,6 +31,8 @@ use crate::base::OpId;
 pub use borders::BorderError;
 pub use buffers::BufferError;
 pub use cover::CoverError;
+#[cfg(test)]
+pub(crate) use cover::reads as reads_of;
 pub use device::DeviceError;
 pub use names::NameError;
 pub use order::OrderError;

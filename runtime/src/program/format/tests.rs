@@ -35,6 +35,7 @@ fn programs_come_back() {
         sample::two_sections(),
         sample::every_instruction(),
         sample::whole_axes(),
+        sample::adjoints(),
         sample::weight_gradients([8, 32], true),
     ] {
         let bytes = bytes_of(&program, Weights::Embedded);

@@ -3,12 +3,14 @@
 //! Operands are buffers; where they lie in their tensors stands in the section's step tables. An instruction that writes a
 //! buffer computes the valid part of the tile, and fills the rest as the buffer's `outside` says ([`super::Buffer`]).
 
+mod adjoint;
 mod conv;
 mod conv_dw;
 mod copy;
 mod fold;
 mod map;
 mod matmul;
+mod max_pool_dx;
 mod pool;
 mod reduce;
 mod resample;
@@ -18,12 +20,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{BufferId, Interval, Queue};
 
+pub use adjoint::{Adjoint, Border, LinearMap, Taps};
 pub use conv::{Conv2d, ConvTranspose2d, Window};
 pub use conv_dw::ConvDw;
 pub use copy::{Copy, Folding};
 pub use fold::{Along, Fold, FoldKind};
 pub use map::{Epilogue, Map, Operand};
 pub use matmul::Matmul;
+pub use max_pool_dx::MaxPoolDx;
 pub use pool::{Pool, PoolKind};
 pub use reduce::{Accumulate, Reduce, Statistic};
 pub use resample::{Coordinate, Filter, PixelShuffle, PixelUnshuffle, Resize};
@@ -124,6 +128,10 @@ pub enum Instr {
     Accumulate(Accumulate),
     /// Weight gradient of a convolution into an accumulator.
     ConvDw(ConvDw),
+    /// Gradient of maxima over windows.
+    MaxPoolDx(MaxPoolDx),
+    /// Gradient of what is linear along rows and columns.
+    Adjoint(Adjoint),
 }
 
 impl Instr {
@@ -144,6 +152,8 @@ impl Instr {
             Self::Matmul(i) => i,
             Self::Accumulate(i) => i,
             Self::ConvDw(i) => i,
+            Self::MaxPoolDx(i) => i,
+            Self::Adjoint(i) => i,
         }
     }
 }

@@ -32,6 +32,17 @@ impl Coordinate {
         self.split(o).0
     }
 
+    /// The first output that does not lie before `pixel`; a limit of 64 bits if all do, or none.
+    pub fn first_at(self, pixel: i64) -> i64 {
+        let (num, den) = (i128::from(self.num), i128::from(self.den.max(1)));
+        let beyond = i128::from(pixel) * den - i128::from(self.offset);
+        if num <= 0 {
+            return if beyond <= 0 { i64::MIN } else { i64::MAX };
+        }
+        let output = -(-beyond).div_euclid(num);
+        i64::try_from(output).unwrap_or(if output < 0 { i64::MIN } else { i64::MAX })
+    }
+
     /// `rest / den` rounded once, for `0 ≤ rest < den`.
     pub fn fraction(self, rest: i64) -> f32 {
         const EXACT: i64 = 1 << 24;

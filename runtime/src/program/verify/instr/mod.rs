@@ -1,11 +1,13 @@
 //! What each instruction asks of its operands, a file per family, as in [`crate::program::instr`].
 
+mod adjoint;
 mod conv;
 mod conv_dw;
 mod copy;
 mod fold;
 mod map;
 mod matmul;
+mod max_pool_dx;
 mod pool;
 mod reduce;
 mod resample;
@@ -93,6 +95,8 @@ pub(super) fn rule(instr: &Instr) -> &dyn Rule {
         Instr::Matmul(i) => i,
         Instr::Accumulate(i) => i,
         Instr::ConvDw(i) => i,
+        Instr::MaxPoolDx(i) => i,
+        Instr::Adjoint(i) => i,
     }
 }
 

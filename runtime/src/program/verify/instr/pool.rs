@@ -7,7 +7,7 @@ use crate::program::verify::scope::Scope;
 
 /// Taps along an axis that any window may have. Taps outside the extent read nothing, so nothing else keeps a loop over them
 /// short.
-const FREE_TAPS: u64 = 1024;
+pub(super) const FREE_TAPS: u64 = 1024;
 
 impl Rule for Pool {
     fn mnemonic(&self) -> &'static str {

@@ -1,7 +1,7 @@
 //! Resampling: outputs lie among the source's pixels, so that their taps are never all outside.
 
 use super::{InstrError, Rule, attribute, equal};
-use crate::program::instr::{AxisId, PixelShuffle, PixelUnshuffle, Resize};
+use crate::program::instr::{AxisId, Coordinate, Filter, PixelShuffle, PixelUnshuffle, Resize};
 use crate::program::verify::MAX_ATTRIBUTE;
 use crate::program::verify::scope::Scope;
 
@@ -9,6 +9,26 @@ use crate::program::verify::scope::Scope;
 const MAX_NUMERATOR: i64 = 1 << 62;
 /// What is left over by the division has 57 bits, and can be rounded to f32 by way of 128.
 const MAX_DENOMINATOR: i64 = 1 << 57;
+
+/// Whether `outputs` outputs lie among `inputs` pixels.
+pub(super) fn check_coordinate(
+    at: Coordinate,
+    filter: Filter,
+    inputs: u64,
+    outputs: u64,
+) -> Result<(), InstrError> {
+    attribute("the coordinates' numerator", at.num, 0, MAX_NUMERATOR)?;
+    attribute("the coordinates' offset", at.offset, -MAX_NUMERATOR, MAX_NUMERATOR)?;
+    attribute("the coordinates' denominator", at.den, 1, MAX_DENOMINATOR)?;
+    for output in [0, outputs as i64 - 1] {
+        // The last tap of the first pixel and the first tap of the last one are there, and so is one of each in between.
+        let (taps, pixel) = (filter.taps(), at.floor(output));
+        if pixel.saturating_add(taps.end) <= 0 || pixel.saturating_add(taps.start) >= inputs as i64 {
+            return Err(InstrError::Resampling { output, at: pixel, inputs });
+        }
+    }
+    Ok(())
+}
 
 impl Rule for Resize {
     fn mnemonic(&self) -> &'static str {
@@ -19,18 +39,7 @@ impl Rule for Resize {
         let (src, dst) = (scope.buffer(self.src)?, scope.buffer(self.dst)?);
         equal("channels", src.channels, dst.channels)?;
         for axis in AxisId::BOTH.map(AxisId::index) {
-            let at = self.coordinates[axis];
-            attribute("the coordinates' numerator", at.num, 0, MAX_NUMERATOR)?;
-            attribute("the coordinates' offset", at.offset, -MAX_NUMERATOR, MAX_NUMERATOR)?;
-            attribute("the coordinates' denominator", at.den, 1, MAX_DENOMINATOR)?;
-            let (last, inputs) = (dst.extent[axis] as i64 - 1, src.extent[axis]);
-            for output in [0, last] {
-                // The last tap of the first pixel and the first tap of the last one are there, and so is one of each in between.
-                let (taps, pixel) = (self.filter.taps(), at.floor(output));
-                if pixel.saturating_add(taps.end) <= 0 || pixel.saturating_add(taps.start) >= inputs as i64 {
-                    return Err(InstrError::Resampling { output, at: pixel, inputs });
-                }
-            }
+            check_coordinate(self.coordinates[axis], self.filter, src.extent[axis], dst.extent[axis])?;
         }
         Ok(())
     }

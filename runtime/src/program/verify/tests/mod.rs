@@ -1,6 +1,7 @@
 //! Each violation by itself: a valid program, one thing broken, the error pinned.
 
 mod addressing;
+mod adjoints;
 mod axes;
 mod instr;
 mod memory;
@@ -47,6 +48,7 @@ fn the_samples_are_safe() {
         verify(&sample::with_rings(program), &LIMITS).unwrap();
     }
     verify(&sample::whole_axes(), &LIMITS).unwrap();
+    verify(&sample::adjoints(), &LIMITS).unwrap();
 }
 
 #[test]
