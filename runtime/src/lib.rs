@@ -56,6 +56,8 @@
 //!   transposed convolution does not reach are skipped. The gradient is the exact sum of `acc` over all grains, rounded to f32 once. NaN if
 //!   an `acc` is NaN or there are infinities of both signs, an infinity if there are some of one sign.
 //! * **elementwise** — an [`scalar::Expr`], evaluated as written.
+//! * **store_rmw**, where tiles that overlap are added up in device memory — `s = v` for the first tile in the order of colours that owns
+//!   the element, then `s = s + v` for the others in that order.
 //! * **stores** replace every NaN by the canonical one (`7fc00000`).
 
 pub mod checkpoint;

@@ -117,7 +117,7 @@ impl Report {
 fn section(ir: &Sections, section: &crate::ir::Section, repeated: &HashSet<OpId>) -> Option<SectionReport> {
     let graph = &ir.graph;
     let tile = section.tile?;
-    let flow = Flow::of(graph, &section.ops, &graph.consumers())?;
+    let flow = Flow::of_section(graph, section, &graph.consumers())?;
     let axes =
         AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, tile[axis.index()], section.scheme(), u64::MAX));
     let cost = section_cost(&ir.target.machine, ir.target.threads, &flow, [&axes[0], &axes[1]]);

@@ -37,6 +37,8 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
         tile: Some(choice.tile),
         overlap: Some(choice.overlap),
         padding: options.padding,
+        gradient: choice.gradient,
+        colours: None,
         grid: None,
         tensors: IndexMap::new(),
         sram_bytes: None,
@@ -121,6 +123,7 @@ fn wishes(options: &Options) -> Wishes {
         cut_after: Vec::new(),
         overlap: options.overlap,
         padding: options.padding,
+        gradient: options.gradient,
     }
 }
 

@@ -10,10 +10,10 @@ use zellige_runtime::program::Steps;
 use zellige_runtime::program::instr::AxisId;
 
 use super::{Module, Options};
-use crate::analysis::flow::{Flow, FlowReader, FlowTensor};
-use crate::analysis::geometry::{AxisGeometry, axis_geometry};
+use crate::analysis::flow::{Flow, FlowReader, FlowTensor, Sum};
+use crate::analysis::geometry::{AxisGeometry, axis_geometry, colours};
 use crate::base::AxisMap;
-use crate::ir::{Graph, Reader, Role, Section, TensorSteps, Tiling};
+use crate::ir::{Gradient, Graph, Reader, Role, Section, TensorSteps, Tiling};
 
 pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagnostic>> {
     let mut ir = super::sections(module, "tile")?;
@@ -22,10 +22,11 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
     for section in &mut ir.sections {
         let Some(tile) = section.tile.or(options.tile) else { return Err(vec![no_target(section)]) };
         section.tile = Some(tile);
-        section.overlap = Some(section.overlap.or(options.overlap).unwrap_or_default());
+        let overlap = options.overlap.filter(|_| section.gradient == Gradient::Halo);
+        section.overlap = Some(section.overlap.or(overlap).unwrap_or_default());
         // What later passes have made of another tiling holds no more.
         section.sram_bytes = None;
-        let flow = Flow::of(&ir.graph, &section.ops, &consumers)
+        let flow = Flow::of_section(&ir.graph, section, &consumers)
             .ok_or_else(|| super::missing(&section.name, "output", "section-cut"))?;
         let anchor = &flow.tensors[flow.anchor];
         let extent = [anchor.sizes[2], anchor.sizes[3]];
@@ -35,6 +36,8 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
         let scheme = section.scheme();
         let axes = AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, tile[axis.index()], scheme, u64::MAX));
         section.grid = Some([axes[0].steps, axes[1].steps]);
+        let along = |sum: Sum| [0, 1].map(|axis| colours(&axes[axis].tensors[sum.output].owned));
+        section.colours = flow.sum.map(along);
         let tilings = (0..flow.tensors.len())
             .rev()
             .map(|t| (flow.tensors[t].value, tiling(&ir.graph, &flow, t, &axes)));

@@ -76,7 +76,7 @@ fn table<S: Simd>(simd: S, program: &Program, section: &Section, instr: &Instr) 
             .or_else(|| conv_dw::ConvDwKernel::new(section, i).map(|body| boxed(simd, body))),
         Instr::MaxPoolDx(i) => Some(boxed(simd, max_pool_dx::MaxPoolDxKernel::new(i))),
         Instr::Adjoint(i) => Some(boxed(simd, adjoint::AdjointKernel::new(i))),
-        Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) => None,
+        Instr::Load(_) | Instr::Store(_) | Instr::StoreRmw(_) | Instr::Accumulate(_) => None,
     }
 }
 

@@ -450,6 +450,7 @@ impl Cut {
             body: vec![],
             end: vec![],
             running: vec![],
+            colours: [1; 2],
         };
         Self { section, target, sram: 0 }
     }

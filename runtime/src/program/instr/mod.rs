@@ -31,7 +31,7 @@ pub use max_pool_dx::MaxPoolDx;
 pub use pool::{Pool, PoolKind};
 pub use reduce::{Accumulate, Reduce, Statistic};
 pub use resample::{Coordinate, Filter, PixelShuffle, PixelUnshuffle, Resize};
-pub use transfer::{Addressing, Load, Store};
+pub use transfer::{Addressing, Load, Store, StoreRmw};
 
 /// A spatial axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -132,6 +132,8 @@ pub enum Instr {
     MaxPoolDx(MaxPoolDx),
     /// Gradient of what is linear along rows and columns.
     Adjoint(Adjoint),
+    /// Buffer to device memory, where tiles that overlap are added up.
+    StoreRmw(StoreRmw),
 }
 
 impl Instr {
@@ -154,6 +156,7 @@ impl Instr {
             Self::ConvDw(i) => i,
             Self::MaxPoolDx(i) => i,
             Self::Adjoint(i) => i,
+            Self::StoreRmw(i) => i,
         }
     }
 }

@@ -1,0 +1,210 @@
+//! Gradients that are added up in memory: the same from run to run, on every engine and any number of threads, proved, and those of
+//! `--grad halo` up to rounding.
+
+use fastrand::Rng;
+use serde_json::json;
+use zellige_compiler::base::TensorType;
+use zellige_compiler::ir::{Gradient, Graph, Overlap};
+use zellige_compiler::ops;
+use zellige_compiler::passes::{Wanted, differentiate};
+use zellige_grammar::Span;
+use zellige_runtime::engine::{EngineKind, Isa, Options};
+use zellige_runtime::program::{Instr, Program};
+use zellige_tests::op_cases;
+use zellige_tests::plans::{self, Plan};
+use zellige_tests::run::{self, Arrays, describe};
+use zellige_tests::{parallel, parameters};
+
+/// What adding in another order may change, of the largest value of a tensor.
+const TOLERANCE: f32 = 1e-5;
+/// Random networks, and plans of each.
+const NETWORKS: u64 = 40;
+const PLANS: u64 = 3;
+
+/// Networks by hand: what is sampled by windows of every kind, wider and narrower than their stride, and smaller than a kernel.
+const NETWORKS_BY_HAND: &[&str] = &[
+    r#"model stack(x: f32[1, 3, 29, 34]) -> (y: f32[1, 5, 29, 34]) {
+        return conv2d(x, out: 8, kernel: 3, pad: 1, name: "a") |> relu
+            |> conv2d(out: 8, kernel: 3, pad: 1, name: "b") |> relu |> conv2d(out: 5, kernel: 5, pad: 2, name: "c");
+    }"#,
+    r#"model strided(x: f32[2, 3, 37, 26]) -> (y: f32[2, 8, 8, 9]) {
+        let a = conv2d(x, out: 8, kernel: 3, pad: 1, name: "a") |> silu;
+        let b = conv2d(a, out: 16, kernel: [5, 3], stride: 2, pad: (top: 2, left: 0, bottom: 1, right: 2), name: "b");
+        return conv2d(b, out: 8, kernel: 3, stride: [2, 1], dilation: [2, 2], pad: [1, 0], name: "c");
+    }"#,
+    r#"model grouped(x: f32[1, 6, 23, 21]) -> (y: f32[1, 12, 23, 21]) {
+        let a = conv2d(x, out: 12, kernel: 3, pad: 1, groups: 3, name: "a") |> gelu;
+        return conv2d(a, out: 12, kernel: 5, pad: 2, groups: 12, name: "b") |> conv2d(out: 12, kernel: 3, pad: 1, name: "c");
+    }"#,
+    r#"model transposed(x: f32[1, 4, 9, 11]) -> (y: f32[1, 6, 21, 24]) {
+        let a = conv2d(x, out: 8, kernel: 3, pad: 1, name: "a") |> relu;
+        let b = conv_transpose2d(a, out: 8, kernel: 4, stride: 2, pad: 1, name: "b");
+        return conv_transpose2d(b, out: 6, kernel: [4, 5], name: "c", pad: [0, 1]);
+    }"#,
+    r#"model pooled(x: f32[2, 5, 31, 27]) -> (y: f32[2, 5, 31, 27]) {
+        let a = conv2d(x, out: 5, kernel: 3, pad: 1, name: "a");
+        let b = max_pool2d(a, kernel: 3, stride: 2, pad: 1) |> avg_pool2d(kernel: 3, stride: 1, pad: 1, count_include_pad: false);
+        let c = upsample(b, size: [31, 27], mode: "bilinear") |> max_pool2d(kernel: 3, stride: 1, pad: 1);
+        let d = avg_pool2d(c, kernel: 5, stride: 3, pad: 2) |> upsample(size: [31, 27], mode: "bicubic");
+        return d + a;
+    }"#,
+    r#"model tiny(x: f32[1, 3, 2, 1]) -> (y: f32[1, 4, 4, 3]) {
+        let a = conv2d(x, out: 4, kernel: 1, name: "a");
+        return conv2d(a, out: 4, kernel: [5, 5], pad: 3, name: "b");
+    }"#,
+    r#"model skipped(x: f32[1, 3, 17, 40]) -> (y: f32[1, 8, 17, 40]) {
+        let a = conv2d(x, out: 8, kernel: 3, pad: 1, name: "a") |> relu;
+        let b = conv2d(a, out: 8, kernel: [1, 7], pad: [0, 3], name: "b") |> instance_norm(affine: true, name: "n") |> relu;
+        return conv2d(b, out: 8, kernel: [7, 1], pad: [3, 0], name: "c") + a;
+    }"#,
+];
+
+#[test]
+fn sums_are_those_of_halos_and_the_same_every_time() {
+    parallel::check_all(
+        NETWORKS_BY_HAND,
+        |text| (*text).to_owned(),
+        |text| {
+            let graph = gradients(text)?;
+            for tile in [[8, 8], [5, 7], [2, 3], [1, 1], [16, 64]] {
+                compare(&graph, Some(tile), 1)?;
+            }
+            Ok(())
+        },
+    );
+}
+
+#[test]
+fn sums_of_random_networks_are_those_of_halos() {
+    let seeds: Vec<u64> = (0..NETWORKS).collect();
+    parallel::check_all(
+        &seeds,
+        |seed| format!("network {seed}: {}", network(*seed)),
+        |&seed| {
+            let graph = gradients(&network(seed))?;
+            let mut rng = Rng::with_seed(seed);
+            for _ in 0..PLANS {
+                let tile = (rng.u8(0..6) > 0).then(|| [rng.u64(1..14), rng.u64(1..14)]);
+                compare(&graph, tile, seed)?;
+            }
+            Ok(())
+        },
+    );
+}
+
+/// Halo on the reference engine, against tiles that are added up: on each engine, with one thread and with several, twice.
+fn compare(graph: &Graph, tile: Option<[u64; 2]>, seed: u64) -> Result<(), String> {
+    let inputs = parameters::inputs(graph, seed);
+    let expected = outputs(compiled(graph, &plans::reference())?, &plans::reference().run, &inputs)?;
+    let mut plan = plans::reference();
+    plan.compile.untiled = false;
+    plan.compile.tile = tile;
+    (plan.compile.sram, plan.compile.memory) = (Some(u64::MAX), Some(u64::MAX));
+    plan.compile.gradient = Gradient::Rmw;
+    plan.compile.overlap = [None, Some(Overlap::Reuse)][(seed % 2) as usize];
+    run::verify_each_pass(graph, &plan.compile).map_err(|d| format!("{tile:?}: {}", describe(&d)))?;
+    let program = compiled(graph, &plan)?;
+    let first = outputs(program.clone(), &plan.run, &inputs)?;
+    if let Some(far) = first.iter().zip(&expected).find_map(|(a, b)| distance(a, b)) {
+        return Err(format!("{tile:?}: {far}"));
+    }
+    let native = |isa, threads, checked| {
+        let engine = EngineKind::Native;
+        Options { engine, isa: Some(isa), threads, checked, ..Options::default() }
+    };
+    let jit = Options { engine: EngineKind::Jit, threads: 3, ..Options::default() };
+    let isas = Isa::available();
+    let runs = isas.iter().map(|isa| native(*isa, 2, false)).chain([jit, native(isas[0], 4, true)]);
+    for options in runs {
+        if let Some(difference) = run::difference(&outputs(program.clone(), &options, &inputs)?, &first) {
+            return Err(format!("{tile:?}, {options:?}: {difference}"));
+        }
+    }
+    Ok(())
+}
+
+fn compiled(graph: &Graph, plan: &Plan) -> Result<Program, String> {
+    run::compile(graph, &plan.compile).map_err(|d| format!("{}\n    {plan}", describe(&d)))
+}
+
+fn outputs(program: Program, options: &Options, inputs: &Arrays) -> Result<Arrays, String> {
+    run::run(program, options, inputs).map(|(outputs, _)| outputs).map_err(|e| e.to_string())
+}
+
+/// What is further apart than the tolerance, in words.
+fn distance(
+    (name, found): &(String, zellige_runtime::io::Array),
+    (_, expected): &(String, zellige_runtime::io::Array),
+) -> Option<String> {
+    let largest = expected.data.iter().fold(0f32, |m, v| m.max(v.abs()));
+    let far = |(a, b): (&f32, &f32)| (a - b).abs() > TOLERANCE * largest || a.is_nan() != b.is_nan();
+    let at = found.data.iter().zip(&expected.data).position(far)?;
+    let (a, b) = (found.data[at], expected.data[at]);
+    Some(format!("`{name}` {at}: {a:?}, with halos {b:?}, of which the largest is {largest:?}"))
+}
+
+/// The gradients of all parameters and inputs, of the sum of the output times another input.
+fn gradients(text: &str) -> Result<Graph, String> {
+    let mut graph = run::expanded(&op_cases::graph(text)?).map_err(|d| describe(&d))?;
+    let y = graph.outputs[0].value;
+    let shape = graph.values[y].ty.shape.clone();
+    let inputs = graph.inputs.clone();
+    let dy = graph.add_input("dy", TensorType::f32(shape));
+    let mul = (ops::find("mul").expect("an op").parse)(json!({})).expect("it has no attributes");
+    let loss = graph.add_op("product", mul, vec![y, dy], "", Span::default()).map_err(|e| e.to_string())?;
+    let wanted = Wanted { params: graph.params.ids().collect(), inputs };
+    differentiate(&graph, loss, &wanted).map_err(|d| describe(&d))
+}
+
+/// A chain of layers, with a skip where sizes allow.
+fn network(seed: u64) -> String {
+    let mut rng = Rng::with_seed(seed);
+    let (h, w) = (rng.u64(4..28), rng.u64(4..28));
+    let mut body = format!("let x0 = conv2d(x, out: {}, kernel: 3, pad: 1, name: \"c0\");\n", rng.u32(1..20));
+    let n = rng.usize(2..5);
+    for i in 1..=n {
+        let layer = match rng.u8(0..9) {
+            0 => "max_pool2d(kernel: 3, stride: 2, pad: 1)".to_owned(),
+            1 => format!("avg_pool2d(kernel: 3, stride: {}, pad: 1)", rng.u8(1..3)),
+            2 => format!("upsample(scale: 2, mode: \"{}\")", ["bilinear", "bicubic"][rng.usize(0..2)]),
+            3 => format!(
+                "conv_transpose2d(out: {}, kernel: {}, stride: 2, pad: 1, name: \"c{i}\")",
+                rng.u8(1..20),
+                rng.u8(2..6)
+            ),
+            4 => "relu".to_owned(),
+            _ => {
+                let (kernel, dilation) = (rng.u8(1..6), rng.u8(1..3));
+                let pad = dilation * (kernel - 1) / 2 + rng.u8(0..2);
+                format!(
+                    "conv2d(out: {}, kernel: {kernel}, stride: {}, dilation: {dilation}, pad: {pad}, name: \"c{i}\")",
+                    rng.u8(1..20),
+                    rng.u8(1..3)
+                )
+            }
+        };
+        let tail = [" |> relu", "", " |> tanh"][rng.usize(0..3)];
+        body += &format!("let x{i} = x{} |> {layer}{tail};\n", i - 1);
+    }
+    format!("model m(x: f32[{}, 2, {h}, {w}]) -> (y) {{\n{body}return x{n};\n}}", rng.u8(1..3))
+}
+
+/// Whether a program adds up tiles.
+fn adds_up(program: &Program) -> bool {
+    program.sections.iter().any(|s| s.body.iter().any(|i| matches!(i.instr, Instr::StoreRmw(_))))
+}
+
+#[test]
+fn every_kind_of_gradient_that_overlaps_is_added_up() {
+    for (text, sums) in NETWORKS_BY_HAND.iter().zip([2, 2, 2, 2, 5, 1, 2]) {
+        let graph = gradients(text).expect("it is a model");
+        let mut plan = plans::reference();
+        plan.compile.untiled = false;
+        plan.compile.gradient = Gradient::Rmw;
+        plan.compile.memory = Some(u64::MAX);
+        let program = compiled(&graph, &plan).expect("there is a plan");
+        assert!(adds_up(&program));
+        let found = program.sections.iter().flat_map(|s| &s.body);
+        assert_eq!(found.filter(|i| matches!(i.instr, Instr::StoreRmw(_))).count(), sums, "{text}");
+    }
+}
