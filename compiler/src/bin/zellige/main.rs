@@ -9,6 +9,7 @@ mod compile;
 mod dump;
 mod execute;
 mod explain;
+mod grad;
 mod interrupt;
 mod opt;
 mod options;
@@ -16,6 +17,7 @@ mod output;
 mod plan;
 mod run;
 mod stats;
+mod training;
 mod usage;
 mod verify;
 mod windows;
@@ -58,6 +60,7 @@ enum Command {
     Opt(opt::Opt),
     Check(check::Check),
     Verify(verify::Verify),
+    Grad(grad::Grad),
     Bench(bench::Bench),
     Explain(explain::Explain),
 }
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Command::Opt(c) => c.run(messages),
         Command::Check(c) => c.run(messages),
         Command::Verify(c) => c.run(messages),
+        Command::Grad(c) => c.run(messages),
         Command::Bench(c) => c.run(messages),
         Command::Explain(c) => c.run(),
     };
