@@ -135,6 +135,15 @@ impl Trainer {
         Ok(run.map(|(loss, params, stats)| Gradients { loss, params, stats }))
     }
 
+    /// Whether the inputs of [`Self::loss`] are meant to be read window by window.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::program`].
+    pub fn loss_streams(&mut self, sizes: &Given) -> Result<bool, Failure> {
+        Ok(self.compiled(&Key { gradients: false, sizes: sizes.clone() })?.program.streamed)
+    }
+
     /// The loss alone. `None` if the run was cancelled.
     ///
     /// # Errors

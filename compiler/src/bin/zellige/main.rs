@@ -17,6 +17,7 @@ mod output;
 mod plan;
 mod run;
 mod stats;
+mod train;
 mod training;
 mod usage;
 mod verify;
@@ -61,6 +62,7 @@ enum Command {
     Check(check::Check),
     Verify(verify::Verify),
     Grad(grad::Grad),
+    Train(train::Train),
     Bench(bench::Bench),
     Explain(explain::Explain),
 }
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         Command::Check(c) => c.run(messages),
         Command::Verify(c) => c.run(messages),
         Command::Grad(c) => c.run(messages),
+        Command::Train(c) => c.run(messages),
         Command::Bench(c) => c.run(messages),
         Command::Explain(c) => c.run(),
     };
