@@ -60,7 +60,12 @@ impl Optimization {
     }
 
     /// Changes the trained parameters by their gradients, after so many steps.
-    pub fn step(&mut self, number: u64, parameters: &mut Parameters, mut gradients: Vec<Vec<f32>>) -> Stepped {
+    pub fn step(
+        &mut self,
+        number: u64,
+        parameters: &mut Parameters,
+        mut gradients: Vec<Vec<f32>>,
+    ) -> Stepped {
         let norm = global_norm(gradients.iter().map(Vec::as_slice));
         if let Some(most) = self.clip {
             let factor = clip_factor(norm, most);

@@ -166,7 +166,11 @@ impl Model {
     }
 
     /// The program for a bound graph, without weights, and what its plan comes to.
-    pub(super) fn program(&self, graph: &Graph, options: &CompileOptions) -> Result<(Program, Report), Failure> {
+    pub(super) fn program(
+        &self,
+        graph: &Graph,
+        options: &CompileOptions,
+    ) -> Result<(Program, Report), Failure> {
         let mut report = None;
         let mut after = |_: &Pass, module: &Module| {
             if let Module::Sections(sections) = module {

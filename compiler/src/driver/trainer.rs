@@ -11,7 +11,9 @@ use zellige_runtime::io::Array;
 use zellige_runtime::program::{Dims, Program, Role, Tensor};
 
 use super::weights::{data_for, give};
-use super::{Asked, CompileOptions, Failure, Given, Optimization, Parameters, Report, Trainee, engine_failure};
+use super::{
+    Asked, CompileOptions, Failure, Given, Optimization, Parameters, Report, Trainee, engine_failure,
+};
 use crate::base::Bindings;
 use crate::front::LOSS;
 
@@ -172,11 +174,13 @@ impl Trainer {
             let tensor = outputs(executable.program()).find(|t| t.name == name);
             let array = tensor.map(|t| Array::zeros(t.dims, u64::MAX)).transpose();
             let array = array.map_err(|e| Diagnostic::error(Code::E0906, e.to_string()))?;
-            array.ok_or_else(|| Failure::from(Diagnostic::error(Code::E0908, format!("there is no `{name}`"))))
+            array
+                .ok_or_else(|| Failure::from(Diagnostic::error(Code::E0908, format!("there is no `{name}`"))))
         };
         let names: Vec<&str> = names.iter().map(String::as_str).chain([LOSS]).collect();
         let mut arrays = names.iter().map(|name| zeros(name)).collect::<Result<Vec<_>, _>>()?;
-        let views = arrays.iter_mut().map(|a| Output::Array(ArrayViewMut { dims: a.dims, data: &mut a.data }));
+        let views =
+            arrays.iter_mut().map(|a| Output::Array(ArrayViewMut { dims: a.dims, data: &mut a.data }));
         let mut all: Vec<(&str, Output<'_>)> = names.into_iter().zip(views).collect();
         all.extend(others.iter_mut().map(|(name, output)| (*name, borrowed(output))));
         let stats = match executable.run_windows(inputs, &mut all, control) {

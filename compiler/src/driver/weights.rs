@@ -10,9 +10,9 @@ use zellige_runtime::io::IoError;
 use zellige_runtime::io::safetensors::{Dtype, Safetensors};
 use zellige_runtime::program::{Data, Program, Source, Weight};
 
-use super::{CompileOptions, Parameters};
 use super::failure::unreadable;
 use super::source::graph_of;
+use super::{CompileOptions, Parameters};
 use crate::base::ParamId;
 use crate::ir::{Derived, Graph, Param};
 

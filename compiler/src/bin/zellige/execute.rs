@@ -50,8 +50,7 @@ pub(crate) fn shown<T>(work: impl FnOnce(&Control<'_>) -> T) -> Option<T> {
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(4));
         }
     };
-    let done =
-        interrupt::watched(|cancel| work(&Control { cancel: Some(cancel), progress: Some(&show) }));
+    let done = interrupt::watched(|cancel| work(&Control { cancel: Some(cancel), progress: Some(&show) }));
     bar.finish_and_clear();
     done
 }

@@ -50,8 +50,7 @@ impl Grad {
         let inputs = input_files(&Opened::Model(Box::new(trainee.model.clone())), &self.input)?;
         let wanted = self.wanted()?;
         let names = wanted.iter().map(|(name, _)| name.clone()).collect();
-        let mut trainer =
-            self.training.trainer(trainee, names, &self.compiling, &self.running, messages)?;
+        let mut trainer = self.training.trainer(trainee, names, &self.compiling, &self.running, messages)?;
 
         let start = Instant::now();
         let (program, report) = trainer.program(&given(&inputs)?)?;
@@ -84,7 +83,9 @@ impl Grad {
             })?;
             if !matches!(Format::of(&file.path), Ok(Format::Npy)) {
                 let message = format!("`{}` is for a gradient", file.path.display());
-                return Err(Diagnostic::error(Code::E0005, message).hint("its name should end in .npy").into());
+                return Err(Diagnostic::error(Code::E0005, message)
+                    .hint("its name should end in .npy")
+                    .into());
             }
             output::probe(&file.path)?;
             Ok((name, file.path.clone()))
@@ -129,7 +130,8 @@ pub(crate) fn gradients(
     inputs: &[(String, Source)],
     sinks: &mut [(String, Sink)],
 ) -> Result<Option<Gradients>, Failure> {
-    let inputs: Vec<(&str, Input<'_>)> = inputs.iter().map(|(n, source)| (n.as_str(), source.input())).collect();
+    let inputs: Vec<(&str, Input<'_>)> =
+        inputs.iter().map(|(n, source)| (n.as_str(), source.input())).collect();
     let mut others: Vec<(&str, Output<'_>)> =
         sinks.iter_mut().map(|(n, sink)| (n.as_str(), sink.output())).collect();
     let run = execute::shown(|control| trainer.gradients(&inputs, &mut others, control));
@@ -137,7 +139,11 @@ pub(crate) fn gradients(
 }
 
 /// All files appear when all are complete.
-fn commit(sinks: Vec<(String, Sink)>, program: &Program, wanted: &[(String, PathBuf)]) -> Result<(), Failure> {
+fn commit(
+    sinks: Vec<(String, Sink)>,
+    program: &Program,
+    wanted: &[(String, PathBuf)],
+) -> Result<(), Failure> {
     let staged = sinks.into_iter().zip(wanted).filter_map(|((name, sink), (_, path))| {
         let tensor = borders::outputs(program).find(|t| t.name == name)?;
         Some(sink.stage(tensor, path))

@@ -106,7 +106,8 @@ impl Train {
         let done = checkpoints.restore(&mut trainer, &mut optimization)?;
         let (log, rows) = Log::resume(&files.log, done).map_err(|e| log_failure(&e))?;
         let every = Every { validation: self.validate_every, checkpoint: self.checkpoint_every };
-        let mut session = Session { trainer, optimization, examples, validation, checkpoints, log, rows, every };
+        let mut session =
+            Session { trainer, optimization, examples, validation, checkpoints, log, rows, every };
         let finished = session.run(done, self.steps)?;
         save_curve(&files.curve, &title, &session.rows)?;
         if !finished {

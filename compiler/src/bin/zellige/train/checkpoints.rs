@@ -6,6 +6,7 @@ use zellige_compiler::driver::{Failure, Optimization, Trainer, io_failure};
 use zellige_compiler::ir::{Module, text};
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::checkpoint::{self, CheckpointError, Configuration, Declared, Parameter, fingerprint};
+use zellige_runtime::io::IoError;
 
 use super::examples::Examples;
 use crate::training::Training;
@@ -55,7 +56,8 @@ impl Checkpoints {
         let found = found.map_err(|e| checkpoint_failure(&e, false))?;
         if found.seed != self.seed {
             let (is, wanted) = (found.seed, self.seed);
-            let message = format!("the checkpoint is of another run: its seed is {is}, and this run's is {wanted}");
+            let message =
+                format!("the checkpoint is of another run: its seed is {is}, and this run's is {wanted}");
             return Err(Diagnostic::error(Code::E0406, message).into());
         }
         let parameters = trainer.parameters_mut().all_mut();
@@ -108,7 +110,17 @@ fn configuration(
 
 fn checkpoint_failure(error: &CheckpointError, writing: bool) -> Failure {
     match error {
-        CheckpointError::File(e) => io_failure(e, writing),
-        CheckpointError::Mismatch { .. } => Diagnostic::error(Code::E0406, error.to_string()).into(),
+        CheckpointError::File(e) if writing || is_of_the_system(e) => io_failure(e, writing),
+        CheckpointError::File(_) | CheckpointError::Mismatch { .. } => {
+            Diagnostic::error(Code::E0406, error.to_string()).into()
+        }
+    }
+}
+
+/// Whether the file could not be read at all.
+fn is_of_the_system(error: &IoError) -> bool {
+    match error {
+        IoError::File { error, .. } => is_of_the_system(error),
+        other => matches!(other, IoError::Os(_)),
     }
 }

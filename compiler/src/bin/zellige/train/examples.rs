@@ -25,7 +25,8 @@ impl Examples {
         let graph = &trainee.model.graph;
         let names: Vec<String> = graph.inputs.iter().map(|&v| graph.values[v].name.clone()).collect();
         let opened = Opened::Model(Box::new(trainee.model.clone()));
-        let source = |name: &String| TensorSource { name: name.clone(), options: read_options(&opened, name) };
+        let source =
+            |name: &String| TensorSource { name: name.clone(), options: read_options(&opened, name) };
         let sources: Vec<_> = names.iter().map(source).collect();
         let dataset = Dataset::open(directory, &sources).map_err(|e| data_failure(&e))?;
         dataset.check(&sampling).map_err(|e| data_failure(&e))?;
