@@ -9,7 +9,10 @@ use zellige_compiler::ops;
 use zellige_compiler::passes::{Wanted, differentiate};
 use zellige_grammar::Span;
 use zellige_runtime::engine::{EngineKind, Isa, Options};
-use zellige_runtime::program::{Instr, Program};
+use zellige_runtime::program::instr::{Addressing, Store};
+use zellige_runtime::program::verify::{Limits, verify};
+use zellige_runtime::program::{BufferSteps, Instr, Interval, Program, Section, Steps};
+use zellige_tests::faults::Faults;
 use zellige_tests::op_cases;
 use zellige_tests::plans::{self, Plan};
 use zellige_tests::run::{self, Arrays, describe};
@@ -201,7 +204,7 @@ fn sums_of(program: &Program) -> usize {
 
 #[test]
 fn every_kind_of_gradient_that_overlaps_is_added_up() {
-    for (text, sums) in NETWORKS_BY_HAND.iter().zip([2, 2, 2, 2, 5, 1, 2]) {
+    for (text, sums) in NETWORKS_BY_HAND.iter().zip([2, 2, 2, 2, 6, 1, 2]) {
         let graph = gradients(text).expect("it is a model");
         let mut plan = plans::reference();
         plan.compile.untiled = false;
@@ -210,4 +213,103 @@ fn every_kind_of_gradient_that_overlaps_is_added_up() {
         let program = compiled(&graph, &plan).expect("there is a plan");
         assert_eq!(sums_of(&program), sums, "{text}");
     }
+}
+
+/// Faults put into a program.
+const FAULTS: usize = 600;
+
+/// The gradients of a stack of convolutions in tiles of 8 × 8, and where they are added up first.
+fn stack() -> (Graph, Program, usize) {
+    let graph = gradients(NETWORKS_BY_HAND[0]).expect("it is a model");
+    let mut plan = plans::reference();
+    (plan.compile.untiled, plan.compile.tile) = (false, Some([8, 8]));
+    (plan.compile.gradient, plan.compile.sram) = (Gradient::Rmw, Some(1 << 20));
+    let program = compiled(&graph, &plan).expect("there is a plan");
+    let adds = |s: &Section| s.body.iter().any(|i| matches!(i.instr, Instr::StoreRmw(_)));
+    let section = program.sections.iter().position(adds).expect("it adds up tiles");
+    (graph, program, section)
+}
+
+/// The error that a fault in a sum gives, of `check` and of the runtime's verifier; nothing where it is accepted.
+fn errors(damage: impl FnOnce(&mut Section)) -> [String; 2] {
+    let (_, mut program, section) = stack();
+    damage(&mut program.sections[section]);
+    let limits = Limits { sram_bytes: u64::MAX, device_bytes: u64::MAX, work: None };
+    let check = run::check(&program).err().map_or(String::new(), |e| e.to_string());
+    [check, verify(&program, &limits).err().map_or(String::new(), |e| e.to_string())]
+}
+
+/// Edits an interval of what a buffer owns along y.
+fn owned(buffer: &mut BufferSteps, step: usize, edit: impl FnOnce(&mut Interval)) {
+    let mut list: Vec<Interval> = buffer.owned.iter().collect();
+    edit(&mut list[step]);
+    buffer.owned = Steps::compress(&list);
+}
+
+#[test]
+fn a_contribution_that_is_missing_or_there_twice_is_refuted() {
+    let [sum, part] = [1, 0];
+    let refuted = |damage: &dyn Fn(&mut Section)| errors(damage);
+    // The sum leaves out rows that its part contributes to, but that another step has as well.
+    let [check, verifier] = refuted(&|s| owned(&mut s.y.buffers[sum], 1, |o| o.start += 1));
+    assert!(check.contains("adds nothing there"), "{check}");
+    assert_eq!(verifier, "", "it is safe");
+    // A part of two steps, of none.
+    let [check, _] = refuted(&|s| owned(&mut s.y.buffers[part], 1, |o| o.end += 1));
+    assert!(check.contains("owned by another step too"), "{check}");
+    let [check, verifier] = refuted(&|s| owned(&mut s.y.buffers[part], 1, |o| o.end -= 1));
+    assert!(check.contains("no step owns coordinate"), "{check}");
+    assert_eq!(verifier, "", "it is safe");
+    // Whole tiles are added up, not parts.
+    let [check, verifier] = refuted(&|s| {
+        let Instr::Load(load) = &mut s.body[0].instr else { panic!("it loads first") };
+        assert_eq!(load.addressing.take(), Some(Addressing::Owned));
+    });
+    assert!(check.contains("which is no tile's contribution"), "{check}");
+    assert_eq!(verifier, "", "it is safe");
+}
+
+#[test]
+fn colours_and_stores_that_overlap_are_refuted() {
+    let [check, verifier] = errors(|s| s.colours[0] = 1);
+    assert!(check.contains("of one colour, both add to"), "{check}");
+    assert!(verifier.contains("of the same colour"), "{verifier}");
+    let [check, verifier] = errors(|s| {
+        let last = s.body.last_mut().expect("it stores");
+        let Instr::StoreRmw(add) = &last.instr else { panic!("it adds last") };
+        last.instr = Instr::Store(Store { dst: add.dst, src: add.src });
+    });
+    assert!(check.contains("a tile's part"), "{check}");
+    assert!(verifier.contains("steps before own everything below"), "{verifier}");
+    // More colours are another order of additions.
+    let [check, verifier] = errors(|s| s.colours = [s.y.steps, s.x.steps]);
+    assert_eq!([check.as_str(), verifier.as_str()], ["", ""]);
+}
+
+#[test]
+fn no_fault_that_changes_a_gradient_is_accepted() {
+    let (graph, program, _) = stack();
+    let inputs = parameters::inputs(&graph, 3);
+    let options = Options { threads: 1, ..Options::default() };
+    let expected = outputs(program.clone(), &options, &inputs).expect("it runs");
+    let faults = Faults::of(&program).expect("its numbers are finite");
+    let cases: Vec<u64> = (0..FAULTS as u64).collect();
+    let limits = Limits { sram_bytes: u64::MAX, device_bytes: u64::MAX, work: None };
+    let results = parallel::map(cases.len(), |i| {
+        let (kind, mut faulty) = faults.draw(&mut Rng::with_seed(cases[i]))?;
+        // Where weights lie is for those to say who put them there.
+        faulty.data = program.data.clone();
+        if faulty.weights != program.weights || verify(&faulty, &limits).is_err() {
+            return None;
+        }
+        let accepted = run::check(&faulty).is_ok();
+        let found = outputs(faulty, &options, &inputs).ok();
+        let far = found.is_none_or(|f| f.iter().zip(&expected).any(|(a, b)| distance(a, b).is_some()));
+        assert!(!(accepted && far), "accepted: {kind}, seed {}", cases[i]);
+        Some((accepted, far))
+    });
+    let count = |f: &dyn Fn(&(bool, bool)) -> bool| results.iter().flatten().filter(|r| f(r)).count();
+    let (changed, kept) = (count(&|r| r.1), count(&|r| r.0));
+    println!("{changed} safe faults change a gradient and are refuted; {kept} change none and are accepted");
+    assert!(changed >= 20 && kept >= 5, "{changed}, {kept}");
 }

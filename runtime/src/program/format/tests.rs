@@ -37,6 +37,7 @@ fn programs_come_back() {
         sample::whole_axes(),
         sample::adjoints(),
         sample::weight_gradients([8, 32], true),
+        sample::sums([8, 8], true),
     ] {
         let bytes = bytes_of(&program, Weights::Embedded);
         assert_eq!(read(&bytes, nowhere).unwrap(), program);

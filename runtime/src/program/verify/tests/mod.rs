@@ -7,6 +7,7 @@ mod instr;
 mod memory;
 mod products;
 mod schedule;
+mod sums;
 mod tables;
 
 use expect_test::Expect;
