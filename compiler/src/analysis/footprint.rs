@@ -271,11 +271,11 @@ mod tests {
             let hull = found.fold(Interval::default(), |h, o| h.hull(Interval::new(o, o + 1)));
             let reached = reached(map, part, outputs);
             assert!(reached.contains(hull), "{map:?} {part} of {inputs}: {reached}, not {hull}");
-            // Between taps that lie apart there are outputs that nothing reaches.
-            assert!(
-                dilation > 1 || hull.is_empty() || reached == hull,
-                "{map:?} {part}: {reached}, not {hull}"
-            );
+            // Between taps that lie apart, and between windows, there are outputs that nothing reaches.
+            let dense =
+                dilation == 1 && kernel >= stride || matches!(map, AxisMap::ResampledTransposed { .. });
+            let exact = hull.is_empty() || reached == hull;
+            assert!(exact || !dense, "{map:?} {part}: {reached}, not {hull}");
         }
     }
 

@@ -57,6 +57,9 @@ pub struct SectionReport {
     pub recompute_along: [f64; 2],
     /// How overlaps are had.
     pub overlap: Overlap,
+    /// Where tiles are added up in memory: colours along rows and columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub colours: Option<[u64; 2]>,
     /// Bytes to and from device memory.
     pub traffic: f64,
     /// Modelled seconds: the larger of the first two of these three together, and the third.
@@ -148,6 +151,7 @@ fn section(ir: &Sections, section: &crate::ir::Section, repeated: &HashSet<OpId>
         recompute_ratio: if without_halo > 0.0 { cost.flops / without_halo } else { 1.0 },
         recompute_along: along,
         overlap: section.scheme().overlap,
+        colours: section.colours,
         traffic: cost.traffic,
         seconds: cost.seconds,
         compute_seconds: cost.compute,

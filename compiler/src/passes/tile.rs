@@ -4,6 +4,14 @@
 //! before: section s0 (tile: [16, 16]) { %a = conv2d %x; %b = conv2d %a }            (32 × 32, kernels 3, pad 1)
 //! after:  %x tile 20 × 20, origin −2; %a tile 18 × 18, origin −1; %b tile 16 × 16, origin 0; grid 2 × 2
 //! ```
+//!
+//! Where a section adds up its tiles, the target tile cuts the gradient that it reads, and a tile of the gradient that it makes is what
+//! that reaches:
+//!
+//! ```text
+//! before: section s1 (tile: [16, 16], gradient: rmw) { %dx = conv2d.dx %dy }                 (32 × 32, kernel 3, pad 1)
+//! after:  %dy tile 19 × 19, origin −1, of which 16 × 16 are its own; %dx tile 17 × 17, origin 0, all of it added; 2 × 2 colours
+//! ```
 
 use indexmap::IndexSet;
 use zellige_grammar::{Code, Diagnostic};
