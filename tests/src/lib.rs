@@ -2,6 +2,7 @@
 
 pub mod faults;
 pub mod fuzz;
+pub mod lossless;
 pub mod mutate;
 pub mod onnxruntime;
 pub mod op_cases;
