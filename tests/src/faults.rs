@@ -71,6 +71,14 @@ impl Faults {
         Some(Self { tree, sites })
     }
 
+    /// Those alone that are put into instructions of these names; `None` if the program has none of them.
+    pub fn within(&self, instructions: &[&str]) -> Option<Self> {
+        let is_one = |kind: &String| instructions.iter().any(|name| kind.starts_with(&format!("{name} ")));
+        let sites = self.sites.iter().filter(|(kind, _)| is_one(kind));
+        let sites: BTreeMap<_, _> = sites.map(|(kind, sites)| (kind.clone(), sites.clone())).collect();
+        (!sites.is_empty()).then(|| Self { tree: self.tree.clone(), sites })
+    }
+
     /// A kind of fault and a program that has one; `None` if the dice fall so that it is no program any more, or the same one.
     pub fn draw(&self, rng: &mut Rng) -> Option<(&str, Program)> {
         let nth = rng.usize(0..self.sites.len());

@@ -127,7 +127,7 @@ fn share_bytes(section: &Section, a: BufferId, b: BufferId) -> bool {
 }
 
 /// Tiles that are loaded begin earlier and end later than they need to.
-fn enlarged(program: &Program, rng: &mut Rng) -> Option<Program> {
+pub fn enlarged(program: &Program, rng: &mut Rng) -> Option<Program> {
     let mut program = program.clone();
     let mut changed = false;
     for section in &mut program.sections {

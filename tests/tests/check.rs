@@ -28,10 +28,16 @@ struct Programs {
     models: Range<u64>,
     /// The graph of a seed.
     draw: fn(u64) -> Graph,
+    /// Instructions that half of the faults are put into, where there are any.
+    instructions: &'static [&'static str],
 }
 
-const FORWARD: Programs = Programs { models: 0..120, draw: random::model };
-const BACKWARD: Programs = Programs { models: 0..40, draw: random::gradients };
+const FORWARD: Programs = Programs { models: 0..120, draw: random::model, instructions: &[] };
+const BACKWARD: Programs = Programs {
+    models: 0..48,
+    draw: random::gradients,
+    instructions: &["conv_dw", "adjoint", "max_pool_dx"],
+};
 /// Faults put into a model's program, and of them most that are run.
 const FAULTS: usize = 160;
 const RUNS: usize = 20;
@@ -55,6 +61,10 @@ impl Case {
         let mut rng = Rng::with_seed(seed ^ 0x41c);
         if rng.bool() {
             program = variants::kept(&program, &mut rng).unwrap_or(program);
+        }
+        if rng.bool() {
+            // Instructions that read what they should not find it in larger tiles, and are run.
+            program = variants::enlarged(&program, &mut rng).unwrap_or(program);
         }
         in_order(&mut program);
         let inputs = parameters::inputs(&graph, seed);
@@ -188,13 +198,15 @@ fn put_faults(programs: &Programs, seed: u64, tallies: &Mutex<BTreeMap<String, T
         Err(error) => return vec![format!("model of seed {seed}: {error}")],
     };
     let Some(faults) = Faults::of(&case.program) else { return Vec::new() };
+    let within = faults.within(programs.instructions);
     let mut rng = Rng::with_seed(seed);
     let mut missed = Vec::new();
     let mut runs = 0;
-    for _ in 0..FAULTS {
+    for i in 0..FAULTS {
         if runs == RUNS {
             break;
         }
+        let faults = within.as_ref().filter(|_| i % 2 == 0).unwrap_or(&faults);
         let Some((kind, mut program)) = faults.draw(&mut rng) else { continue };
         program.data = case.program.data.clone();
         let check = run::check(&program);
