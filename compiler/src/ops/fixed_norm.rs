@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zellige_runtime::program::instr::AxisId;
 use zellige_runtime::scalar::{Binary, Builder, Expr, Unary};
 
-use super::norm::{BatchNorm, check_eps};
+use super::norm::{batch_norm_params, check_eps};
 use super::norm_gradient::{ScaledBy, of_variance};
 use super::{
     ArgError, Differentiable, FromAttrs, Gradients, Op, OpDef, ParamSpec, Requirements, ShapeError, Sizes,
@@ -47,7 +47,7 @@ impl Op for FixedNorm {
     }
 
     fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
-        BatchNorm { eps: self.eps, affine: self.affine }.params(inputs)
+        batch_norm_params(self.affine, &inputs[0])
     }
 
     fn access(&self, _: usize, _: AxisId, _: &[Sizes]) -> AxisMap {

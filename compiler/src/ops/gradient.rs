@@ -153,7 +153,7 @@ pub(super) fn negated(builder: &mut dyn Builder, x: ValueId) -> ValueId {
 }
 
 /// `x / divisor`, the divisor rounded to f32.
-pub(super) fn divided(builder: &mut dyn Builder, x: ValueId, divisor: f64) -> ValueId {
+pub(crate) fn divided(builder: &mut dyn Builder, x: ValueId, divisor: f64) -> ValueId {
     if divisor == 1.0 {
         return x;
     }

@@ -6,6 +6,7 @@
 mod activations;
 mod args;
 mod arithmetic;
+mod batch_statistics;
 mod binary_cross_entropy;
 mod channels;
 mod conv;
@@ -40,6 +41,7 @@ mod reshape;
 mod scale;
 mod shape;
 mod slice;
+mod training;
 mod window;
 
 use std::fmt::Debug;
@@ -60,8 +62,9 @@ pub use args::{ArgError, ArgKind, ArgSpec, ArgValue, Args};
 pub use derive::{Formula, FormulaError, Kind as FormulaKind};
 pub use expand::Builder;
 pub use gradient::{Differentiable, Gradients};
-pub(crate) use gradient::{added, repeat, repeated_like};
+pub(crate) use gradient::{added, divided, repeat, repeated_like};
 pub use requirement::{Requirement, Requirements, ShapeError};
+pub use training::{Averaged, InTraining, Trained, TrainingBuilder, TrainingSite};
 
 /// Sizes of a shape: images, channels, rows, columns.
 pub type Sizes = [u64; 4];
@@ -153,6 +156,11 @@ pub trait Op: Debug + Send + Sync {
 
     /// The op that takes its place in a graph that is differentiated, where no parameter goes into another; `None` if it stays.
     fn unfolded(&self) -> Option<Arc<dyn Op>> {
+        None
+    }
+
+    /// What it does in training, given which of its parameters are frozen; `None` if that is nothing else.
+    fn training(&self, _frozen: &[bool]) -> Option<&dyn InTraining> {
         None
     }
 
@@ -391,6 +399,7 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         reductions::defs(),
         norm::defs(),
         norm_parts::defs(),
+        batch_statistics::defs(),
         fixed_norm::defs(),
         norm_gradient::defs(),
         resample::defs(),

@@ -8,7 +8,7 @@
 //! It comes after `canonicalize`, and in the place of `fold-batch-norm`: a batch normalisation with fixed statistics becomes an
 //! elementwise op of its own parameters. The gradient ops are ordinary ones, so that the passes after it need not know of them.
 //!
-//! Several contributions to the gradient of one tensor are added from that of its last reader to that of its first, and for one
+//! Several contributions to the gradient of one tensor or parameter are added from that of its last reader to that of its first, and for one
 //! reader in the order of its inputs: `((last + …) + first)`. The gradient of a loss of several elements is that of their sum.
 
 use std::collections::{HashMap, HashSet};
@@ -40,6 +40,16 @@ pub struct Wanted {
 ///
 /// If sizes are not known, an op that stands between has no gradient, or something is wanted and the loss depends on none of it.
 pub fn differentiate(graph: &Graph, loss: ValueId, wanted: &Wanted) -> Result<Graph, Vec<Diagnostic>> {
+    beside(graph, loss, wanted, &[])
+}
+
+/// As [`differentiate`], with further outputs of the graph behind.
+pub(super) fn beside(
+    graph: &Graph,
+    loss: ValueId,
+    wanted: &Wanted,
+    others: &[Output],
+) -> Result<Graph, Vec<Diagnostic>> {
     if !graph.is_bound() {
         return Err(vec![unbound(graph)]);
     }
@@ -49,11 +59,13 @@ pub fn differentiate(graph: &Graph, loss: ValueId, wanted: &Wanted) -> Result<Gr
     if !without.is_empty() {
         return Err(without.into_iter().rev().collect());
     }
-    let mut graph = simplified(&reverse.outputs(loss, wanted));
+    let mut graph = reverse.outputs(loss, wanted);
     let is_wanted = !wanted.params.is_empty() || !wanted.inputs.is_empty();
     if is_wanted && graph.outputs.len() == 1 {
         return Err(vec![independent()]);
     }
+    graph.outputs.extend_from_slice(others);
+    let mut graph = simplified(&graph);
     separate_outputs(&mut graph);
     Ok(graph)
 }
@@ -135,7 +147,13 @@ impl Reverse {
             self.values.insert(input, sum);
         }
         let params = node.params.iter().zip(gradients.params);
-        self.params.extend(params.filter_map(|(&param, gradient)| Some((param, gradient?))));
+        for (&param, gradient) in params.filter_map(|(param, gradient)| Some((param, gradient?))) {
+            let sum = match self.params.get(&param).copied() {
+                Some(sum) => added(&mut self.builder(name, node.span), sum, gradient),
+                None => gradient,
+            };
+            self.params.insert(param, sum);
+        }
     }
 
     fn without_gradient(&self, node: &Node) -> Diagnostic {

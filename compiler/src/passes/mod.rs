@@ -11,6 +11,7 @@ mod overlap;
 mod pad;
 mod section_cut;
 mod tile;
+mod training_step;
 
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::machine::format_size;
@@ -23,6 +24,7 @@ use crate::ir::{Graph, Materialize, Overlap, Padding, Sections, Target};
 pub use crate::ir::{Level, Module};
 pub use conform::KeptPlan;
 pub use differentiate::{Wanted, differentiate};
+pub use training_step::{MOST_IMAGES, RANDOM_KEY, RunningAverage, TrainingStep, training_step};
 
 /// What the caller asks of the pipeline.
 #[derive(Clone, Debug)]

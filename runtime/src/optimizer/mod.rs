@@ -25,6 +25,7 @@
 //! Semantics and defaults are PyTorch's where it has the optimizer. All is f32, one value after the other in a fixed order; factors
 //! of a step are computed in f64 and rounded once. So the bits depend on nothing but weights, gradients and steps.
 
+mod average;
 mod config;
 mod gradients;
 mod matrix;
@@ -33,6 +34,7 @@ mod schedule;
 mod singular;
 mod subspace;
 
+pub use average::running_average;
 pub use config::{InvalidOptimizer, Optimizer};
 pub use gradients::{Accumulated, clip_factor, global_norm, scale};
 pub use schedule::Schedule;

@@ -44,7 +44,8 @@ pub(in crate::passes) struct Expansion<'a> {
 }
 
 impl Expansion<'_> {
-    fn node(&mut self, node: &Node, inputs: &[ValueId], ty: &TensorType) -> ValueId {
+    /// Adds the op of a node with other inputs, or what it is made of.
+    pub(in crate::passes) fn node(&mut self, node: &Node, inputs: &[ValueId], ty: &TensorType) -> ValueId {
         let before = self.graph.values.len();
         match node.op.expand(self, inputs, &node.params) {
             Some(value) => {
