@@ -151,10 +151,9 @@ fn add(sites: &mut BTreeMap<String, Vec<Site>>, kind: [&str; 2], pointer: &str, 
 /// The name of an instruction.
 fn mnemonic(item: &Value) -> &str {
     let instr = item.get("instr").and_then(Value::as_object);
-    instr.and_then(|i| i.keys().next()).map_or(
-        if item.get("statistic").is_some() { "reduce" } else { "running sums" },
-        String::as_str,
-    )
+    instr
+        .and_then(|i| i.keys().next())
+        .map_or(if item.get("statistic").is_some() { "reduce" } else { "running sums" }, String::as_str)
 }
 
 fn apply(tree: &mut Value, site: &Site, rng: &mut Rng) -> Option<()> {

@@ -44,7 +44,8 @@ impl Suite<'_> {
         let cut: usize = results.iter().flatten().sum();
         let share = 100.0 * cut as f64 / (models * plans) as f64;
         let name = self.name;
-        let message = format!("{name}: {share:.1} % of {models} x {plans} plans have 4 tiles and 2 sections or more");
+        let message =
+            format!("{name}: {share:.1} % of {models} x {plans} plans have 4 tiles and 2 sections or more");
         eprintln!("{message}");
         assert!(share >= 80.0, "{message}");
     }

@@ -6,7 +6,8 @@ use fastrand::Rng;
 use serde_json::Value;
 use zellige_runtime::program::instr::{AxisId, ConvDw, Map, Operand};
 use zellige_runtime::program::{
-    AccumulatorId, Axis, Buffer, BufferId, Instr, Interval, Program, Queue, Role, Scheduled, Section, Steps, Token,
+    AccumulatorId, Axis, Buffer, BufferId, Instr, Interval, Program, Queue, Role, Scheduled, Section, Steps,
+    Token,
 };
 
 /// A change that keeps what is computed.
@@ -253,7 +254,8 @@ fn renumbered(program: &Program, rng: &mut Rng) -> Option<Program> {
         });
         section.body = body.collect::<Option<_>>()?;
         section.end = serde_json::from_value(renamed(serde_json::to_value(&section.end).ok()?)).ok()?;
-        section.running = serde_json::from_value(renamed(serde_json::to_value(&section.running).ok()?)).ok()?;
+        section.running =
+            serde_json::from_value(renamed(serde_json::to_value(&section.running).ok()?)).ok()?;
     }
     for tensor in &mut new.tensors {
         tensor.role =

@@ -33,11 +33,8 @@ struct Programs {
 }
 
 const FORWARD: Programs = Programs { models: 0..120, draw: random::model, instructions: &[] };
-const BACKWARD: Programs = Programs {
-    models: 0..48,
-    draw: random::gradients,
-    instructions: &["conv_dw", "adjoint", "max_pool_dx"],
-};
+const BACKWARD: Programs =
+    Programs { models: 0..48, draw: random::gradients, instructions: &["conv_dw", "adjoint", "max_pool_dx"] };
 /// Faults put into a model's program, and of them most that are run.
 const FAULTS: usize = 160;
 const RUNS: usize = 20;

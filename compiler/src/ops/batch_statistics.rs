@@ -229,7 +229,12 @@ impl Op for Weighted {
 
     fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
         if inputs.len() != self.operands() {
-            let message = format!("`{}` of {} images takes {} tensors", self.row.name, self.attrs.counts.len(), self.operands());
+            let message = format!(
+                "`{}` of {} images takes {} tensors",
+                self.row.name,
+                self.attrs.counts.len(),
+                self.operands()
+            );
             return Err(ShapeError::of_input(0, message));
         }
         first(inputs, requirements)

@@ -187,7 +187,8 @@ impl Reverse {
 }
 
 fn independent() -> Diagnostic {
-    let message = "the loss depends on nothing of what gradients are asked of, or changes with it in steps alone";
+    let message =
+        "the loss depends on nothing of what gradients are asked of, or changes with it in steps alone";
     Diagnostic::error(Code::E0709, message).hint("train parameters that the loss depends on")
 }
 

@@ -104,7 +104,8 @@ fn check(images: &[Graph]) -> Result<&Graph, Diagnostic> {
     if let Some(graph) = images.iter().find(|graph| !graph.is_bound()) {
         return Err(super::section_cut::unbound(graph));
     }
-    let alike = |a: &Node, b: &Node| a.inputs == b.inputs && a.params == b.params && a.op.name() == b.op.name();
+    let alike =
+        |a: &Node, b: &Node| a.inputs == b.inputs && a.params == b.params && a.op.name() == b.op.name();
     let same = |other: &Graph| {
         other.values.len() == first.values.len()
             && other.ops.len() == first.ops.len()
@@ -137,12 +138,8 @@ struct Batch<'a> {
 impl<'a> Batch<'a> {
     fn of(images: &'a [Graph]) -> Self {
         let first = images.first().cloned().unwrap_or_default();
-        let graph = Graph {
-            name: first.name,
-            weights: first.weights,
-            params: first.params,
-            ..Graph::default()
-        };
+        let graph =
+            Graph { name: first.name, weights: first.weights, params: first.params, ..Graph::default() };
         let values = vec![HashMap::new(); images.len()];
         Self { images, graph, values, random_key: None, averages: Vec::new() }
     }
