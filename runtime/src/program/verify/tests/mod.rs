@@ -49,6 +49,7 @@ fn the_samples_are_safe() {
     }
     verify(&sample::whole_axes(), &LIMITS).unwrap();
     verify(&sample::adjoints(), &LIMITS).unwrap();
+    verify(&sample::dropped(), &LIMITS).unwrap();
 }
 
 #[test]
