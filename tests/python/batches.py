@@ -186,6 +186,7 @@ CASES = [
     alone(", eps: 0.01, momentum: 0.3", [(1, 17, 11), (1, 4, 4), (1, 9, 20), (1, 8, 8)], 4, eps=0.01, momentum=0.3),
     alone(", affine: false, momentum: 1", [(3, 4, 5), (1, 6, 2)], 2, affine=False, momentum=1.0),
     alone(", momentum: 0.0", [(1, 3, 1)], 2, momentum=0.0),
+    alone("", [(1, 1 + k % 3, 2 + k) for k in range(8)], 3),
     # A mean that is large next to the deviation.
     alone("", [(1, 9, 7), (1, 6, 10), (1, 3, 3)], 3, low=999.0, high=1001.0),
     alone(", eps: 1e-12", [(1, 9, 7), (1, 6, 10)], 3, eps=1e-12, low=-0.001, high=0.001),
