@@ -103,6 +103,7 @@ codes! {
     E0224 "unknown optimizer or schedule",
     E0225 "incomplete training section",
     E0226 "op with parameters in a training section",
+    E0227 "nothing to train",
 
     E0301 "shape mismatch",
     E0302 "channels do not match",
@@ -123,6 +124,8 @@ codes! {
     E0403 "weight of the wrong shape",
     E0404 "weight of the wrong element type",
     E0405 "malformed safetensors file",
+    E0406 "checkpoint that cannot be continued",
+    E0407 "pattern that fits no parameter",
 
     E0501 "malformed image",
     E0502 "malformed NPY file",
@@ -134,6 +137,8 @@ codes! {
     E0508 "dimension bound to two sizes",
     E0509 "kind of image not supported",
     E0510 "wrong element type of an input",
+    E0511 "unusable training data",
+    E0512 "malformed log of a training",
 
     E0601 "unknown statement or op in IR text",
     E0602 "undefined value in IR text",

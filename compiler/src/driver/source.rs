@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use zellige_grammar::{Code, Diagnostic, SourceFile, has_errors, parse_model};
+use zellige_grammar::{Code, Diagnostic, SourceFile, ast, has_errors, parse_model};
 use zellige_runtime::program::{Program, format};
 
 use super::failure::{program_failure, unreadable};
@@ -83,7 +83,7 @@ fn open_program(path: &Path) -> Result<Program, Failure> {
     format::open(path).map_err(|e| program_failure(path, &e))
 }
 
-fn read_text(path: &Path) -> Result<SourceFile, Failure> {
+pub(super) fn read_text(path: &Path) -> Result<SourceFile, Failure> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(SourceFile::new(path.display().to_string(), text)),
         Err(error) => Err(unreadable(path, &error).into()),
@@ -91,25 +91,21 @@ fn read_text(path: &Path) -> Result<SourceFile, Failure> {
 }
 
 fn open_model(path: &Path) -> Result<Model, Failure> {
-    let source = read_text(path)?;
+    let (graph, source, warnings) = lowered(read_text(path)?, front::lower_model)?;
+    Ok(Model { graph, source, path: path.to_owned(), warnings })
+}
+
+/// What `lower` makes of the file of a model, its text, and warnings about it.
+pub(super) fn lowered<T>(
+    source: SourceFile,
+    lower: fn(&ast::File) -> (Option<T>, Vec<Diagnostic>),
+) -> Result<(T, SourceFile, Vec<Diagnostic>), Failure> {
     let (file, mut diagnostics) = parse_model(&source.text);
-    let graph = match file {
-        Some(file) if !has_errors(&diagnostics) => {
-            let (graph, more) = front::lower_model(&file);
-            diagnostics.extend(more);
-            graph
-        }
-        Some(file) => {
-            // What did parse is looked at all the same: one run reports all errors.
-            diagnostics.extend(front::lower_model(&file).1);
-            None
-        }
-        None => None,
-    };
-    match graph {
-        Some(graph) if !has_errors(&diagnostics) => {
-            Ok(Model { graph, source, path: path.to_owned(), warnings: diagnostics })
-        }
+    // Where there are mistakes, what did parse is looked at all the same: one run reports all of them.
+    let (made, more) = file.as_ref().map(lower).unwrap_or_default();
+    diagnostics.extend(more);
+    match made {
+        Some(made) if !has_errors(&diagnostics) => Ok((made, source, diagnostics)),
         _ => Err(Failure::new(diagnostics, &source)),
     }
 }
@@ -139,12 +135,22 @@ impl Model {
 
     /// The bound graph as the passes leave it that do not cut it yet.
     pub fn simplify(&self, graph: &Graph, options: &CompileOptions) -> Result<Graph, Failure> {
+        self.before(FIRST_PLANNING, graph, options)
+    }
+
+    /// The bound graph as a pass finds it.
+    pub(super) fn before(
+        &self,
+        pass: &str,
+        graph: &Graph,
+        options: &CompileOptions,
+    ) -> Result<Graph, Failure> {
         let fail = |d: Vec<Diagnostic>| Failure::new(d, &self.source);
         let for_passes = CompileOptions { cut_after: Vec::new(), ..options.clone() }.for_passes();
-        let passes = PIPELINE.iter().take_while(|p| p.name != FIRST_PLANNING).collect();
+        let passes = PIPELINE.iter().take_while(|p| p.name != pass).collect();
         let pipeline = Pipeline { passes, options: &for_passes, verify_each: false, after: &mut |_, _| {} };
         let module = pipeline.run(Module::Graph(graph.clone())).map_err(fail)?;
-        passes::graph(module, FIRST_PLANNING).map_err(fail)
+        passes::graph(module, pass).map_err(fail)
     }
 
     /// As [`Self::compile`], for a part of the bound graph `whole`, whose parameters it has.
@@ -154,7 +160,17 @@ impl Model {
         whole: &Graph,
         options: &CompileOptions,
     ) -> Result<(Program, Report), Failure> {
-        let fail = |d: Vec<Diagnostic>| Failure::new(d, &self.source);
+        let (mut program, report) = self.program(graph, options)?;
+        attach(&mut program, whole, &self.path, options).map_err(|d| Failure::new(d, &self.source))?;
+        Ok((program, report))
+    }
+
+    /// The program for a bound graph, without weights, and what its plan comes to.
+    pub(super) fn program(
+        &self,
+        graph: &Graph,
+        options: &CompileOptions,
+    ) -> Result<(Program, Report), Failure> {
         let mut report = None;
         let mut after = |_: &Pass, module: &Module| {
             if let Module::Sections(sections) = module {
@@ -168,12 +184,11 @@ impl Model {
             verify_each: false,
             after: &mut after,
         };
-        let module = pipeline.run(Module::Graph(graph.clone())).map_err(fail)?;
-        let (Module::Program(mut program), Some(report)) = (module, report) else {
-            return Err(Diagnostic::error(Code::E0612, "the pipeline does not end in a program").into());
-        };
-        attach(&mut program, whole, &self.path, options).map_err(fail)?;
-        Ok((program, report))
+        let module = pipeline.run(Module::Graph(graph.clone())).map_err(|d| Failure::new(d, &self.source))?;
+        match (module, report) {
+            (Module::Program(program), Some(report)) => Ok((program, report)),
+            _ => Err(Diagnostic::error(Code::E0612, "the pipeline does not end in a program").into()),
+        }
     }
 
     /// The sections for a bound graph, all of them planned, and what they come to.

@@ -3,19 +3,18 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zellige_grammar::{Code, Diagnostic, suggest};
 use zellige_runtime::io::IoError;
 use zellige_runtime::io::safetensors::{Dtype, Safetensors};
 use zellige_runtime::program::{Data, Program, Source, Weight};
 
-use super::CompileOptions;
 use super::failure::unreadable;
 use super::source::graph_of;
+use super::{CompileOptions, Parameters};
 use crate::base::ParamId;
 use crate::ir::{Derived, Graph, Param};
-use crate::ops::Init;
 
 /// Gives the program its weights: those of `--weights`, of the file that the model names (beside it), or initial values.
 pub fn attach(
@@ -24,14 +23,22 @@ pub fn attach(
     model: &Path,
     options: &CompileOptions,
 ) -> Result<(), Vec<Diagnostic>> {
-    let beside = |name: &String| model.parent().unwrap_or(Path::new("")).join(name);
-    match options.weights.clone().or_else(|| graph.weights.as_ref().map(beside)) {
-        Some(path) => from_file(program, graph, &path),
+    match weights_file(graph, model, options) {
+        Some(path) => {
+            let file = open(graph, &path)?;
+            give(program, file.data().clone(), |name| file.tensors().get(name).map(|info| info.offset))
+        }
         None => {
-            let (values, offsets) = initial(graph, options.seed);
-            give(program, Data::new(values), |name| offsets.get(name).copied())
+            let parameters = Parameters::initial(graph, options.seed);
+            give(program, parameters.data(), |name| parameters.offset(name))
         }
     }
+}
+
+/// The file that the weights are in, if there is one.
+pub(super) fn weights_file(graph: &Graph, model: &Path, options: &CompileOptions) -> Option<PathBuf> {
+    let beside = |name: &String| model.parent().unwrap_or(Path::new("")).join(name);
+    options.weights.clone().or_else(|| graph.weights.as_ref().map(beside))
 }
 
 /// Gives a program the values of the stored parameters, each from the offset on that `offset_of` knows, and those of derived ones.
@@ -42,25 +49,44 @@ pub fn give(
     data: Data,
     offset_of: impl Fn(&str) -> Option<u64>,
 ) -> Result<(), Vec<Diagnostic>> {
-    let is_stored = |w: &Weight| matches!(w.source, Source::Inline(_)) || offset_of(&w.name).is_some();
-    if !program.weights.iter().all(is_stored) {
-        return derive(program, &data, offset_of);
+    if has_derived(program, &offset_of) {
+        let (data, offsets) = derive(program, &data, offset_of)?;
+        place(program, data, |name| offsets.get(name).copied());
+    } else {
+        place(program, data, offset_of);
     }
+    Ok(())
+}
+
+/// What [`give`] would have the program's data be.
+pub(super) fn data_for(program: &Program, parameters: &Parameters) -> Result<Data, Vec<Diagnostic>> {
+    let (data, offset_of) = (parameters.data(), |name: &str| parameters.offset(name));
+    if has_derived(program, offset_of) {
+        return derive(program, &data, offset_of).map(|(data, _)| data);
+    }
+    Ok(data)
+}
+
+fn has_derived(program: &Program, offset_of: impl Fn(&str) -> Option<u64>) -> bool {
+    let is_stored = |w: &Weight| matches!(w.source, Source::Inline(_)) || offset_of(&w.name).is_some();
+    !program.weights.iter().all(is_stored)
+}
+
+fn place(program: &mut Program, data: Data, offset_of: impl Fn(&str) -> Option<u64>) {
     for weight in &mut program.weights {
         if let (Source::Offset(offset), Some(found)) = (&mut weight.source, offset_of(&weight.name)) {
             *offset = found;
         }
     }
     program.data = data;
-    Ok(())
 }
 
-/// As [`give`], for a program with derived parameters.
+/// The values of all of a program's parameters, stored and derived, in its order, and where each begins.
 fn derive(
-    program: &mut Program,
+    program: &Program,
     data: &Data,
     offset_of: impl Fn(&str) -> Option<u64>,
-) -> Result<(), Vec<Diagnostic>> {
+) -> Result<(Data, HashMap<String, u64>), Vec<Diagnostic>> {
     let graph = graph_of(program).map_err(|failure| failure.diagnostics)?;
     let by_name: HashMap<&str, ParamId> = graph.params.iter().map(|(id, p)| (p.name.as_str(), id)).collect();
     let stored = |param: &Param| values_at(data, offset_of(&param.name)?, &param.dims);
@@ -72,25 +98,18 @@ fn derive(
     };
     let mut bytes: Vec<u8> = Vec::new();
     let mut offsets: HashMap<String, u64> = HashMap::new();
-    for weight in &mut program.weights {
-        let Source::Offset(offset) = &mut weight.source else { continue };
-        *offset = match offsets.get(&weight.name) {
-            Some(&known) => known,
-            None => {
-                let values = values(&weight.name).ok_or_else(|| vec![no_values(&weight.name)])?;
-                let at = bytes.len() as u64;
-                bytes.extend(values.into_iter().flat_map(f32::to_le_bytes));
-                offsets.insert(weight.name.clone(), at);
-                at
-            }
-        };
+    for weight in program.weights.iter().filter(|w| matches!(w.source, Source::Offset(_))) {
+        if let Entry::Vacant(offset) = offsets.entry(weight.name.clone()) {
+            let values = values(&weight.name).ok_or_else(|| vec![no_values(&weight.name)])?;
+            offset.insert(bytes.len() as u64);
+            bytes.extend(values.into_iter().flat_map(f32::to_le_bytes));
+        }
     }
-    program.data = Data::new(bytes);
-    Ok(())
+    Ok((Data::new(bytes), offsets))
 }
 
 /// The values of a parameter of some shape; `None` if the data is too short.
-fn values_at(data: &Data, offset: u64, dims: &[u64]) -> Option<Vec<f32>> {
+pub(super) fn values_at(data: &Data, offset: u64, dims: &[u64]) -> Option<Vec<f32>> {
     let bytes = dims.iter().try_fold(4u64, |bytes, dim| bytes.checked_mul(*dim))?;
     let range = usize::try_from(offset).ok()?..usize::try_from(offset.checked_add(bytes)?).ok()?;
     let words = data.bytes().get(range)?.as_chunks::<4>().0;
@@ -104,10 +123,11 @@ fn no_values(name: &str) -> Diagnostic {
     )
 }
 
-fn from_file(program: &mut Program, graph: &Graph, path: &Path) -> Result<(), Vec<Diagnostic>> {
+/// Opens a file that has the parameters of the graph, and nothing else.
+pub(super) fn open(graph: &Graph, path: &Path) -> Result<Safetensors, Vec<Diagnostic>> {
     let file = Safetensors::open(path).map_err(|e| vec![unusable(path, &e)])?;
     check(graph, &file, path)?;
-    give(program, file.data().clone(), |name| file.tensors().get(name).map(|info| info.offset))
+    Ok(file)
 }
 
 fn unusable(path: &Path, error: &IoError) -> Diagnostic {
@@ -170,48 +190,6 @@ fn is_counter(key: &str, params: &HashSet<&str>) -> bool {
 fn shape(dims: &[u64]) -> String {
     let dims: Vec<_> = dims.iter().map(ToString::to_string).collect();
     format!("[{}]", dims.join(", "))
-}
-
-/// Initial values of all parameters, and the offsets at which they begin: a program has only those of ops that are not dropped.
-/// They depend on the seed and the parameter's name alone, so that adding a layer leaves the others as they are.
-fn initial(graph: &Graph, seed: u64) -> (Vec<u8>, HashMap<&str, u64>) {
-    let mut bytes = Vec::new();
-    let mut offsets = HashMap::new();
-    for (_, node) in graph.ops.iter() {
-        let specs = node.op.params(&graph.shapes(&node.inputs)).unwrap_or_default();
-        for (&id, spec) in node.params.iter().zip(specs) {
-            for (param, init) in started(graph, id, spec.init) {
-                if let Entry::Vacant(offset) = offsets.entry(param.name.as_str()) {
-                    offset.insert(bytes.len() as u64);
-                    add_initial(param, init, seed, &mut bytes);
-                }
-            }
-        }
-    }
-    (bytes, offsets)
-}
-
-/// What starts by itself of a parameter that would start as `init` says: it, or the stored ones that it follows from.
-fn started(graph: &Graph, id: ParamId, init: Init) -> Vec<(&Param, Init)> {
-    let param = &graph.params[id];
-    let Some(Derived { formula, sources }) = &param.derived else { return vec![(param, init)] };
-    sources.iter().map(|&s| &graph.params[s]).zip(formula.initial(sources.len(), init)).collect()
-}
-
-fn add_initial(param: &Param, init: Init, seed: u64, bytes: &mut Vec<u8>) {
-    let mut rng = fastrand::Rng::with_seed(seed ^ hash(&param.name));
-    for _ in 0..param.dims.iter().product::<u64>() {
-        let value = match init {
-            Init::Constant(value) => value,
-            Init::Uniform(bound) => (rng.f32() * 2.0 - 1.0) * bound,
-        };
-        bytes.extend_from_slice(&value.to_le_bytes());
-    }
-}
-
-/// FNV-1a: a hash that is the same everywhere and for ever.
-fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 #[cfg(test)]

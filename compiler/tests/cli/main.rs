@@ -15,4 +15,5 @@ mod fixtures;
 mod folder;
 mod kept_plan;
 mod snapshot;
+mod training;
 mod windows;

@@ -16,7 +16,7 @@ mod folders;
 mod sampling;
 mod turn;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::io::{self, Array, Format, NpySource, ReadOptions, Window, WindowSource};
 use crate::program::{Dims, Region};
@@ -71,6 +71,28 @@ impl Dataset {
         format!("{} {items} ({:08x})", self.items.len(), hasher.finalize())
     }
 
+    /// The shape of each tensor of a sample.
+    ///
+    /// # Panics
+    ///
+    /// If the sample is not of this dataset.
+    pub fn dims(&self, sample: &Sample) -> Vec<Dims> {
+        let cut = |(dims, region): (&Dims, &Region)| sample.turn.dims(cut(*dims, *region));
+        self.items[sample.item].dims.iter().zip(&sample.regions).map(cut).collect()
+    }
+
+    /// The array file that a tensor of a sample is all of, as it lies there, if it is: to be read window by window.
+    ///
+    /// # Panics
+    ///
+    /// If the sample is not of this dataset.
+    pub fn file(&self, sample: &Sample, tensor: usize) -> Option<&Path> {
+        let item = &self.items[sample.item];
+        let (path, dims) = (&item.files[tensor], item.dims[tensor]);
+        let whole = cut(dims, sample.regions[tensor]) == dims && sample.turn == Turn::default();
+        (whole && Format::of(path).ok() == Some(Format::Npy)).then_some(path)
+    }
+
     /// The tensors of a sample.
     ///
     /// # Errors
@@ -81,12 +103,13 @@ impl Dataset {
     ///
     /// If the sample is not of this dataset.
     pub fn load(&self, sample: &Sample) -> Result<Vec<Array>, DataError> {
-        let item = &self.items[sample.item];
-        let read = |i: usize| {
-            let array = self.read(item, i, sample.regions[i])?;
-            Ok(sample.turn.of(array))
-        };
-        (0..self.sources.len()).map(read).collect()
+        (0..self.sources.len()).map(|tensor| self.tensor(sample, tensor)).collect()
+    }
+
+    /// A tensor of a sample; errors and panics as of [`load`](Self::load).
+    pub fn tensor(&self, sample: &Sample, tensor: usize) -> Result<Array, DataError> {
+        let array = self.read(&self.items[sample.item], tensor, sample.regions[tensor])?;
+        Ok(sample.turn.of(array))
     }
 
     /// A part of a tensor.
@@ -100,11 +123,15 @@ impl Dataset {
             return Err(DataError::Changed { path: path.clone() });
         }
         let window = Window { image: 0, channels: 0..dims.c, region };
-        let cut = Dims { h: region.y.len() as u64, w: region.x.len() as u64, ..dims };
-        let mut array = Array::zeros(cut, options.limit)?;
+        let mut array = Array::zeros(cut(dims, region), options.limit)?;
         source.read(&window, &mut array.data)?;
         Ok(array)
     }
+}
+
+/// The shape of a part.
+fn cut(dims: Dims, region: Region) -> Dims {
+    Dims { h: region.y.len() as u64, w: region.x.len() as u64, ..dims }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ const FLIP_X: u64 = 4;
 /// The samples of all steps are one sequence, a batch after the other. It goes through the items in passes, or epochs, each in an
 /// order of its own, which follows from the seed and the pass. Where a crop lies and how a sample is turned follows from the seed
 /// and the sample's place in the sequence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sampling {
     /// The seed.
     pub seed: u64,

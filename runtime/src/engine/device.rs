@@ -25,7 +25,7 @@ pub(super) struct Device {
     accumulators: Vec<Sums>,
 }
 
-// SAFETY: the pointers lead into `memory`, which does not move; weights are only read once the device is made, sums are atomic,
+// SAFETY: the pointers lead into `memory`, which does not move; weights are written by who has the device to itself, sums are atomic,
 // and tensors are written under the promises of `transfer`.
 unsafe impl Send for Device {}
 // SAFETY: as above.
@@ -45,7 +45,7 @@ impl Device {
         for weight in &program.weights {
             let bytes = weight.packed_bytes().unwrap_or(0);
             let ptr = part(weight.offset, bytes)?.cast::<f32>();
-            pack(weight, program, ptr, bytes)?;
+            pack(weight, program.data.bytes(), ptr, bytes)?;
             packed.push(ptr.cast_const());
         }
         let mut tensors = Tensors::with_capacity(program.tensors.len());
@@ -68,6 +68,14 @@ impl Device {
             accumulators.push(Sums::new(first, accumulator));
         }
         Ok(Self { memory, weights: packed, tensors, accumulators })
+    }
+
+    /// Packs the values of the weights again, from other data of the same layout.
+    pub(super) fn set_weights(&mut self, program: &Program, data: &[u8]) -> Result<(), EngineError> {
+        for (weight, packed) in program.weights.iter().zip(&self.weights) {
+            pack(weight, data, packed.cast_mut(), weight.packed_bytes().unwrap_or(0))?;
+        }
+        Ok(())
     }
 
     /// Packed weights, indexed by `WeightId`.
@@ -120,9 +128,10 @@ impl Sums {
     }
 }
 
-fn pack(weight: &Weight, program: &Program, ptr: *mut f32, bytes: u64) -> Result<(), EngineError> {
+/// `ptr` leads to as many bytes of a device's memory, which nobody reads meanwhile.
+fn pack(weight: &Weight, data: &[u8], ptr: *mut f32, bytes: u64) -> Result<(), EngineError> {
     // SAFETY: `ptr` leads to as many bytes of device memory that nobody else refers to.
     let packed = unsafe { slice::from_raw_parts_mut(ptr, bytes as usize / 4) };
-    weights::pack(weight, program.data.bytes(), packed)?;
+    weights::pack(weight, data, packed)?;
     Ok(())
 }

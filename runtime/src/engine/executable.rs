@@ -99,6 +99,16 @@ impl Executable {
         &self.program
     }
 
+    /// Gives the weights other values, which stand in `data` where they stand in the program's own. The program itself, as
+    /// [`Self::program`] shows it, stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// If values are missing; the weights then have anything.
+    pub fn set_weights(&mut self, data: &[u8]) -> Result<(), EngineError> {
+        self.device.set_weights(&self.program, data)
+    }
+
     /// Runs the program once: reads the inputs and writes the outputs, all of them, each given once under its name.
     ///
     /// After an error the outputs hold anything.

@@ -4,18 +4,20 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use zellige_compiler::driver::{Failure, Opened, engine_failure};
+use zellige_compiler::driver::{Failure, Opened, Trainee, engine_failure};
 use zellige_grammar::{Code, Diagnostic};
-use zellige_runtime::engine::{Executable, Options};
+use zellige_runtime::engine::{Executable, Options, RunStats};
 use zellige_runtime::io::Array;
 use zellige_runtime::program::{Program, Role};
 
 use crate::borders::Source;
 use crate::execute;
+use crate::grad::gradients;
 use crate::options::{Binding, Compiling, Running, repeat};
 use crate::output::{self, MessageFormat, Outcome};
 use crate::run::not_run;
 use crate::stats::{Compiled, Stats};
+use crate::training::Training;
 
 /// Time a model on random input
 #[derive(Args)]
@@ -25,9 +27,14 @@ pub(crate) struct Bench {
     /// Number of timed runs, after one that is not
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = repeat)]
     repeat: u32,
+    /// Time training steps: loss, gradients and optimizer; of a model without a training section with `mse` and `sgd`
+    #[arg(long)]
+    train: bool,
     /// One JSON object on the last line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    training: Training,
     #[command(flatten)]
     binding: Binding,
     #[command(flatten)]
@@ -36,8 +43,28 @@ pub(crate) struct Bench {
     running: Running,
 }
 
+/// Runs that were timed.
+struct Timed {
+    compiled: Compiled,
+    load_ms: f64,
+    runs: Vec<RunStats>,
+}
+
 impl Bench {
     pub(crate) fn run(&self, messages: MessageFormat) -> Result<Outcome, Failure> {
+        let timed = if self.train { self.steps(messages)? } else { self.runs(messages)? };
+        let Some(Timed { compiled, load_ms, runs }) = timed else { return Ok(Outcome::Interrupted) };
+        let stats = Stats::new(&compiled, load_ms, &runs);
+        if self.json {
+            output::say(&format!("{}\n", stats.json()))?;
+        } else {
+            output::say(&summary(&stats, &compiled))?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Times runs; `None` if the user stopped them.
+    fn runs(&self, messages: MessageFormat) -> Result<Option<Timed>, Failure> {
         let (program, compiled) = self.program(messages)?;
         let inputs = random_inputs(&program)?;
         let options = self.running.options(self.compiling.threads, &program.machine);
@@ -51,16 +78,35 @@ impl Bench {
             match execute::run(&mut executable, &inputs, &mut outputs)? {
                 Some(stats) if i > 0 => runs.push(stats),
                 Some(_) => {}
-                None => return Ok(Outcome::Interrupted),
+                None => return Ok(None),
             }
         }
-        let stats = Stats::new(&compiled, load_ms, &runs);
-        if self.json {
-            output::say(&format!("{}\n", stats.json()))?;
-        } else {
-            output::say(&summary(&stats, &compiled))?;
+        Ok(Some(Timed { compiled, load_ms, runs }))
+    }
+
+    /// Times steps of a training; `None` if the user stopped them.
+    fn steps(&self, messages: MessageFormat) -> Result<Option<Timed>, Failure> {
+        let trainee = Trainee::open_any(&self.model)?;
+        let bound = trainee.model.bind(&Vec::new(), &self.binding.bindings()?)?;
+        let sizes = trainee.sizes(&bound);
+        let mut trainer =
+            self.training.trainer(trainee, Vec::new(), &self.compiling, &self.running, messages)?;
+        let start = Instant::now();
+        let (program, report) = trainer.program(&sizes)?;
+        let compiled = Compiled::since(start, report);
+        let inputs = random_inputs(&program)?;
+        let mut optimization = trainer.optimization(&sizes)?;
+        let mut runs = Vec::new();
+        for number in 0..=u64::from(self.repeat) {
+            let start = Instant::now();
+            let Some(found) = gradients(&mut trainer, &inputs, &mut [])? else { return Ok(None) };
+            optimization.step(number, trainer.parameters_mut(), found.params);
+            let nanoseconds = start.elapsed().as_nanos() as u64;
+            if number > 0 {
+                runs.push(RunStats { nanoseconds, ..found.stats });
+            }
         }
-        Ok(Outcome::Done)
+        Ok(Some(Timed { compiled, load_ms: 0.0, runs }))
     }
 
     fn program(&self, messages: MessageFormat) -> Result<(Program, Compiled), Failure> {

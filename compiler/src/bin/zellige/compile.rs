@@ -71,7 +71,8 @@ impl Compile {
             passes_named(Some(std::slice::from_ref(name)), None)?;
         }
         let ir = self.emit.is_some() || self.stop_after.is_some();
-        check_extension(&self.output, if ir { "zir" } else { "zlp" })?;
+        let (extension, what) = if ir { ("zir", "IR") } else { ("zlp", "a program") };
+        output::check_extension(&self.output, extension, what)?;
         let options = self.compiling.options()?;
         let Start { module, source, graph } = self.start(messages)?;
         let module = self.run_passes(module, &options).map_err(|d| Failure::new(d, &source))?;
@@ -190,17 +191,4 @@ impl Compile {
         }
         Ok(name)
     }
-}
-
-/// A file with another extension could not be opened again; what is there and is no file, such as a pipe, is not asked.
-fn check_extension(path: &Path, wanted: &str) -> Result<(), Failure> {
-    let other = path.extension().is_none_or(|e| e != wanted);
-    if other && path != Path::new("-") && (path.is_file() || !path.exists()) {
-        let what = if wanted == "zlp" { "a program" } else { "IR" };
-        let message = format!("`{}` is not a name for {what}", path.display());
-        return Err(Diagnostic::error(Code::E0005, message)
-            .hint(format!("it should end in .{wanted}"))
-            .into());
-    }
-    Ok(())
 }

@@ -31,6 +31,15 @@ pub(crate) fn run(
 ) -> Result<Option<RunStats>, Failure> {
     let inputs: Vec<_> = inputs.iter().map(|(name, source)| (name.as_str(), source.input())).collect();
     let mut outputs: Vec<_> = outputs.iter_mut().map(|(name, sink)| (name.as_str(), sink.output())).collect();
+    match shown(|control| executable.run_windows(&inputs, &mut outputs, control)) {
+        None | Some(Err(EngineError::Cancelled)) => Ok(None),
+        Some(Ok(stats)) => Ok(Some(stats)),
+        Some(Err(error)) => Err(engine_failure(&error)),
+    }
+}
+
+/// Does work that the user can stop, and sees progress; `None` if it was stopped.
+pub(crate) fn shown<T>(work: impl FnOnce(&Control<'_>) -> T) -> Option<T> {
     let bar = progress_bar();
     let start = Instant::now();
     let show = |p: Progress| {
@@ -41,16 +50,9 @@ pub(crate) fn run(
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(4));
         }
     };
-    let result = interrupt::watched(|cancel| {
-        let control = Control { cancel: Some(cancel), progress: Some(&show) };
-        executable.run_windows(&inputs, &mut outputs, &control)
-    });
+    let done = interrupt::watched(|cancel| work(&Control { cancel: Some(cancel), progress: Some(&show) }));
     bar.finish_and_clear();
-    match result {
-        None | Some(Err(EngineError::Cancelled)) => Ok(None),
-        Some(Ok(stats)) => Ok(Some(stats)),
-        Some(Err(error)) => Err(engine_failure(&error)),
-    }
+    done
 }
 
 /// A bar that draws nothing yet.

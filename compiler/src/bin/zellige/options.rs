@@ -377,12 +377,18 @@ fn seed(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
 }
 
+/// A number of things, of which there is one at least.
+pub(crate) fn count(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "this is a whole number, 1 or more".to_owned())
+}
+
 /// A number of runs.
 pub(crate) fn repeat(text: &str) -> Result<u32, String> {
     text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "a number of runs is 1 or more".to_owned())
 }
 
-fn tile(text: &str) -> Result<[u64; 2], String> {
+/// Rows and columns.
+pub(crate) fn tile(text: &str) -> Result<[u64; 2], String> {
     let side = |s: &str| s.parse::<u64>().ok().filter(|&v| v > 0);
     text.split_once('x')
         .and_then(|(h, w)| Some([side(h)?, side(w)?]))

@@ -150,12 +150,16 @@ pub(crate) fn prepare(
 pub(crate) fn input_files(opened: &Opened, inputs: &[NamedFile]) -> Result<Vec<InputFile>, Failure> {
     let files = assign(inputs, &tensor_names(opened, Role::Input), "input")?;
     let files = files.into_iter().map(|(name, path)| {
-        let whole = wants_whole_numbers(opened, &name);
-        let options =
-            ReadOptions { channels: wanted_channels(opened, &name), whole, ..ReadOptions::default() };
+        let options = read_options(opened, &name);
         InputFile { name, path, options }
     });
     Ok(files.collect())
+}
+
+/// How the file of an input is read.
+pub(crate) fn read_options(opened: &Opened, input: &str) -> ReadOptions {
+    let whole = wants_whole_numbers(opened, input);
+    ReadOptions { channels: wanted_channels(opened, input), whole, ..ReadOptions::default() }
 }
 
 /// The failure to run IR below the graph.

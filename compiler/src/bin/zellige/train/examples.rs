@@ -1,0 +1,93 @@
+//! Examples from folders, as the engine takes them.
+
+use std::path::Path;
+
+use zellige_compiler::driver::{Failure, Given, Opened, Trainee, io_failure};
+use zellige_grammar::{Code, Diagnostic};
+use zellige_runtime::dataset::{DataError, Dataset, Sample, Sampling, TensorSource};
+use zellige_runtime::io::NpySource;
+use zellige_runtime::program::Dims;
+
+use crate::borders::Source;
+use crate::run::read_options;
+
+/// Examples, and how they are drawn.
+pub(super) struct Examples {
+    dataset: Dataset,
+    sampling: Sampling,
+    /// Names of the tensors.
+    names: Vec<String>,
+}
+
+impl Examples {
+    /// Looks for the files of each input of a training.
+    pub(super) fn open(trainee: &Trainee, directory: &Path, sampling: Sampling) -> Result<Self, Failure> {
+        let graph = &trainee.model.graph;
+        let names: Vec<String> = graph.inputs.iter().map(|&v| graph.values[v].name.clone()).collect();
+        let opened = Opened::Model(Box::new(trainee.model.clone()));
+        let source =
+            |name: &String| TensorSource { name: name.clone(), options: read_options(&opened, name) };
+        let sources: Vec<_> = names.iter().map(source).collect();
+        let dataset = Dataset::open(directory, &sources).map_err(|e| data_failure(&e))?;
+        dataset.check(&sampling).map_err(|e| data_failure(&e))?;
+        Ok(Self { dataset, sampling, names })
+    }
+
+    /// Sizes of an example.
+    pub(super) fn first(&self) -> Result<Given, Failure> {
+        let samples = self.batch(0)?;
+        let first = samples.into_iter().next();
+        Ok(first.map(|sample| self.sizes(&sample)).unwrap_or_default())
+    }
+
+    /// What a batch has.
+    pub(super) fn batch(&self, number: u64) -> Result<Vec<Sample>, Failure> {
+        self.dataset.batch(&self.sampling, number).map_err(|e| data_failure(&e))
+    }
+
+    /// All of every item, as it is.
+    pub(super) fn whole(&self) -> impl Iterator<Item = Sample> {
+        (0..self.dataset.items().len()).map(|item| self.dataset.whole(item))
+    }
+
+    /// Names and sizes of a sample's tensors.
+    pub(super) fn sizes(&self, sample: &Sample) -> Given {
+        let sizes = |Dims { n, c, h, w }| [n, c, h, w];
+        self.names.iter().cloned().zip(self.dataset.dims(sample).into_iter().map(sizes)).collect()
+    }
+
+    /// A sample's tensors: read, or where memory has no room for them and their files give them as they are, open.
+    pub(super) fn load(&self, sample: &Sample, streamed: bool) -> Result<Vec<(String, Source)>, Failure> {
+        let source = |tensor: usize| match self.dataset.file(sample, tensor).filter(|_| streamed) {
+            Some(path) => {
+                let source = NpySource::open(path).map_err(|e| io_failure(&e, false))?;
+                Ok(Source::Windows(Box::new(source)))
+            }
+            None => self.dataset.tensor(sample, tensor).map(Source::Array).map_err(|e| data_failure(&e)),
+        };
+        self.names.iter().enumerate().map(|(i, name)| Ok((name.clone(), source(i)?))).collect()
+    }
+
+    /// What a training that goes on should find again.
+    pub(super) fn summary(&self) -> [(&'static str, String); 2] {
+        let Sampling { batch, crop, flips, turns, .. } = self.sampling;
+        let crop = crop.map_or_else(|| "whole images".to_owned(), |[h, w]| format!("crops of {h}x{w}"));
+        let augmented = [(flips, ", flips"), (turns, ", turns")].map(|(on, name)| if on { name } else { "" });
+        [
+            ("data", self.dataset.summary()),
+            ("sampling", format!("batches of {batch} {crop}{}", augmented.concat())),
+        ]
+    }
+
+    /// The seed of order, crops and augmentation.
+    pub(super) fn seed(&self) -> u64 {
+        self.sampling.seed
+    }
+}
+
+fn data_failure(error: &DataError) -> Failure {
+    match error {
+        DataError::Io(e) => io_failure(e, false),
+        other => Diagnostic::error(Code::E0511, other.to_string()).into(),
+    }
+}

@@ -1,0 +1,139 @@
+//! The steps of a training.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use zellige_compiler::driver::{Failure, Optimization, Trainer};
+use zellige_grammar::{Code, Diagnostic};
+use zellige_runtime::curve::{Log, Row};
+use zellige_runtime::dataset::Sample;
+use zellige_runtime::engine::{Control, Input};
+use zellige_runtime::optimizer::Accumulated;
+
+use super::checkpoints::Checkpoints;
+use super::examples::Examples;
+use super::log_failure;
+use crate::borders::Source;
+use crate::interrupt;
+
+/// A training in progress.
+pub(super) struct Session {
+    pub(super) trainer: Trainer,
+    pub(super) optimization: Optimization,
+    pub(super) examples: Examples,
+    pub(super) validation: Option<Examples>,
+    pub(super) checkpoints: Checkpoints,
+    pub(super) log: Log,
+    /// All rows of the log.
+    pub(super) rows: Vec<Row>,
+    pub(super) every: Every,
+}
+
+/// Numbers of steps between two of a kind.
+pub(super) struct Every {
+    pub(super) validation: u64,
+    pub(super) checkpoint: u64,
+}
+
+impl Session {
+    /// Does the steps that are not done yet; whether that were all. Who is interrupted finishes the step and leaves a checkpoint.
+    pub(super) fn run(&mut self, done: u64, steps: u64) -> Result<bool, Failure> {
+        let bar = progress_bar(steps);
+        let mut ended = Ok(());
+        let finished = interrupt::watched(|stop| ended = self.steps(done, steps, stop, &bar));
+        bar.finish_and_clear();
+        ended?;
+        Ok(finished.is_some())
+    }
+
+    fn steps(&mut self, done: u64, steps: u64, stop: &AtomicBool, bar: &ProgressBar) -> Result<(), Failure> {
+        for number in done..steps {
+            let (start, last) = (Instant::now(), number + 1 == steps);
+            let mut row = self.step(number)?;
+            let stopped = stop.load(Ordering::SeqCst);
+            if !stopped && (last || (number + 1).is_multiple_of(self.every.validation)) {
+                row.validation = self.validate()?;
+            }
+            row.seconds = start.elapsed().as_secs_f64();
+            self.log.append(&row).map_err(|e| log_failure(&e))?;
+            bar.set_position(row.step);
+            bar.set_message(described(&row));
+            self.rows.push(row);
+            if stopped || last || (number + 1).is_multiple_of(self.every.checkpoint) {
+                self.checkpoints.save(number + 1, &self.trainer, &self.optimization)?;
+            }
+            if stopped {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The means of loss and gradients over all examples of the step, and what the optimizer makes of them.
+    fn step(&mut self, number: u64) -> Result<Row, Failure> {
+        let batches = self.trainer.trainee().training.accumulate;
+        let (mut gradients, mut losses, mut epoch) = (Accumulated::default(), Vec::new(), 0);
+        for batch in 0..batches {
+            for sample in self.examples.batch(number * batches + batch)? {
+                let (_, report) = self.trainer.program(&self.examples.sizes(&sample))?;
+                let inputs = self.examples.load(&sample, report.streamed)?;
+                let found = self.trainer.gradients(&views(&inputs), &mut [], &Control::default())?;
+                let found = found.ok_or_else(cancelled)?;
+                gradients.add(&found.params.iter().map(Vec::as_slice).collect::<Vec<_>>());
+                losses.push(found.loss);
+                epoch = sample.epoch;
+            }
+        }
+        let stepped = self.optimization.step(number, self.trainer.parameters_mut(), gradients.take());
+        Ok(Row {
+            step: number + 1,
+            epoch,
+            loss: mean(&losses),
+            lr: stepped.rate,
+            gradient_norm: stepped.norm,
+            seconds: 0.0,
+            validation: None,
+        })
+    }
+
+    /// The mean loss of whole images.
+    fn validate(&mut self) -> Result<Option<f32>, Failure> {
+        let Some(examples) = &self.validation else { return Ok(None) };
+        let mut losses = Vec::new();
+        for sample in examples.whole() {
+            losses.push(loss(&mut self.trainer, examples, &sample)?);
+        }
+        Ok(Some(mean(&losses)))
+    }
+}
+
+fn loss(trainer: &mut Trainer, examples: &Examples, sample: &Sample) -> Result<f32, Failure> {
+    let streamed = trainer.loss_streams(&examples.sizes(sample))?;
+    let inputs = examples.load(sample, streamed)?;
+    trainer.loss(&views(&inputs), &Control::default())?.ok_or_else(cancelled)
+}
+
+fn views(inputs: &[(String, Source)]) -> Vec<(&str, Input<'_>)> {
+    inputs.iter().map(|(name, source)| (name.as_str(), source.input())).collect()
+}
+
+fn cancelled() -> Failure {
+    Diagnostic::error(Code::E0901, "a step was cancelled").into()
+}
+
+fn mean(losses: &[f32]) -> f32 {
+    let sum: f64 = losses.iter().map(|&loss| f64::from(loss)).sum();
+    (sum / losses.len() as f64) as f32
+}
+
+fn described(row: &Row) -> String {
+    let validation = row.validation.map_or(String::new(), |loss| format!(", validation {loss:.6}"));
+    format!("loss {:.6}{validation}", row.loss)
+}
+
+/// A bar on standard error, if that is a terminal.
+fn progress_bar(steps: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} steps  {msg}  {eta} left");
+    ProgressBar::new(steps).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

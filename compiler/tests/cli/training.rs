@@ -1,0 +1,232 @@
+//! `grad` and `train`: the same bits under every plan, and after whatever ended a training.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use zellige_runtime::dataset::Turn;
+use zellige_runtime::io::safetensors::Safetensors;
+use zellige_runtime::io::{self, Array, ReadOptions};
+
+use crate::fixtures;
+use crate::folder::Folder;
+
+const MODEL: &str = "\
+model m(image: f32[1, 3, H, W]) -> (out: f32[1, 3, H, W]) {
+    let x = conv2d(image, out: 8, kernel: 3, pad: 1, name: \"encoder.a\") |> relu;
+    let y = conv2d(x, out: 8, kernel: 3, pad: 1, name: \"encoder.b\") |> instance_norm(affine: true, name: \"norm\") |> relu;
+    return image + conv2d(x + y, out: 3, kernel: 3, pad: 1, name: \"decoder\");
+}
+
+train(target: f32[1, 3, H, W]) {
+    loss l1(out, target);
+    optimizer adamw(lr: 1e-2);
+    schedule cosine(steps: 40);
+    accumulate 2;
+    clip 1.0;
+}
+";
+
+const TRAIN: &str = "train m.zlg --data data --steps 40 --batch 2 --crop 12x10 --augment flips,turns --seed 3 \
+    --validate data --validate-every 7 --checkpoint-every 3 -o w.safetensors";
+
+/// A folder with the model, and images of which the target is upside down.
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.write("m.zlg", MODEL);
+    for name in ["image", "target"] {
+        fs::create_dir_all(folder.path("data").join(name)).unwrap();
+    }
+    for (i, (h, w)) in [(20, 17), (13, 31), (12, 10)].into_iter().enumerate() {
+        let image = fixtures::array(1, 3, h, w);
+        let target = Turn::default().then_flipped(true, false).of(image.clone());
+        io::write(&folder.path(&format!("data/image/{i}.npy")), &image).unwrap();
+        io::write(&folder.path(&format!("data/target/{i}.npy")), &target).unwrap();
+    }
+    folder
+}
+
+/// A log without the time that steps took.
+fn log(folder: &Folder) -> Vec<Vec<String>> {
+    let text = String::from_utf8(folder.read("w.csv")).unwrap();
+    let row = |line: &str| {
+        let columns = line.split(',').enumerate().filter(|(i, _)| *i != 5);
+        columns.map(|(_, column)| column.to_owned()).collect()
+    };
+    text.lines().map(row).collect()
+}
+
+fn losses(folder: &Folder) -> Vec<f32> {
+    log(folder).iter().skip(1).map(|row| row[2].parse().unwrap()).collect()
+}
+
+#[test]
+fn gradients_are_the_same_under_every_plan() {
+    let folder = folder();
+    let inputs = "-i image=data/image/1.npy -i target=data/target/1.npy --input-gradient image=d.npy";
+    let said = folder.succeeds(&format!("grad m.zlg {inputs} -o whole.safetensors --untiled --engine jit"));
+    let whole = (folder.read("whole.safetensors"), folder.read("d.npy"));
+    let loss = said.strip_prefix("loss ").unwrap().trim();
+    assert!(loss.parse::<f32>().unwrap() > 0.0);
+    for options in ["", "--tile 5x6 --threads 3", "--memory 1MiB --isa portable", "--cut-after encoder.a"] {
+        let again = folder.succeeds(&format!("grad m.zlg {inputs} -o g.safetensors {options}"));
+        assert_eq!(again, said, "{options}");
+        assert!((folder.read("g.safetensors"), folder.read("d.npy")) == whole, "{options}");
+    }
+
+    let file = Safetensors::open(&folder.path("whole.safetensors")).unwrap();
+    assert_eq!(file.metadata()["loss"], loss);
+    assert_eq!(file.tensors()["encoder.b.weight"].shape, [8, 8, 3, 3]);
+    assert_eq!(file.tensors().len(), 8);
+    let Array { dims, data } = io::read(&folder.path("d.npy"), &ReadOptions::default()).unwrap();
+    assert_eq!([dims.n, dims.c, dims.h, dims.w], [1, 3, 13, 31]);
+    assert!(data.iter().any(|v| *v != 0.0) && data.iter().all(|v| v.is_finite()));
+}
+
+#[test]
+fn a_step_against_the_gradient_makes_the_loss_smaller_by_as_much() {
+    let folder = folder();
+    let inputs = "-i image=data/image/0.npy -i target=data/target/0.npy";
+    let loss = |said: String| said.strip_prefix("loss ").unwrap().trim().parse::<f64>().unwrap();
+    folder.write("m.zlg", MODEL.replace("l1(", "mse("));
+    folder.succeeds("train m.zlg --data data --steps 1 -o w.safetensors --log l.csv");
+    let grad = |output: &str| {
+        loss(folder.succeeds(&format!("grad m.zlg {inputs} --weights w.safetensors -o {output}")))
+    };
+    let before = grad("g.safetensors");
+    let gradients = Safetensors::open(&folder.path("g.safetensors")).unwrap();
+    let weights = Safetensors::open(&folder.path("w.safetensors")).unwrap();
+    let rate = 1e-3;
+    let mut norm = 0.0;
+    let moved: Vec<(String, Vec<u64>, Vec<f32>)> = weights
+        .tensors()
+        .iter()
+        .map(|(name, info)| {
+            let (w, g) = (weights.values(name).unwrap(), gradients.values(name).unwrap());
+            norm += g.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>();
+            let moved = w.iter().zip(&g).map(|(w, g)| (f64::from(*w) - rate * f64::from(*g)) as f32);
+            (name.clone(), info.shape.clone(), moved.collect())
+        })
+        .collect();
+    let values: Vec<_> =
+        moved.iter().map(|(name, shape, values)| io::safetensors::Values { name, shape, values }).collect();
+    io::safetensors::write(&folder.path("w.safetensors"), &values).unwrap();
+    let change = (before - grad("after.safetensors")) / (rate * norm);
+    assert!((0.9..1.1).contains(&change), "{change}");
+}
+
+#[test]
+fn what_is_frozen_stays() {
+    let folder = folder();
+    let weights = |steps: u64| {
+        let command = "train m.zlg --data data --freeze encoder.* --freeze *.bias --log l.csv --curve c.svg";
+        folder.succeeds(&format!("{command} --steps {steps} -o {steps}.safetensors"));
+        Safetensors::open(&folder.path(&format!("{steps}.safetensors"))).unwrap()
+    };
+    let (one, two) = (weights(1), weights(2));
+    let values = |file: &Safetensors, name: &str| file.values(name).unwrap();
+    for name in one.tensors().keys() {
+        let frozen = name.starts_with("encoder.") || name.ends_with(".bias");
+        assert_eq!(values(&one, name) == values(&two, name), frozen, "{name}");
+    }
+    assert!(
+        folder.fails("train m.zlg --data data --steps 1 --freeze * -o all.safetensors").contains("E0227")
+    );
+    assert!(
+        folder
+            .fails("train m.zlg --data data --steps 1 --freeze encode.* -o all.safetensors")
+            .contains("E0407")
+    );
+}
+
+#[test]
+fn a_training_is_the_same_under_every_plan() {
+    let (one, other) = (folder(), folder());
+    one.succeeds(TRAIN);
+    other.succeeds(&format!("{TRAIN} --tile 5x4 --threads 3 --isa portable"));
+    assert!(one.read("w.safetensors") == other.read("w.safetensors"));
+    assert_eq!(log(&one), log(&other));
+    let losses = losses(&one);
+    assert_eq!(losses.len(), 40);
+    let mean = |losses: &[f32]| losses.iter().sum::<f32>() / losses.len() as f32;
+    assert!(mean(&losses[30..]) < 0.8 * mean(&losses[..10]), "{losses:?}");
+    assert!(String::from_utf8(one.read("w.svg")).unwrap().starts_with("<svg"));
+}
+
+fn signal(child: &Child, name: &str) {
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+}
+
+/// Waits until the log has so many lines.
+fn wait_for(log: &Path, lines: usize) {
+    let start = Instant::now();
+    while fs::read_to_string(log).map_or(0, |text| text.lines().count()) < lines {
+        assert!(start.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_micros(200));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_killed_training_goes_on_with_the_same_bits() {
+    let whole = folder();
+    whole.succeeds(TRAIN);
+    for lines in [1, 2, 4, 5, 11, 23, 39, 41] {
+        let folder = folder();
+        let mut child = folder.command(TRAIN).spawn().unwrap();
+        wait_for(&folder.path("w.csv"), lines);
+        signal(&child, "KILL");
+        child.wait().unwrap();
+        folder.succeeds(&format!("{TRAIN} --resume"));
+        assert!(folder.read("w.safetensors") == whole.read("w.safetensors"), "{lines}");
+        assert_eq!(log(&folder), log(&whole), "{lines}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_training_finishes_its_step() {
+    let folder = folder();
+    let endless = TRAIN.replace("--steps 40", "--steps 100000000");
+    let child = folder.command(&endless).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for(&folder.path("w.csv"), 5);
+    signal(&child, "INT");
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(130));
+    let done = log(&folder).len() - 1;
+    let file = Safetensors::open(&folder.path("w.checkpoint.safetensors")).unwrap();
+    assert_eq!(file.metadata()["step"], done.to_string());
+    assert!(!folder.path("w.safetensors").exists());
+}
+
+#[test]
+fn a_checkpoint_that_is_damaged_or_of_another_training_is_refused() {
+    let folder = folder();
+    folder.succeeds(&TRAIN.replace("--steps 40", "--steps 3"));
+    let checkpoint = folder.read("w.checkpoint.safetensors");
+    let refused = |code: &str, why: &str| {
+        let before = folder.contents();
+        let said = folder.fails(&format!("{TRAIN} --resume"));
+        assert!(said.contains(code) && said.contains(why), "{said}");
+        assert_eq!(folder.contents(), before);
+    };
+    folder.write("w.checkpoint.safetensors", &checkpoint[..checkpoint.len() - 5]);
+    refused("E0406", "malformed");
+    let mut damaged = checkpoint.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    folder.write("w.checkpoint.safetensors", &damaged);
+    refused("E0406", "damaged");
+    folder.write("w.checkpoint.safetensors", folder.read("w.safetensors"));
+    refused("E0406", "not a checkpoint");
+    folder.write("w.checkpoint.safetensors", &checkpoint);
+    folder.write("m.zlg", MODEL.replace("1e-2", "2e-2"));
+    refused("E0406", "optimizer");
+    folder.write("m.zlg", MODEL.replace("relu;", "silu;"));
+    refused("E0406", "model");
+    folder.write("m.zlg", MODEL);
+    let said = folder.fails(TRAIN);
+    assert!(said.contains("E0406") && said.contains("--resume"), "{said}");
+    folder.succeeds(&format!("{TRAIN} --resume"));
+}
