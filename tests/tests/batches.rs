@@ -8,7 +8,8 @@ use zellige_compiler::ir::Graph;
 use zellige_compiler::passes::{RANDOM_KEY, TrainingStep};
 use zellige_runtime::engine::EngineKind;
 use zellige_runtime::io::Array;
-use zellige_runtime::program::Dims;
+use zellige_runtime::program::instr::Dropout;
+use zellige_runtime::program::{Dims, Instr};
 use zellige_runtime::random::Key;
 use zellige_tests::batches::{self, BatchCase, cases};
 use zellige_tests::plans::{self, Plan};
@@ -17,6 +18,8 @@ use zellige_tests::{parallel, parameters};
 
 /// Plans of a case.
 const PLANS: u64 = 6;
+/// Ops of a large graph.
+const MANY: usize = 400;
 
 #[test]
 fn steps_agree_with_pytorch_under_every_plan() {
@@ -61,7 +64,9 @@ fn same_under_plans(
 ) -> Result<(), String> {
     let canonical = run::canonical(graph).map_err(|d| describe(&d))?;
     let mut rng = Rng::with_seed(seed);
-    for i in 0..PLANS {
+    // Where there are many ops, each plan takes its time.
+    let plans = if canonical.ops.len() > MANY { PLANS / 2 } else { PLANS };
+    for i in 0..plans {
         let mut plan = plans::plan(&canonical, &mut rng);
         if i % 3 > 0 {
             plan.run.engine = EngineKind::Native;
@@ -96,7 +101,8 @@ fn dropout_and_batch_norm_are_the_same_under_every_plan() {
     assert!(untiled.iter().all(|(_, array)| array.data.iter().all(|v| v.is_finite())));
     assert_eq!(untiled.len(), 1 + (1 + 2 + 2 + 1 + 2 + 2) + 3 + 4);
     for _ in 0..3 {
-        same_under_plans(&graph, 4, &untiled, |plan| outputs(&graph, plan, &inputs)).unwrap_or_else(|e| panic!("{e}"));
+        same_under_plans(&graph, 4, &untiled, |plan| outputs(&graph, plan, &inputs))
+            .unwrap_or_else(|e| panic!("{e}"));
     }
 }
 
@@ -172,6 +178,35 @@ fn dropout_is_nothing_at_inference_and_without_a_chance() {
     let training = batches::training(DROPPED).expect("it is a training");
     let inference = run::canonical(&training.graph).expect("it is canonical");
     assert!(inference.ops.iter().all(|(_, node)| node.op.name() != "dropout"));
+}
+
+#[test]
+fn faults_of_dropout_are_refuted() {
+    let (_, graph) = dropped(DROPPED, &[[2, 3, 24, 20], [1, 3, 8, 8]]);
+    let options = CompileOptions { tile: Some([8, 8]), untiled: false, ..plans::reference().compile };
+    let program = run::compile(&graph, &options).expect("it is compiled and proved");
+    let faults: [fn(&mut Dropout); 6] = [
+        |i| i.stream[0] ^= 1,
+        |i| i.stream[1] ^= 1,
+        |i| i.dropped += 1,
+        |i| i.scale = 1.25,
+        |i| i.key = i.src,
+        |i| i.src = i.key,
+    ];
+    let mut found = 0;
+    for fault in faults {
+        for section in 0..program.sections.len() {
+            for at in 0..program.sections[section].body.len() {
+                let mut program = program.clone();
+                if let Instr::Dropout(i) = &mut program.sections[section].body[at].instr {
+                    fault(i);
+                    found += 1;
+                    run::check(&program).expect_err("it computes something else");
+                }
+            }
+        }
+    }
+    assert!(found >= 6 * 4, "two images, forward and backward: {found}");
 }
 
 #[test]

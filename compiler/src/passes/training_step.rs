@@ -259,3 +259,6 @@ impl TrainingBuilder for Training<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

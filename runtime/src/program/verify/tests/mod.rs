@@ -3,6 +3,7 @@
 mod addressing;
 mod adjoints;
 mod axes;
+mod dropout;
 mod instr;
 mod memory;
 mod products;
