@@ -3,6 +3,7 @@
 pub mod batches;
 pub mod faults;
 pub mod fuzz;
+pub mod lossless;
 pub mod mutate;
 pub mod onnxruntime;
 pub mod op_cases;

@@ -135,22 +135,12 @@ impl Model {
 
     /// The bound graph as the passes leave it that do not cut it yet.
     pub fn simplify(&self, graph: &Graph, options: &CompileOptions) -> Result<Graph, Failure> {
-        self.before(FIRST_PLANNING, graph, options)
-    }
-
-    /// The bound graph as a pass finds it.
-    pub(super) fn before(
-        &self,
-        pass: &str,
-        graph: &Graph,
-        options: &CompileOptions,
-    ) -> Result<Graph, Failure> {
         let fail = |d: Vec<Diagnostic>| Failure::new(d, &self.source);
         let for_passes = CompileOptions { cut_after: Vec::new(), ..options.clone() }.for_passes();
-        let passes = PIPELINE.iter().take_while(|p| p.name != pass).collect();
+        let passes = PIPELINE.iter().take_while(|p| p.name != FIRST_PLANNING).collect();
         let pipeline = Pipeline { passes, options: &for_passes, verify_each: false, after: &mut |_, _| {} };
         let module = pipeline.run(Module::Graph(graph.clone())).map_err(fail)?;
-        passes::graph(module, pass).map_err(fail)
+        passes::graph(module, FIRST_PLANNING).map_err(fail)
     }
 
     /// As [`Self::compile`], for a part of the bound graph `whole`, whose parameters it has.

@@ -25,6 +25,7 @@ mod global;
 mod gradient;
 mod loss_parts;
 mod losses;
+mod max_gradient;
 mod norm;
 mod norm_gradient;
 mod norm_parts;
@@ -395,6 +396,7 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         window::defs(),
         pool_gradient::defs(),
         global::defs(),
+        max_gradient::defs(),
         reductions::defs(),
         norm::defs(),
         norm_parts::defs(),

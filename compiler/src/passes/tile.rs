@@ -5,14 +5,16 @@
 //! after:  %x tile 20 × 20, origin −2; %a tile 18 × 18, origin −1; %b tile 16 × 16, origin 0; grid 2 × 2
 //! ```
 
+use indexmap::IndexSet;
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::program::Steps;
 use zellige_runtime::program::instr::AxisId;
 
 use super::{Module, Options};
 use crate::analysis::flow::{Flow, FlowReader, FlowTensor};
+use crate::analysis::fusion::{addressing, is_inlined};
 use crate::analysis::geometry::{AxisGeometry, axis_geometry};
-use crate::base::AxisMap;
+use crate::base::{AxisMap, OpId, ValueId};
 use crate::ir::{Graph, Reader, Role, Section, TensorSteps, Tiling};
 
 pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagnostic>> {
@@ -35,12 +37,28 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
         let scheme = section.scheme();
         let axes = AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, tile[axis.index()], scheme, u64::MAX));
         section.grid = Some([axes[0].steps, axes[1].steps]);
-        let tilings = (0..flow.tensors.len())
-            .rev()
+        let tilings = in_order(&ir.graph, section, &flow)
+            .into_iter()
             .map(|t| (flow.tensors[t].value, tiling(&ir.graph, &flow, t, &axes)));
         section.tensors = tilings.collect();
     }
     Ok(Module::Sections(ir))
+}
+
+/// The tensors as the section lists them: inputs in the order in which its ops read them first, then what the ops make.
+fn in_order(graph: &Graph, section: &Section, flow: &Flow) -> Vec<usize> {
+    let reads_tiles = |op: &&OpId| addressing(graph, **op).is_none();
+    let reads = section.ops.iter().filter(reads_tiles).flat_map(|&op| {
+        graph.ops[op].inputs.iter().copied().filter(move |&value| !is_inlined(graph, value, op))
+    });
+    let first: IndexSet<ValueId> = reads.collect();
+    let mut order: Vec<usize> = (0..flow.tensors.len()).collect();
+    order.sort_by_key(|&t| {
+        let FlowTensor { value, op, .. } = &flow.tensors[t];
+        let made = op.and_then(|op| section.ops.iter().position(|o| *o == op));
+        (made, first.get_index_of(value))
+    });
+    order
 }
 
 fn no_target(section: &Section) -> Diagnostic {
