@@ -3,14 +3,14 @@
 use expect_test::expect;
 
 use super::{fields, refused};
-use crate::program::{BufferId, Steps, sample};
+use crate::program::{BufferId, Instr, Steps, sample};
 
 #[test]
 fn shapes_are_those_of_the_operands() {
     let sample = sample::dropped;
     refused(
         sample(),
-        &expect!["section 0 `s0`, instruction 2 (dropout): channels of the key: 4 where 3 is needed"],
+        &expect!["section 0 `s0`, instruction 2 (dropout): channels of the key: 3 where 4 is needed"],
         |p| {
             p.tensors[1].dims.c = 3;
             p.sections[0].buffers[1].channels = 3;
@@ -18,7 +18,7 @@ fn shapes_are_those_of_the_operands() {
     );
     refused(
         sample(),
-        &expect!["section 0 `s0`, instruction 2 (dropout): height of the key: 1 where 12 is needed"],
+        &expect!["section 0 `s0`, instruction 2 (dropout): height of the key: 12 where 1 is needed"],
         |p| fields!(p, 0, 2, Dropout).key = BufferId(0),
     );
     refused(
@@ -33,7 +33,7 @@ fn shapes_are_those_of_the_operands() {
         ],
         |p| fields!(p, 0, 2, Dropout).dropped = (1 << 24) + 1,
     );
-    refused(sample(), &expect!["section 0 `s0`, instruction 2 (dropout): %b7 does not exist"], |p| {
+    refused(sample(), &expect!["section 0 `s0`, instruction 2 (dropout): there is no %b7"], |p| {
         fields!(p, 0, 2, Dropout).key = BufferId(7)
     });
 }
