@@ -1,5 +1,6 @@
 //! What the end-to-end tests are made of: random models, random legal plans, running them, and mutations for fuzzing.
 
+pub mod batches;
 pub mod faults;
 pub mod fuzz;
 pub mod lossless;

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "tests print what they counted and measured")]
 
 mod activations;
+mod batches;
 mod check;
 mod fuzz;
 mod gradients;

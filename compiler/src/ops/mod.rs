@@ -16,6 +16,7 @@ mod dense;
 mod derivative;
 mod derive;
 mod dice;
+mod dropout;
 mod elementwise;
 mod expand;
 mod fixed_norm;
@@ -417,6 +418,7 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         elementwise::defs(),
         derivative::defs(),
         repeat::defs(),
+        dropout::defs(),
         losses::defs(),
         binary_cross_entropy::defs(),
         dice::defs(),

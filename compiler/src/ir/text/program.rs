@@ -428,7 +428,7 @@ fn read_axis(statement: &Statement, reader: &mut Reader) -> Option<Axis> {
 }
 
 /// The names of all instructions.
-const INSTRUCTIONS: [&str; 16] = [
+const INSTRUCTIONS: [&str; 17] = [
     "load",
     "store",
     "conv2d",
@@ -445,6 +445,7 @@ const INSTRUCTIONS: [&str; 16] = [
     "conv_dw",
     "max_pool_dx",
     "adjoint",
+    "dropout",
 ];
 
 fn read_instruction(statement: &Statement, reader: &mut Reader) -> Option<Scheduled> {
