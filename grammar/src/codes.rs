@@ -161,6 +161,7 @@ codes! {
     E0706 "unknown or malformed machine",
     E0707 "unknown place to cut",
     E0708 "op without a gradient",
+    E0709 "loss that nothing changes",
 
     E0801 "not a program file",
     E0802 "program file of another version",

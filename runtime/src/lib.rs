@@ -5,11 +5,12 @@
 //!
 //! ```text
 //! scalar → program → { kernels, jit, io } → engine
+//! random → { kernels, jit }
 //! exact, random → optimizer
 //! io, random, optimizer → { dataset, checkpoint, curve }
 //! ```
 //!
-//! The last two lines are for training: what happens between the gradients of one step and the inputs of the next.
+//! The last lines are for training: what happens between the gradients of one step and the inputs of the next.
 //!
 //! # The canonical order
 //!
@@ -55,6 +56,10 @@
 //!   the tensor, with `v` what the weight's tap reads of input channel `i` for that pixel, `+0` outside the tensor; pixels that a tap of a
 //!   transposed convolution does not reach are skipped. The gradient is the exact sum of `acc` over all grains, rounded to f32 once. NaN if
 //!   an `acc` is NaN or there are infinities of both signs, an infinity if there are some of one sign.
+//! * **dropout** — `src · m` with `m = +0` where `u < dropped`, else `m = scale`. `u` is the upper 24 bits of word `x mod 4` of the bits
+//!   that Philox4x32-10 has under the stream's key for `[n, c, y, ⌊x / 4⌋]`, each modulo 2³² and in the tensor's coordinates. The stream's
+//!   key is words 0 and 1 of the bits for `[image, 0, op, 2³² − 1]` under the key that the program is given as four numbers of 16 bits,
+//!   the lowest first ([`random::Key`]).
 //! * **elementwise** — an [`scalar::Expr`], evaluated as written.
 //! * **store_rmw**, where tiles that overlap are added up in device memory — `s = v` for the first tile in the order of colours that owns
 //!   the element, then `s = s + v` for the others in that order.

@@ -5,14 +5,17 @@
 //! thread, tile or processor, and after a resume.
 
 /// Multipliers of the rounds.
-const MULTIPLIERS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
+pub(crate) const MULTIPLIERS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
 /// What is added to the key after each round.
-const WEYL: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
-const ROUNDS: usize = 10;
+pub(crate) const WEYL: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
+pub(crate) const ROUNDS: usize = 10;
+
+/// For keys of dropout.
+const DROPOUT: u32 = 2;
 
 /// The key of a stream of bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key([u32; 2]);
+pub struct Key(pub(crate) [u32; 2]);
 
 impl Key {
     /// The key of a seed.
@@ -27,6 +30,23 @@ impl Key {
         // The last word keeps these positions apart from those of `at` with a small last coordinate.
         let [a, b, ..] = self.at([low, high, purpose, u32::MAX]);
         Self([a, b])
+    }
+
+    /// The key that dropout has in a step of a training: what a program that drops values takes, as [`Self::numbers`].
+    pub fn of_dropout(seed: u64, step: u64) -> Self {
+        Self::new(seed).of(DROPOUT, step)
+    }
+
+    /// The key as four whole numbers of 16 bits, the lowest first, which floats hold exactly.
+    pub fn numbers(self) -> [f32; 4] {
+        let [low, high] = self.0;
+        [low, low >> 16, high, high >> 16].map(|bits| f32::from(bits as u16))
+    }
+
+    /// The key of four such numbers. Fractions are dropped, numbers out of range are the nearest in it, and NaN is 0.
+    pub fn of_numbers(numbers: [f32; 4]) -> Self {
+        let [a, b, c, d] = numbers.map(|number| u32::from(number as u16));
+        Self([a | b << 16, c | d << 16])
     }
 
     /// The bits of a position, such as `[n, c, y, x]`.
@@ -89,6 +109,17 @@ mod tests {
         assert_eq!(Key::new(3).below(5, 0), 0);
         assert_eq!(Key::new(3).below(5, 1), 0);
         assert!((0..1000).all(|i| (0.0..1.0).contains(&Key::new(1).uniform(i))));
+    }
+
+    #[test]
+    fn keys_are_numbers_and_back() {
+        for step in 0..100 {
+            let key = Key::of_dropout(7, step);
+            assert_eq!(Key::of_numbers(key.numbers()), key);
+            assert_ne!(key, Key::of_dropout(8, step));
+            assert_ne!(key, Key::of_dropout(7, step + 1));
+        }
+        assert_eq!(Key::of_numbers([f32::NAN, -1.0, 1e9, 2.75]), Key([0, 0x0002_ffff]));
     }
 
     #[test]

@@ -93,9 +93,13 @@ fn run(bytes: &[u8]) -> (bool, bool) {
 fn damaged_parts() {
     let mut rng = fastrand::Rng::with_seed(7);
     let (mut decoded, mut safe) = (0, 0);
-    for program in
-        [sample::two_sections(), sample::every_instruction(), sample::whole_axes(), sample::adjoints()]
-    {
+    for program in [
+        sample::two_sections(),
+        sample::every_instruction(),
+        sample::whole_axes(),
+        sample::adjoints(),
+        sample::dropped(),
+    ] {
         let original = bytes_of(&program);
         let parts = 128;
         for _ in 0..2500 {

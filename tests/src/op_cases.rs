@@ -17,7 +17,7 @@ use crate::run::{Arrays, describe};
 /// How far values may be off, as part of the output's largest.
 const TOLERANCE: f64 = 2e-5;
 /// How far gradients may be off, likewise.
-const GRADIENT_TOLERANCE: f64 = 5e-5;
+pub(crate) const GRADIENT_TOLERANCE: f64 = 5e-5;
 /// Folders of the files, one file for each op.
 const OUTPUTS: &str = "ops";
 const GRADIENTS: &str = "gradients";
@@ -36,9 +36,9 @@ pub struct OpCase {
 
 /// A tensor whose values are drawn from the case's seed and its name.
 #[derive(Clone, Debug, Deserialize)]
-struct Drawn {
-    name: String,
-    shape: Vec<u64>,
+pub(crate) struct Drawn {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<u64>,
     low: f64,
     high: f64,
     kind: Kind,
@@ -46,14 +46,14 @@ struct Drawn {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Kind {
+pub(crate) enum Kind {
     Uniform,
     Whole,
     Odd,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct Expected {
+pub(crate) struct Expected {
     shape: [u64; 4],
     /// The largest finite magnitude.
     largest: f64,
@@ -211,7 +211,7 @@ fn parameters(drawn: &[Drawn], op: &str, number: usize) -> Vec<Parameter> {
 
 impl Expected {
     /// Whether an array is this one, within a tolerance.
-    fn compare(&self, found: &Array, tolerance: f64) -> Result<(), String> {
+    pub(crate) fn compare(&self, found: &Array, tolerance: f64) -> Result<(), String> {
         let (dims, count) = (found.dims, found.data.len());
         if [dims.n, dims.c, dims.h, dims.w] != self.shape {
             return Err(format!("the output is {dims:?}, expected {:?}", self.shape));
@@ -239,7 +239,7 @@ impl Expected {
 
 impl Drawn {
     /// As `Values.draw` of tests/python/op_cases/case.py, bit for bit.
-    fn values(&self, seed: &str) -> Vec<f32> {
+    pub(crate) fn values(&self, seed: &str) -> Vec<f32> {
         let value = |bits: u64| {
             let share = (bits >> 40) as f64 / f64::from(1 << 24);
             let value = self.low + (self.high - self.low) * share;

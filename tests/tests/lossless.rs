@@ -1,149 +1,21 @@
-//! Random models × random legal plans: the same bits as the untiled network on the reference engine.
+//! Random models × random legal plans: the same bits as the untiled network on the reference engine, forward and backward.
 
-use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use fastrand::Rng;
-use zellige_compiler::ir::{Graph, text};
-use zellige_runtime::engine::RunStats;
-use zellige_tests::parameters::{self, Parameter};
-use zellige_tests::plans::{self, Plan};
-use zellige_tests::run::{self, Arrays, describe};
-use zellige_tests::{parallel, random, shrink};
-
-/// `ZELLIGE_MODELS` asks for more, or for others, `ZELLIGE_PLANS` for more plans of each.
-const MODELS: std::ops::Range<u64> = 0..200;
-const PLANS: usize = 4;
+use zellige_tests::lossless::Suite;
+use zellige_tests::random;
 
 #[test]
 fn every_plan_gives_the_bits_of_the_untiled_network() {
-    let seeds: Vec<u64> = seeds().collect();
-    let models = seeds.len();
-    let results = parallel::map(models, |i| model_is_lossless(seeds[i]));
-    let failures: Vec<_> = results.iter().filter_map(|r| r.as_ref().err()).map(String::as_str).collect();
-    assert!(failures.is_empty(), "{} of {models} models:\n{}", failures.len(), failures.join("\n"));
-
-    let cut: usize = results.iter().flatten().sum();
-    let plans = plans_a_model();
-    let share = 100.0 * cut as f64 / (models * plans) as f64;
-    let message = format!("{share:.1} % of {models} x {plans} plans have 4 tiles and 2 sections or more");
-    eprintln!("{message}");
-    assert!(share >= 80.0, "{message}");
+    Suite { name: "lossless", models: 0..200, plans: 4, draw: random::model, folder: folder() }.run();
 }
 
-fn plans_a_model() -> usize {
-    std::env::var("ZELLIGE_PLANS").map_or(PLANS, |n| n.parse().expect("ZELLIGE_PLANS is a number"))
+#[test]
+fn every_plan_gives_the_gradients_of_the_untiled_network() {
+    Suite { name: "gradients", models: 0..50, plans: 5, draw: random::gradients, folder: folder() }.run();
 }
 
-fn seeds() -> std::ops::Range<u64> {
-    let Ok(range) = std::env::var("ZELLIGE_MODELS") else { return MODELS };
-    let (from, to) = range.split_once("..").expect("ZELLIGE_MODELS is a range such as 1000..2000");
-    let number = |text: &str| text.parse().expect("ZELLIGE_MODELS is a range such as 1000..2000");
-    number(from)..number(to)
-}
-
-/// How many of the plans have at least 4 tiles and 2 sections.
-fn model_is_lossless(seed: u64) -> Result<usize, String> {
-    let graph = random::model(seed);
-    let report = |plan: &Plan, what: String| {
-        let smaller = smaller(&graph, seed, plan);
-        format!("model of seed {seed}: {what}\n  {plan}\n{}{smaller}", text::print_graph(&graph))
-    };
-    let case = Case::new(&graph, seed);
-    let reference = plans::reference();
-    let expected = case.run(&reference).map_err(|e| report(&reference, e))?.outputs;
-    let canonical = run::canonical(&graph).map_err(|d| describe(&d))?;
-    let mut rng = Rng::with_seed(seed);
-    let mut cut = 0;
-    for _ in 0..plans_a_model() {
-        let plan = plans::plan(&canonical, &mut rng);
-        run::verify_each_pass(&graph, &plan.compile).map_err(|d| report(&plan, describe(&d)))?;
-        let found = case.run(&plan).map_err(|e| report(&plan, e))?;
-        if let Some(difference) = run::difference(&found.outputs, &expected) {
-            return Err(report(&plan, difference));
-        }
-        within_budget(&plan, &found.stats).map_err(|e| report(&plan, e))?;
-        cut += usize::from(found.tiles >= 4 && found.sections >= 2);
-    }
-    Ok(cut)
-}
-
-/// Where a smaller model is that fails as well, if there is one.
-fn smaller(graph: &Graph, seed: u64, plan: &Plan) -> String {
-    let small = shrink::shrink(graph, |g| fails(g, seed, plan));
-    if small.ops.len() == graph.ops.len() {
-        return String::new();
-    }
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("lossless-{seed}.zir"));
-    match fs::write(&path, format!("// {plan}\n{}", text::print_graph(&small))) {
-        Ok(()) => format!("{} ops of it that fail: {}\n", small.ops.len(), path.display()),
-        Err(error) => format!("{}: {error}\n", path.display()),
-    }
-}
-
-/// Whether a graph that can be compiled gives other bits under the plan, or none. Budgets and names of ops are those of another
-/// graph and left out.
-fn fails(graph: &Graph, seed: u64, plan: &Plan) -> bool {
-    let Ok(canonical) = run::canonical(graph) else { return false };
-    let mut plan = plan.clone();
-    plan.compile.sram = Some(u64::MAX);
-    plan.compile.cut_after.retain(|name| canonical.values.iter().any(|(_, v)| v.name == *name));
-    if run::compile(graph, &plan.compile).is_err() {
-        return false;
-    }
-    let case = Case::new(graph, seed);
-    match (case.run(&plans::reference()), case.run(&plan)) {
-        (Ok(expected), Ok(found)) => run::difference(&found.outputs, &expected.outputs).is_some(),
-        _ => true,
-    }
-}
-
-/// What is measured is not more than what was planned, and that not more than what was given. Checked runs take more: buffers
-/// do not share bytes there.
-fn within_budget(plan: &Plan, stats: &RunStats) -> Result<(), String> {
-    let measured = |bytes| (!plan.run.checked).then_some(bytes);
-    let sram = [measured(stats.peak_sram_bytes), Some(stats.planned_sram_bytes), plan.compile.sram];
-    let device = [measured(stats.peak_device_bytes), Some(stats.planned_device_bytes), plan.compile.memory];
-    for bytes in [sram, device] {
-        if !bytes.into_iter().flatten().is_sorted() {
-            return Err(format!("measured, planned and given memory are {bytes:?}"));
-        }
-    }
-    Ok(())
-}
-
-struct Case<'a> {
-    graph: &'a Graph,
-    parameters: Vec<Parameter>,
-    inputs: Arrays,
-}
-
-struct Outcome {
-    outputs: Arrays,
-    tiles: u64,
-    sections: u64,
-    stats: RunStats,
-}
-
-impl<'a> Case<'a> {
-    /// With the values of a seed.
-    fn new(graph: &'a Graph, seed: u64) -> Self {
-        let mut inputs = parameters::inputs(graph, seed);
-        if seed % 4 == 3 {
-            parameters::make_odd(&mut inputs, seed);
-        }
-        Self { graph, parameters: parameters::draw(graph, seed), inputs }
-    }
-
-    fn run(&self, plan: &Plan) -> Result<Outcome, String> {
-        let run = || {
-            let mut program = run::compile(self.graph, &plan.compile).map_err(|d| describe(&d))?;
-            parameters::attach(&mut program, &self.parameters);
-            let [tiles, sections] = plans::tiles_and_sections(&program);
-            let (outputs, stats) = run::run(program, &plan.run, &self.inputs).map_err(|e| e.to_string())?;
-            Ok(Outcome { outputs, tiles, sections, stats })
-        };
-        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err("panics".to_owned()))
-    }
+/// For models that fail.
+fn folder() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
 }

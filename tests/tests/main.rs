@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "tests print what they counted and measured")]
 
 mod activations;
+mod batches;
 mod check;
 mod fuzz;
 mod gradients;
@@ -14,6 +15,7 @@ mod onnxruntime;
 mod ops;
 mod random_models;
 mod rmw;
+mod steps;
 mod tidy;
 mod training;
 mod windows;

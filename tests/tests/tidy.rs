@@ -53,8 +53,8 @@ const RUNTIME: &[(&str, &[&str])] = &[
     ("checkpoint", &["io", "optimizer"]),
     ("dataset", &["random", "program", "io"]),
     ("curve", &["io"]),
-    ("kernels", &["scalar", "program", "memory", "exact", "weights"]),
-    ("jit", &["scalar", "program", "memory", "exact"]),
+    ("kernels", &["scalar", "program", "memory", "exact", "random", "weights"]),
+    ("jit", &["scalar", "program", "memory", "exact", "random"]),
     ("engine", &["scalar", "machine", "program", "memory", "exact", "weights", "io", "kernels", "jit"]),
 ];
 

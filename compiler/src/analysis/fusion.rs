@@ -9,7 +9,7 @@ use crate::base::{OpId, ParamId, ValueId};
 use crate::ir::{Def, Graph};
 use crate::ops::Placement;
 
-/// Most operands that an expression takes.
+/// Most operands of an expression that several ops share.
 const MAX_OPERANDS: usize = 8;
 
 /// Most nodes of an expression that several ops share.
@@ -165,9 +165,10 @@ fn tail(graph: &Graph, ops: &[OpId]) -> Option<Tail> {
     }
     let elementwise = ops.iter().filter(|&&op| graph.ops[op].op.expression().is_some()).count();
     let expr = fused.builder.finish(result?).ok()?;
-    let is_small = elementwise == 1 || expr.nodes().len() <= MOST_SHARED_NODES;
-    (elementwise > 0 && fused.operands.len() <= MAX_OPERANDS && is_small)
-        .then_some(Tail { expr, operands: fused.operands })
+    let is_small =
+        fused.operands.len() <= MAX_OPERANDS && (elementwise == 1 || expr.nodes().len() <= MOST_SHARED_NODES);
+    // An op by itself is an instruction, however large it is.
+    (elementwise > 0 && (is_small || ops.len() == 1)).then_some(Tail { expr, operands: fused.operands })
 }
 
 /// An expression in the making.

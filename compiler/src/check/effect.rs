@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use zellige_runtime::program::instr::{
-    Accumulate, Addressing, Adjoint, Conv2d, ConvDw, ConvTranspose2d, Copy, Epilogue, Fold, Load, Map,
-    Matmul, MaxPoolDx, Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Resize, Store, StoreRmw,
+    Accumulate, Addressing, Adjoint, Conv2d, ConvDw, ConvTranspose2d, Copy, Dropout, Epilogue, Fold, Load,
+    Map, Matmul, MaxPoolDx, Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Resize, Store, StoreRmw,
 };
 use zellige_runtime::program::{
     AccumulatorId, Buffer, BufferId, ExprId, Instr, Packing, Section, TensorId, WeightId,
@@ -184,6 +184,7 @@ pub(super) fn effect(section: &Section, instr: &Instr) -> Result<Effect, InstrEr
         Instr::ConvDw(i) => conv_dw(section, i),
         Instr::MaxPoolDx(i) => max_pool_dx(section, i),
         Instr::Adjoint(i) => adjoint(section, i),
+        Instr::Dropout(i) => dropout(section, i),
         Instr::StoreRmw(i) => store_rmw(section, i),
     }
 }
@@ -355,6 +356,11 @@ fn fold(section: &Section, i: &Fold) -> Result<Effect, InstrError> {
 fn matmul(section: &Section, i: &Matmul) -> Result<Effect, InstrError> {
     let meaning = Meaning::Matmul(meaning::Matmul { inner: i.inner });
     applied(section, "matmul", i.dst, &[i.a, i.b], Some(meaning), Vec::new(), None)
+}
+
+fn dropout(section: &Section, i: &Dropout) -> Result<Effect, InstrError> {
+    let meaning = Meaning::Dropout(meaning::Dropout::new(i.stream, i.dropped, i.scale));
+    applied(section, "dropout", i.dst, &[i.src, i.key], Some(meaning), Vec::new(), None)
 }
 
 fn max_pool_dx(section: &Section, i: &MaxPoolDx) -> Result<Effect, InstrError> {

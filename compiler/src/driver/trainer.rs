@@ -8,14 +8,17 @@ use zellige_runtime::engine::{
     self, ArrayViewMut, Control, EngineError, Executable, Input, Output, RunStats,
 };
 use zellige_runtime::io::Array;
+use zellige_runtime::optimizer::running_average;
 use zellige_runtime::program::{Dims, Program, Role, Tensor};
 
 use super::weights::{data_for, give};
 use super::{
-    Asked, CompileOptions, Failure, Given, Optimization, Parameters, Report, Trainee, engine_failure,
+    Asked, CompileOptions, Differentiated, Failure, Given, Optimization, Parameters, Report, Trainee,
+    engine_failure,
 };
 use crate::base::Bindings;
 use crate::front::LOSS;
+use crate::passes::RunningAverage;
 
 /// A training with its parameters.
 pub struct Trainer {
@@ -29,13 +32,18 @@ pub struct Trainer {
     loaded: Option<(Key, Executable)>,
 }
 
-/// A loss, and what it is differentiated by.
+/// The inputs of an image by their names: those of the model and of the training.
+pub type Image<'a> = [(&'a str, Input<'a>)];
+
+/// What a step has found.
 #[derive(Clone, Debug)]
-pub struct Gradients {
+pub struct Found {
     /// The loss.
     pub loss: f32,
     /// The gradients of trained parameters, in the order of [`Trainer::trained`].
-    pub params: Vec<Vec<f32>>,
+    pub gradients: Vec<Vec<f32>>,
+    /// What averages follow, in the program's order.
+    averages: Vec<Vec<f32>>,
     /// Figures of the run.
     pub stats: RunStats,
 }
@@ -44,7 +52,8 @@ pub struct Gradients {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     gradients: bool,
-    sizes: Given,
+    /// Those of each image.
+    sizes: Vec<Given>,
 }
 
 /// A program, and what its plan comes to.
@@ -52,6 +61,7 @@ struct Key {
 struct Compiled {
     program: Arc<Program>,
     report: Report,
+    averages: Arc<[RunningAverage]>,
 }
 
 impl Trainer {
@@ -81,13 +91,19 @@ impl Trainer {
         &mut self.parameters
     }
 
-    /// The program of the loss and its gradients for inputs of some sizes, and what its plan comes to.
+    /// Whether images of a batch see each other, so that they are one step; others are steps of their own.
+    pub fn is_joint(&self) -> bool {
+        self.trainee.is_joint(&self.asked)
+    }
+
+    /// The program of the loss and its gradients for images of some sizes, and what its plan comes to.
     ///
     /// # Errors
     ///
     /// If the model cannot take the sizes, or there is no plan for them.
-    pub fn program(&mut self, sizes: &Given) -> Result<(Arc<Program>, Report), Failure> {
-        let Compiled { program, report } = self.compiled(&Key { gradients: true, sizes: sizes.clone() })?;
+    pub fn program(&mut self, sizes: &[Given]) -> Result<(Arc<Program>, Report), Failure> {
+        let Compiled { program, report, .. } =
+            self.compiled(&Key { gradients: true, sizes: sizes.to_vec() })?;
         Ok((program, report))
     }
 
@@ -96,7 +112,7 @@ impl Trainer {
     /// # Errors
     ///
     /// As of [`Self::program`].
-    pub fn trained(&mut self, sizes: &Given) -> Result<Vec<usize>, Failure> {
+    pub fn trained(&mut self, sizes: &[Given]) -> Result<Vec<usize>, Failure> {
         let (program, _) = self.program(sizes)?;
         let is_output = |name: &str| outputs(&program).any(|output| output.name == name);
         let all = self.parameters.all().iter().enumerate();
@@ -108,7 +124,7 @@ impl Trainer {
     /// # Errors
     ///
     /// As of [`Self::program`]; if there is nothing to train, or the training section does not say how.
-    pub fn optimization(&mut self, sizes: &Given) -> Result<Optimization, Failure> {
+    pub fn optimization(&mut self, sizes: &[Given]) -> Result<Optimization, Failure> {
         let trained = self.trained(sizes)?;
         if trained.is_empty() {
             let message = "there is no parameter that the loss depends on and that is not frozen";
@@ -118,23 +134,43 @@ impl Trainer {
         optimization.map_err(|d| Failure::new(vec![d], &self.trainee.model.source))
     }
 
-    /// The loss and its gradients. Inputs are those of the model and of the training; `others` are the outputs besides: gradients
-    /// of inputs that were asked for. `None` if the run was cancelled.
+    /// The loss of a batch and its gradients, in training. `others` are the outputs besides: gradients of inputs that were asked
+    /// for. `None` if the run was cancelled.
     ///
     /// # Errors
     ///
     /// As of [`Self::program`]; what the engine says.
     pub fn gradients(
         &mut self,
-        inputs: &[(&str, Input<'_>)],
+        images: &[&Image<'_>],
         others: &mut [(&str, Output<'_>)],
         control: &Control<'_>,
-    ) -> Result<Option<Gradients>, Failure> {
-        let sizes = sizes(inputs);
-        let trained = self.trained(&sizes)?;
-        let names: Vec<_> = trained.iter().map(|&i| self.parameters.all()[i].name.clone()).collect();
-        let run = self.run(Key { gradients: true, sizes }, inputs, &names, others, control)?;
-        Ok(run.map(|(loss, params, stats)| Gradients { loss, params, stats }))
+    ) -> Result<Option<Found>, Failure> {
+        let key = Key { gradients: true, sizes: images.iter().map(|image| sizes(image)).collect() };
+        let trained = self.trained(&key.sizes)?;
+        let averages = self.compiled(&key)?.averages;
+        let names = trained.iter().map(|&i| self.parameters.all()[i].name.clone());
+        let names: Vec<_> = names.chain(averages.iter().map(|a| a.output.clone())).collect();
+        let run = self.run(&key, images, &names, others, control)?;
+        Ok(run.map(|(loss, mut gradients, stats)| {
+            let averages = gradients.split_off(trained.len());
+            Found { loss, gradients, averages, stats }
+        }))
+    }
+
+    /// Lets the parameters that follow averages follow what a step of images of these sizes has found.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::program`].
+    pub fn follow(&mut self, sizes: &[Given], found: &Found) -> Result<(), Failure> {
+        let averages = self.compiled(&Key { gradients: true, sizes: sizes.to_vec() })?.averages;
+        for (RunningAverage { param, momentum, .. }, values) in averages.iter().zip(&found.averages) {
+            if let Some(at) = self.parameters.position(param) {
+                running_average(&mut self.parameters.all_mut()[at].values, values, *momentum);
+            }
+        }
+        Ok(())
     }
 
     /// Whether the inputs of [`Self::loss`] are meant to be read window by window.
@@ -143,33 +179,31 @@ impl Trainer {
     ///
     /// As of [`Self::program`].
     pub fn loss_streams(&mut self, sizes: &Given) -> Result<bool, Failure> {
-        Ok(self.compiled(&Key { gradients: false, sizes: sizes.clone() })?.program.streamed)
+        Ok(self.compiled(&Key { gradients: false, sizes: vec![sizes.clone()] })?.program.streamed)
     }
 
-    /// The loss alone. `None` if the run was cancelled.
+    /// The loss of an image alone, as the model is when it is not trained. `None` if the run was cancelled.
     ///
     /// # Errors
     ///
     /// As of [`Self::gradients`].
-    pub fn loss(
-        &mut self,
-        inputs: &[(&str, Input<'_>)],
-        control: &Control<'_>,
-    ) -> Result<Option<f32>, Failure> {
-        let key = Key { gradients: false, sizes: sizes(inputs) };
-        Ok(self.run(key, inputs, &[], &mut [], control)?.map(|(loss, ..)| loss))
+    pub fn loss(&mut self, image: &Image<'_>, control: &Control<'_>) -> Result<Option<f32>, Failure> {
+        let key = Key { gradients: false, sizes: vec![sizes(image)] };
+        Ok(self.run(&key, &[image], &[], &mut [], control)?.map(|(loss, ..)| loss))
     }
 
     /// The loss, and the outputs of some names.
     fn run(
         &mut self,
-        key: Key,
-        inputs: &[(&str, Input<'_>)],
+        key: &Key,
+        images: &[&Image<'_>],
         names: &[String],
         others: &mut [(&str, Output<'_>)],
         control: &Control<'_>,
     ) -> Result<Option<(f32, Vec<Vec<f32>>, RunStats)>, Failure> {
-        let executable = self.load(&key)?;
+        let executable = self.load(key)?;
+        let inputs = joined(images);
+        let inputs: Vec<_> = inputs.iter().map(|(name, input)| (name.as_str(), *input)).collect();
         let zeros = |name: &str| {
             let tensor = outputs(executable.program()).find(|t| t.name == name);
             let array = tensor.map(|t| Array::zeros(t.dims, u64::MAX)).transpose();
@@ -183,7 +217,7 @@ impl Trainer {
             arrays.iter_mut().map(|a| Output::Array(ArrayViewMut { dims: a.dims, data: &mut a.data }));
         let mut all: Vec<(&str, Output<'_>)> = names.into_iter().zip(views).collect();
         all.extend(others.iter_mut().map(|(name, output)| (*name, borrowed(output))));
-        let stats = match executable.run_windows(inputs, &mut all, control) {
+        let stats = match executable.run_windows(&inputs, &mut all, control) {
             Err(EngineError::Cancelled) => return Ok(None),
             stats => stats.map_err(|e| engine_failure(&e))?,
         };
@@ -215,15 +249,16 @@ impl Trainer {
             return Ok(compiled.clone());
         }
         let Self { trainee, parameters, .. } = self;
-        let bound = trainee.model.bind(&key.sizes, &Bindings::default())?;
-        let graph = match key.gradients {
-            true => trainee.gradients(&bound, &self.asked, &self.compile)?,
-            false => trainee.loss(&bound),
+        let bind = |sizes: &Given| trainee.model.bind(sizes, &Bindings::default());
+        let bound = key.sizes.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        let Differentiated { graph, averages } = match (key.gradients, bound.first()) {
+            (false, Some(bound)) => Differentiated { graph: trainee.loss(bound), averages: Vec::new() },
+            _ => trainee.model.gradients(&bound, &self.asked)?,
         };
         let fail = |d| Failure::new(d, &trainee.model.source);
         let (mut program, report) = trainee.model.program(&graph, &self.compile)?;
         give(&mut program, parameters.data(), |name| parameters.offset(name)).map_err(fail)?;
-        let compiled = Compiled { program: Arc::new(program), report };
+        let compiled = Compiled { program: Arc::new(program), report, averages: averages.into() };
         self.programs.insert(key.clone(), compiled.clone());
         Ok(compiled)
     }
@@ -241,7 +276,17 @@ fn borrowed<'a>(output: &'a mut Output<'_>) -> Output<'a> {
     }
 }
 
-fn sizes(inputs: &[(&str, Input<'_>)]) -> Given {
+/// The inputs of all images, as a step calls them.
+fn joined<'a>(images: &[&Image<'a>]) -> Vec<(String, Input<'a>)> {
+    let name = |name: &str, image| match images.len() {
+        1 => name.to_owned(),
+        _ => format!("{name}.{image}"),
+    };
+    let images = images.iter().enumerate();
+    images.flat_map(|(i, image)| image.iter().map(move |(n, input)| (name(n, i), *input))).collect()
+}
+
+fn sizes(inputs: &Image<'_>) -> Given {
     let dims = |input: &Input<'_>| match input {
         Input::Array(array) => array.dims,
         Input::Windows(source) => source.dims(),

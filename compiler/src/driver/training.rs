@@ -9,10 +9,7 @@ use super::{CompileOptions, Failure, Given, Kind, Model, Parameters};
 use crate::base::ValueId;
 use crate::front::{self, LOSS, Training};
 use crate::ir::Graph;
-use crate::passes::{self, Wanted};
-
-/// The pass in whose place gradients are added.
-const REPLACED: &str = "fold-batch-norm";
+use crate::passes::{self, RunningAverage, Wanted};
 
 /// A model and how it is trained.
 #[derive(Clone, Debug)]
@@ -32,6 +29,15 @@ pub struct Asked {
     pub inputs: Vec<String>,
 }
 
+/// What a step of a training computes.
+#[derive(Clone, Debug)]
+pub struct Differentiated {
+    /// Its outputs are the loss, gradients, and what averages follow.
+    pub graph: Graph,
+    /// Parameters that follow averages.
+    pub averages: Vec<RunningAverage>,
+}
+
 impl Trainee {
     /// Reads a model file that has a training section.
     ///
@@ -40,6 +46,11 @@ impl Trainee {
     /// If it is not such a file.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         Self::of(source(path)?, path)
+    }
+
+    /// The model in whose place a step of its training is compiled: its graphs, once they are bound, are those of the loss and its gradients.
+    pub fn differentiated(self) -> Model {
+        Model { differentiated: true, ..self.model }
     }
 
     /// Reads a model file; where it has no training section, each output is compared with a target of its shape by `mse`, and
@@ -61,7 +72,8 @@ impl Trainee {
 
     fn of(source: SourceFile, path: &Path) -> Result<Self, Failure> {
         let (training, source, warnings) = lowered(source, front::lower_training)?;
-        let model = Model { graph: training.graph.clone(), source, path: path.to_owned(), warnings };
+        let graph = training.graph.clone();
+        let model = Model { graph, source, path: path.to_owned(), warnings, differentiated: false };
         Ok(Self { model, training })
     }
 
@@ -92,26 +104,36 @@ impl Trainee {
         graph
     }
 
-    /// The graph of the loss and its gradients, of the bound graph of the training.
+    /// Whether images of a batch see each other in training, as in a batch norm.
+    pub fn is_joint(&self, asked: &Asked) -> bool {
+        let graph = &self.model.graph;
+        graph.ops.iter().any(|(_, node)| {
+            let frozen: Vec<bool> =
+                node.params.iter().map(|&p| asked.frozen.contains(&graph.params[p].name)).collect();
+            node.op.training(&frozen).is_some()
+        })
+    }
+}
+
+impl Model {
+    /// The graph of the loss and its gradients in training, of the graphs of the training bound to the sizes of each image.
     ///
     /// # Errors
     ///
-    /// If there is no input of a name that is asked for, or an op has no gradient.
-    pub fn gradients(
-        &self,
-        bound: &Graph,
-        asked: &Asked,
-        options: &CompileOptions,
-    ) -> Result<Graph, Failure> {
-        let graph = self.model.before(REPLACED, &self.loss(bound), options)?;
-        let params = graph.params.iter().filter(|(_, param)| !asked.frozen.contains(&param.name));
+    /// If there is no input of a name that is asked for, an op has no gradient, or the images cannot be trained on together.
+    pub fn gradients(&self, images: &[Graph], asked: &Asked) -> Result<Differentiated, Failure> {
+        let fail = |d: Vec<Diagnostic>| Failure::new(d, &self.source);
+        let loss = images.first().and_then(|bound| bound.outputs.iter().find(|output| output.name == LOSS));
+        let loss = loss.ok_or_else(|| Diagnostic::error(Code::E0225, "the training has no loss"))?.value;
+        let frozen = |name: &str| asked.frozen.iter().any(|frozen| frozen == name);
+        let step = passes::training_step(images, loss, &frozen).map_err(fail)?;
+        let params = step.graph.params.iter().filter(|(_, param)| !frozen(&param.name));
         let wanted = Wanted {
             params: params.map(|(id, _)| id).collect(),
-            inputs: asked.inputs.iter().map(|name| input(&graph, name)).collect::<Result<_, _>>()?,
+            inputs: asked.inputs.iter().map(|name| input(&step.graph, name)).collect::<Result<_, _>>()?,
         };
-        let loss = graph.outputs.first().map(|output| output.value);
-        let loss = loss.ok_or_else(|| Diagnostic::error(Code::E0225, "the training has no loss"))?;
-        passes::differentiate(&graph, loss, &wanted).map_err(|d| Failure::new(d, &self.model.source))
+        let graph = step.differentiate(&wanted).map_err(fail)?;
+        Ok(Differentiated { graph, averages: step.averages })
     }
 }
 

@@ -27,7 +27,7 @@ pub struct Training {
     pub optimizer: Option<Optimizer>,
     /// How the learning rate changes.
     pub schedule: Schedule,
-    /// Gradients of so many steps are added up before the weights change; at least 1.
+    /// The weights change once in so many steps, by the mean of their gradients; at least 1.
     pub accumulate: u64,
     /// Greatest norm of all gradients together.
     pub clip: Option<f64>,

@@ -270,8 +270,8 @@ pub const ACTIVATIONS: &[Activation] = &[
         reference: |x, args, _| x.max(args[0]).min(args[1]),
         derivative: by_input(Source::Input, |b, x, dy, args, _| {
             let (zero, low, high) = (b.constant(0.0), b.constant(args[0]), b.constant(args[1]));
-            let below = b.select(Compare::Le, x, high, dy, zero);
-            b.select(Compare::Le, low, x, below, zero)
+            let below = b.select(Compare::Lt, x, high, dy, zero);
+            b.select(Compare::Lt, low, x, below, zero)
         }),
     },
     Activation {

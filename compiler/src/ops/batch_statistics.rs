@@ -70,16 +70,15 @@ impl Statistics {
             return Some(only);
         }
         let means: Vec<ValueId> = each.iter().map(|image| image.mean).collect();
-        let mean = builder.op(weighted(MEAN, counts), &means, &[]);
-        let own = each.iter().flat_map(|image| [image.mean, image.rest]);
-        let operands: Vec<ValueId> = [mean].into_iter().chain(own).collect();
-        let rest = builder.op(weighted(REST, counts), &operands, &[]);
-        let mut operands = Vec::new();
+        let mean = average(builder, &MEAN, counts, &[], &means)?;
+        let own: Vec<ValueId> = each.iter().flat_map(|image| [image.mean, image.rest]).collect();
+        let rest = average(builder, &REST, counts, &[mean], &own)?;
+        let mut own = Vec::new();
         for image in &each {
             let apart = builder.op(Arc::new(Deviation {}), &[image.mean, image.rest, mean, rest], &[]);
-            operands.extend([image.variance, apart]);
+            own.extend([image.variance, apart]);
         }
-        let variance = builder.op(weighted(VARIANCE, counts), &operands, &[]);
+        let variance = average(builder, &VARIANCE, counts, &[], &own)?;
         Some(Self { mean, rest, variance })
     }
 }
@@ -96,93 +95,92 @@ pub(super) fn defs() -> Vec<OpDef> {
         "((m − mean) + r) − rest: how far the mean of an image lies from the batch's.",
         &["m", "r", "mean", "rest"],
     );
-    ROWS.iter().map(def).chain([deviation]).collect()
+    [&MEAN, &REST, &VARIANCE].map(def).into_iter().chain([deviation]).collect()
 }
 
-/// A row of the table: an op that takes an average over the images of a batch.
-struct Row {
+/// Images that one op takes: instructions have few operands.
+const MOST_IMAGES: usize = 3;
+
+/// An average over the images of a batch. The op takes some of the images, and the sum over those before, if there are any.
+struct Average {
     name: &'static str,
     doc: &'static str,
-    /// Inputs that concern the whole batch, which come first.
+    /// Inputs that concern the whole batch.
     shared: usize,
     /// Inputs that each image has.
     own: usize,
     /// What an image's weight is multiplied with, of its inputs and of the shared ones.
     term: fn(&mut Scalar, &[Ref], &[Ref]) -> Ref,
-    /// The gradients of its inputs.
-    gradient: fn(&Attrs, &mut dyn Builder, &Differentiable<'_>) -> Gradients,
+    /// The gradients of an image's inputs, given these, its weight, and the gradient of the average.
+    gradient: fn(&mut dyn Builder, &[ValueId], f32, ValueId) -> Vec<Option<ValueId>>,
 }
 
-const MEAN: usize = 0;
-const REST: usize = 1;
-const VARIANCE: usize = 2;
+static MEAN: Average = Average {
+    name: "batch_mean",
+    doc: "Mean of a batch from those of its images.",
+    shared: 0,
+    own: 1,
+    term: |_, own, _| own[0],
+    gradient: |builder, _, weight, dy| vec![Some(scaled(builder, dy, weight.into()))],
+};
 
-/// The table.
-const ROWS: [Row; 3] = [
-    Row {
-        name: "batch_mean",
-        doc: "Mean of a batch from those of its images.",
-        shared: 0,
-        own: 1,
-        term: |_, own, _| own[0],
-        gradient: mean_gradient,
+static REST: Average = Average {
+    name: "batch_mean_rest",
+    doc: "What is to be added to the mean of a batch.",
+    shared: 1,
+    own: 2,
+    term: |b, own, shared| {
+        let apart = b.binary(Binary::Sub, own[0], shared[0]);
+        b.binary(Binary::Add, apart, own[1])
     },
-    Row {
-        name: "batch_mean_rest",
-        doc: "What is to be added to the mean of a batch.",
-        shared: 1,
-        own: 2,
-        term: |b, own, shared| {
-            let apart = b.binary(Binary::Sub, own[0], shared[0]);
-            b.binary(Binary::Add, apart, own[1])
-        },
-        gradient: |_, _, _| Gradients::none(),
-    },
-    Row {
-        name: "batch_variance",
-        doc: "Variance of a batch from those of its images, and how far their means lie from the batch's.",
-        shared: 0,
-        own: 2,
-        term: |b, own, _| b.fma(own[1], own[1], own[0]),
-        gradient: variance_gradient,
-    },
-];
+    gradient: |_, _, _, _| vec![None; 2],
+};
 
-fn mean_gradient(attrs: &Attrs, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Gradients {
-    Gradients::of_inputs(attrs.weights().map(|weight| Some(scaled(builder, at.repeated, weight.into()))))
-}
+static VARIANCE: Average = Average {
+    name: "batch_variance",
+    doc: "Variance of a batch from those of its images, and how far their means lie from the batch's.",
+    shared: 0,
+    own: 2,
+    term: |b, own, _| b.fma(own[1], own[1], own[0]),
+    gradient: |builder, own, weight, dy| {
+        let of_variance = scaled(builder, dy, weight.into());
+        let twice = scaled(builder, dy, 2.0 * f64::from(weight));
+        vec![Some(of_variance), Some(product(builder, own[1], twice))]
+    },
+};
 
-fn variance_gradient(attrs: &Attrs, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Gradients {
-    let mut gradients = Vec::new();
-    for (own, weight) in at.inputs.chunks(2).zip(attrs.weights()) {
-        let of_variance = scaled(builder, at.repeated, weight.into());
-        let twice = scaled(builder, at.repeated, 2.0 * f64::from(weight));
-        let of_deviation = product(builder, own[1], twice);
-        gradients.extend([Some(of_variance), Some(of_deviation)]);
+/// The average over all images, which `own` has the inputs of.
+fn average(
+    builder: &mut dyn Builder,
+    average: &'static Average,
+    counts: &[u64],
+    shared: &[ValueId],
+    own: &[ValueId],
+) -> Option<ValueId> {
+    let all = counts.iter().sum();
+    let mut sum: Option<ValueId> = None;
+    for (counts, own) in counts.chunks(MOST_IMAGES).zip(own.chunks(MOST_IMAGES * average.own)) {
+        let attrs = Attrs { counts: counts.to_vec(), all, continued: sum.is_some() };
+        let inputs: Vec<ValueId> = sum.into_iter().chain(shared.iter().chain(own).copied()).collect();
+        sum = Some(builder.op(Arc::new(Weighted { average, attrs }), &inputs, &[]));
     }
-    Gradients::of_inputs(gradients)
+    sum
 }
 
-fn def(row: &'static Row) -> OpDef {
+fn def(average: &'static Average) -> OpDef {
     OpDef {
-        name: row.name,
-        doc: row.doc,
+        name: average.name,
+        doc: average.doc,
         inputs: Inputs::Many,
         args: Vec::new(),
         build: Arc::new(|_| Err(ArgError::new("counts", "is for the ops that are made of this one"))),
         parse: Arc::new(move |value| {
             let attrs: Attrs = decode(value).map_err(|e| e.to_string())?;
-            if attrs.counts.is_empty() || attrs.counts.contains(&0) {
-                return Err("`counts` are positive, one for each image".to_owned());
-            }
-            Ok(Arc::new(Weighted { row, attrs }))
+            attrs.check()?;
+            Ok(Arc::new(Weighted { average, attrs }))
         }),
         internal: true,
     }
-}
-
-fn weighted(row: usize, counts: &[u64]) -> Arc<dyn Op> {
-    Arc::new(Weighted { row: &ROWS[row], attrs: Attrs { counts: counts.to_vec() } })
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -190,37 +188,55 @@ fn weighted(row: usize, counts: &[u64]) -> Arc<dyn Op> {
 struct Attrs {
     /// Values of a channel that each image has.
     counts: Vec<u64>,
+    /// That all images of the batch have.
+    all: u64,
+    /// Whether the first input is the sum over the images before.
+    continued: bool,
 }
 
 impl Attrs {
+    fn check(&self) -> Result<(), String> {
+        if !(1..=MOST_IMAGES).contains(&self.counts.len()) {
+            return Err(format!("there are counts of 1 to {MOST_IMAGES} images"));
+        }
+        match self.counts.iter().try_fold(0u64, |sum, &n| sum.checked_add(n)) {
+            Some(sum) if sum <= self.all && !self.counts.contains(&0) => Ok(()),
+            _ => Err("counts are positive, and all images have as many values together or more".to_owned()),
+        }
+    }
+
     /// Of each image, its share of all values.
     fn weights(&self) -> impl Iterator<Item = f32> {
-        let all: f64 = self.counts.iter().map(|&n| n as f64).sum();
-        self.counts.iter().map(move |&n| (n as f64 / all) as f32)
+        self.counts.iter().map(|&n| (n as f64 / self.all as f64) as f32)
     }
 }
 
-/// An op given by a row of the table.
+/// An average over images of a batch.
 struct Weighted {
-    row: &'static Row,
+    average: &'static Average,
     attrs: Attrs,
 }
 
 impl std::fmt::Debug for Weighted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{:?}", self.row.name, self.attrs)
+        write!(f, "{}{:?}", self.average.name, self.attrs)
     }
 }
 
 impl Weighted {
+    /// How many inputs come before those of images.
+    fn before(&self) -> usize {
+        usize::from(self.attrs.continued) + self.average.shared
+    }
+
     fn operands(&self) -> usize {
-        self.row.shared + self.row.own * self.attrs.counts.len()
+        self.before() + self.average.own * self.attrs.counts.len()
     }
 }
 
 impl Op for Weighted {
     fn name(&self) -> &'static str {
-        self.row.name
+        self.average.name
     }
 
     fn attrs(&self) -> Value {
@@ -229,13 +245,8 @@ impl Op for Weighted {
 
     fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
         if inputs.len() != self.operands() {
-            let message = format!(
-                "`{}` of {} images takes {} tensors",
-                self.row.name,
-                self.attrs.counts.len(),
-                self.operands()
-            );
-            return Err(ShapeError::of_input(0, message));
+            let message = format!("`{}` of so many images takes {} tensors", self.name(), self.operands());
+            return Err(ShapeError::new(message));
         }
         first(inputs, requirements)
     }
@@ -251,10 +262,11 @@ impl Op for Weighted {
     fn expression(&self) -> Option<Expr> {
         let mut b = Scalar::new();
         let inputs: Vec<Ref> = (0..self.operands()).map(|i| b.input(i as u32)).collect();
-        let (shared, own) = inputs.split_at(self.row.shared);
-        let mut sum = None;
-        for (own, weight) in own.chunks(self.row.own).zip(self.attrs.weights()) {
-            let term = (self.row.term)(&mut b, own, shared);
+        let (before, own) = inputs.split_at(self.before());
+        let (sum, shared) = before.split_at(usize::from(self.attrs.continued));
+        let mut sum = sum.first().copied();
+        for (own, weight) in own.chunks(self.average.own).zip(self.attrs.weights()) {
+            let term = (self.average.term)(&mut b, own, shared);
             let weight = b.constant(weight);
             sum = Some(match sum {
                 None => b.binary(Binary::Mul, weight, term),
@@ -265,7 +277,15 @@ impl Op for Weighted {
     }
 
     fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
-        Some((self.row.gradient)(&self.attrs, builder, at))
+        let mut gradients = vec![None; self.before()];
+        if self.attrs.continued {
+            gradients[0] = Some(at.repeated);
+        }
+        let own = at.inputs.get(self.before()..)?;
+        for (own, weight) in own.chunks(self.average.own).zip(self.attrs.weights()) {
+            gradients.extend((self.average.gradient)(builder, own, weight, at.repeated));
+        }
+        Some(Gradients::of_inputs(gradients))
     }
 }
 

@@ -11,7 +11,7 @@ use super::arithmetic::sub;
 use super::gradient::{divided, product, scaled};
 use super::{
     Builder, Differentiable, Gradients, Inputs, Op, OpDef, Reduction, Requirements, ShapeError, Sizes,
-    SpatialStatistic, attrs_of, decode,
+    SpatialStatistic, attrs_of, decode, max_gradient,
 };
 use crate::base::{AxisMap, Shape, ValueId};
 
@@ -193,7 +193,10 @@ impl Op for Global {
                 product(builder, centred, slope)
             }
             Statistic::MeanRest => return Some(Gradients::none()),
-            Statistic::Max => return None,
+            Statistic::Max => {
+                let largest = Arc::new(Self { row: self.row, attrs: self.attrs });
+                max_gradient::of_input(builder, largest, at)?
+            }
         };
         Some(Gradients::of_input(dx))
     }

@@ -16,6 +16,7 @@ mod dense;
 mod derivative;
 mod derive;
 mod dice;
+mod dropout;
 mod elementwise;
 mod expand;
 mod fixed_norm;
@@ -24,6 +25,7 @@ mod global;
 mod gradient;
 mod loss_parts;
 mod losses;
+mod max_gradient;
 mod norm;
 mod norm_gradient;
 mod norm_parts;
@@ -401,6 +403,7 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         window::defs(),
         pool_gradient::defs(),
         global::defs(),
+        max_gradient::defs(),
         reductions::defs(),
         norm::defs(),
         norm_parts::defs(),
@@ -422,6 +425,7 @@ pub fn all() -> impl Iterator<Item = OpDef> {
         elementwise::defs(),
         derivative::defs(),
         repeat::defs(),
+        dropout::defs(),
         losses::defs(),
         binary_cross_entropy::defs(),
         dice::defs(),

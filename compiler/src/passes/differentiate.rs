@@ -38,7 +38,7 @@ pub struct Wanted {
 ///
 /// # Errors
 ///
-/// If sizes are not known, or an op that stands between has no gradient.
+/// If sizes are not known, an op that stands between has no gradient, or something is wanted and the loss depends on none of it.
 pub fn differentiate(graph: &Graph, loss: ValueId, wanted: &Wanted) -> Result<Graph, Vec<Diagnostic>> {
     beside(graph, loss, wanted, &[])
 }
@@ -60,6 +60,10 @@ pub(super) fn beside(
         return Err(without.into_iter().rev().collect());
     }
     let mut graph = reverse.outputs(loss, wanted);
+    let is_wanted = !wanted.params.is_empty() || !wanted.inputs.is_empty();
+    if is_wanted && graph.outputs.len() == 1 {
+        return Err(vec![independent()]);
+    }
     graph.outputs.extend_from_slice(others);
     let mut graph = simplified(&graph);
     separate_outputs(&mut graph);
@@ -180,6 +184,12 @@ impl Reverse {
         self.graph.outputs = outputs.into_iter().map(output).collect();
         self.graph
     }
+}
+
+fn independent() -> Diagnostic {
+    let message =
+        "the loss depends on nothing of what gradients are asked of, or changes with it in steps alone";
+    Diagnostic::error(Code::E0709, message).hint("train parameters that the loss depends on")
 }
 
 /// Copies what stands for several outputs, or what no op computes: each output is the result of an op, and of no other output.

@@ -24,7 +24,7 @@ use crate::ir::{Gradient, Graph, Materialize, Overlap, Padding, Sections, Target
 pub use crate::ir::{Level, Module};
 pub use conform::KeptPlan;
 pub use differentiate::{Wanted, differentiate};
-pub use training_step::{MOST_IMAGES, RANDOM_KEY, RunningAverage, TrainingStep, training_step};
+pub use training_step::{RANDOM_KEY, RunningAverage, TrainingStep, training_step};
 
 /// What the caller asks of the pipeline.
 #[derive(Clone, Debug)]

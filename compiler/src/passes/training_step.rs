@@ -22,9 +22,6 @@ use crate::base::{Id, OpId, ParamId, Shape, TensorType, ValueId};
 use crate::ir::{Def, Graph, Node, Output};
 use crate::ops::{Averaged, Builder, Op, TrainingBuilder, TrainingSite, added, divided};
 
-/// Most images of a batch: ops that combine them are expressions of all.
-pub const MOST_IMAGES: usize = 32;
-
 /// Name of the input that random bits follow from: `f32[1, 4, 1, 1]`.
 pub const RANDOM_KEY: &str = "dropout.key";
 
@@ -67,7 +64,7 @@ impl TrainingStep {
 ///
 /// # Errors
 ///
-/// If sizes are not known, if there is no image or more than [`MOST_IMAGES`], or if an op cannot be trained with such sizes.
+/// If sizes are not known, if there is no image, or if an op cannot be trained with such sizes.
 pub fn training_step(
     images: &[Graph],
     loss: ValueId,
@@ -96,11 +93,6 @@ fn check(images: &[Graph]) -> Result<&Graph, Diagnostic> {
     let [first, others @ ..] = images else {
         return Err(Diagnostic::error(Code::E0506, "a batch has at least one image"));
     };
-    if images.len() > MOST_IMAGES {
-        let message = format!("a batch has {} images, and there may be {MOST_IMAGES}", images.len());
-        return Err(Diagnostic::error(Code::E0506, message)
-            .hint("several steps before the weights change make a larger one: `accumulate`"));
-    }
     if let Some(graph) = images.iter().find(|graph| !graph.is_bound()) {
         return Err(super::section_cut::unbound(graph));
     }
@@ -267,3 +259,6 @@ impl TrainingBuilder for Training<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

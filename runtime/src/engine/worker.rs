@@ -246,7 +246,7 @@ unsafe fn run_action(
             Ok(())
         }
         Action::Compute(kernel) => {
-            let tile = Tile { views, weights: shared.device.weights(), gathered };
+            let tile = Tile { views, weights: shared.device.weights(), gathered, image };
             // SAFETY: the program was verified and the views are one tile's, as the caller promises.
             unsafe { kernel.run(&tile, scratch) };
             Ok(())

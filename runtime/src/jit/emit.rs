@@ -67,6 +67,7 @@ pub(super) struct Emitter<'f> {
     views: Value,
     weights: Value,
     gathered: Value,
+    image: Value,
 }
 
 impl<'f> Emitter<'f> {
@@ -77,14 +78,19 @@ impl<'f> Emitter<'f> {
         builder.append_block_params_for_function_params(entry);
         builder.switch_to_block(entry);
         builder.seal_block(entry);
-        let [views, weights, gathered] = [0, 1, 2].map(|i| builder.block_params(entry)[i]);
-        Self { builder, views, weights, gathered }
+        let [views, weights, gathered, image] = [0, 1, 2, 3].map(|i| builder.block_params(entry)[i]);
+        Self { builder, views, weights, gathered, image }
     }
 
     /// Ends the function.
     pub(super) fn finish(mut self, frontend: TargetFrontendConfig) {
         self.builder.ins().return_(&[]);
         self.builder.finalize(frontend);
+    }
+
+    /// Which image the tile is of.
+    pub(super) fn image(&self) -> Value {
+        self.image
     }
 
     /// The 64-bit word at this offset in bytes of the array of views.

@@ -15,6 +15,7 @@ mod adjoint;
 mod buffer;
 mod conv;
 mod conv_dw;
+mod dropout;
 mod emit;
 mod expr;
 mod fold;
@@ -80,8 +81,13 @@ impl From<ModuleError> for JitError {
 }
 
 /// What a compiled instruction is called as: views by `BufferId`, packed weights by `WeightId`, what is gathered by
-/// `AccumulatorId`.
-type Entry = unsafe extern "C" fn(views: *const View, weights: *const *const f32, gathered: *const Gathered);
+/// `AccumulatorId`, and which image it is.
+type Entry = unsafe extern "C" fn(
+    views: *const View,
+    weights: *const *const f32,
+    gathered: *const Gathered,
+    image: u64,
+);
 
 /// Compiles instructions, one after the other; [`Jit::finish`] makes them callable.
 pub(crate) struct Jit {
@@ -155,7 +161,7 @@ impl Jit {
 /// That of [`Entry`].
 fn signature(module: &JITModule) -> Signature {
     let mut signature = module.make_signature();
-    signature.params = vec![AbiParam::new(I64); 3];
+    signature.params = vec![AbiParam::new(I64); 4];
     signature
 }
 
@@ -193,7 +199,9 @@ impl Kernel for JitKernel {
     unsafe fn run(&self, tile: &Tile<'_>, _: &mut [f32]) {
         // SAFETY: the caller vouches that the program was verified and that the views and weights are those of one of its
         // tiles, over memory that no other thread uses; the code reads and writes what the verifier allows.
-        unsafe { (self.entry)(tile.views.as_ptr(), tile.weights.as_ptr(), tile.gathered.as_ptr()) }
+        unsafe {
+            (self.entry)(tile.views.as_ptr(), tile.weights.as_ptr(), tile.gathered.as_ptr(), tile.image)
+        }
     }
 }
 
@@ -209,6 +217,7 @@ enum LoopNest<'p> {
     ConvDw(conv_dw::ConvDw),
     MaxPoolDx(max_pool_dx::MaxPoolDx),
     Adjoint(adjoint::Adjoint),
+    Dropout(dropout::Dropout),
 }
 
 impl<'p> LoopNest<'p> {
@@ -227,6 +236,7 @@ impl<'p> LoopNest<'p> {
             Instr::ConvDw(i) => Self::ConvDw(conv_dw::ConvDw::new(scope, i)?),
             Instr::MaxPoolDx(i) => Self::MaxPoolDx(max_pool_dx::MaxPoolDx::new(scope, i)?),
             Instr::Adjoint(i) => Self::Adjoint(adjoint::Adjoint::new(scope, i)?),
+            Instr::Dropout(i) => Self::Dropout(dropout::Dropout::new(scope, i)?),
             Instr::Load(_) | Instr::Store(_) | Instr::StoreRmw(_) | Instr::Accumulate(_) => {
                 return Err(JitError::NotCompute);
             }
@@ -245,6 +255,7 @@ impl<'p> LoopNest<'p> {
             Self::ConvDw(nest) => nest.emit(e),
             Self::MaxPoolDx(nest) => nest.emit(e),
             Self::Adjoint(nest) => nest.emit(e),
+            Self::Dropout(nest) => nest.emit(e),
         }
     }
 }

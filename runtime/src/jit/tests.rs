@@ -41,6 +41,7 @@ families! {
     matmul_is_the_reference Matmul;
     max_pool_dx_is_the_reference MaxPoolDx;
     adjoint_is_the_reference Adjoint;
+    dropout_is_the_reference Dropout;
 }
 
 #[test]
@@ -143,7 +144,7 @@ fn run_map(jit: Jit, expr: &Expr, lanes: u32) -> Vec<(f32, [f32; 3])> {
         view
     };
     let views: Vec<View> = memory.iter_mut().enumerate().map(view).collect();
-    let tile = Tile { views: &views, weights: &[], gathered: &[] };
+    let tile = Tile { views: &views, weights: &[], gathered: &[], image: 0 };
     // SAFETY: the views are those of the vectors above, laid out as the buffers say.
     unsafe { kernel.run(&tile, &mut []) };
     elements().map(|[c, y, x]| (memory[3][place(c, y, x)], [c, y, x].map(|i| VALUES[i]))).collect()

@@ -10,6 +10,7 @@ mod conv_transpose;
 mod copy;
 mod depthwise;
 mod direct;
+mod dropout;
 mod elementwise;
 mod expression;
 mod few_outputs;
@@ -76,6 +77,7 @@ fn table<S: Simd>(simd: S, program: &Program, section: &Section, instr: &Instr) 
             .or_else(|| conv_dw::ConvDwKernel::new(section, i).map(|body| boxed(simd, body))),
         Instr::MaxPoolDx(i) => Some(boxed(simd, max_pool_dx::MaxPoolDxKernel::new(i))),
         Instr::Adjoint(i) => Some(boxed(simd, adjoint::AdjointKernel::new(i))),
+        Instr::Dropout(i) => Some(boxed(simd, dropout::DropoutKernel::new(i))),
         Instr::Load(_) | Instr::Store(_) | Instr::StoreRmw(_) | Instr::Accumulate(_) => None,
     }
 }
@@ -201,6 +203,11 @@ mod tests {
     #[test]
     fn max_pool_dx() {
         check_all(Family::MaxPoolDx, 1000);
+    }
+
+    #[test]
+    fn dropout() {
+        check_all(Family::Dropout, 1000);
     }
 
     #[test]

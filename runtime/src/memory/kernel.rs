@@ -14,6 +14,8 @@ pub(crate) struct Tile<'a> {
     pub(crate) weights: &'a [*const f32],
     /// What is gathered, indexed by `AccumulatorId`.
     pub(crate) gathered: &'a [Gathered],
+    /// Which image it is a tile of.
+    pub(crate) image: u64,
 }
 
 /// Where an accumulator of products gathers them. Of other accumulators both are null.

@@ -2,8 +2,9 @@
 
 use super::instr::{
     Accumulate, Addressing, Adjoint, Along, AxisId, Border, Conv2d, ConvDw, ConvTranspose2d, Coordinate,
-    Copy, Epilogue, Filter, Fold, FoldKind, Folding, LinearMap, Load, Map, Matmul, MaxPoolDx, Operand,
-    PixelShuffle, PixelUnshuffle, Pool, PoolKind, Reduce, Resize, Statistic, Store, StoreRmw, Taps, Window,
+    Copy, Dropout, Epilogue, Filter, Fold, FoldKind, Folding, LinearMap, Load, Map, Matmul, MaxPoolDx,
+    Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Reduce, Resize, Statistic, Store, StoreRmw, Taps,
+    Window,
 };
 use super::{
     Accumulator, AccumulatorId, AccumulatorKind, Axis, Buffer, BufferId, BufferSteps, Data, Dims, Element,
@@ -246,6 +247,25 @@ pub fn adjoints() -> Program {
     for (dst, src) in outputs.into_iter().zip(d) {
         cut.push(Instr::Store(Store { dst, src }));
     }
+    program.0.sections.push(cut.finish());
+    program.finish()
+}
+
+/// Half of the values of two images dropped at random, in tiles of 4 × 8 pixels.
+pub fn dropped() -> Program {
+    let mut program = Draft::new("dropped");
+    let image = program.tensor("image", Role::Input, [2, 4, 12, 20]);
+    let numbers = program.tensor("key", Role::Input, [1, Dropout::KEY_CHANNELS, 1, 1]);
+    let dropped = program.tensor("dropped", Role::Output, [2, 4, 12, 20]);
+    let mut cut = Cut::new("s0", 2, [tiles(12, 4), tiles(20, 8)]);
+    let src = cut.buffer("image", [4, 12, 20], None, |t| t, false);
+    let key = cut.buffer("key", [Dropout::KEY_CHANNELS, 1, 1], None, |_| Interval::new(0, 1), false);
+    let dst = cut.buffer("dropped", [4, 12, 20], None, |t| t, true);
+    cut.push(Instr::Load(Load { dst: src, src: image, addressing: None }));
+    cut.push(Instr::Load(Load { dst: key, src: numbers, addressing: None }));
+    let half = Dropout::NUMBERS / 2;
+    cut.push(Instr::Dropout(Dropout { dst, src, key, stream: [5, 1], dropped: half, scale: 2.0 }));
+    cut.push(Instr::Store(Store { dst: dropped, src: dst }));
     program.0.sections.push(cut.finish());
     program.finish()
 }

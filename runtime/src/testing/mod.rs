@@ -14,6 +14,9 @@ use storage::Aligned;
 
 pub(crate) use products::{Products, check_products};
 
+/// The image that tiles of cases are of.
+const IMAGE: u64 = 3;
+
 /// The compute instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
@@ -29,10 +32,11 @@ pub(crate) enum Family {
     Matmul,
     MaxPoolDx,
     Adjoint,
+    Dropout,
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Conv2d,
         Self::ConvTranspose2d,
         Self::Pool,
@@ -45,6 +49,7 @@ impl Family {
         Self::Matmul,
         Self::MaxPoolDx,
         Self::Adjoint,
+        Self::Dropout,
     ];
 }
 
@@ -165,7 +170,7 @@ impl Case {
         let weights: Vec<Aligned> = (0..self.program.weights.len()).map(|w| self.packed(w)).collect();
         let views: Vec<View> = (0..buffers.len()).map(|b| self.view(b, buffers[b].as_mut_ptr())).collect();
         let pointers: Vec<*const f32> = weights.iter().map(Aligned::as_ptr).collect();
-        f(&Tile { views: &views, weights: &pointers, gathered: &[] });
+        f(&Tile { views: &views, weights: &pointers, gathered: &[], image: IMAGE });
         buffers
     }
 

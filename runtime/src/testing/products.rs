@@ -164,7 +164,8 @@ impl Products {
                 let start = std::time::Instant::now();
                 // SAFETY: as in `run_tile`.
                 unsafe {
-                    kernel.run(&Tile { views, weights: &[], gathered: &[gathered] }, &mut scratch);
+                    let tile = Tile { views, weights: &[], gathered: &[gathered], image: 0 };
+                    kernel.run(&tile, &mut scratch);
                 }
                 best = best.min(start.elapsed().as_secs_f64());
             }
@@ -285,7 +286,7 @@ impl Products {
     fn run_tile(&mut self, kernel: &dyn Kernel, image: usize, owned: Region, gathered: Gathered) {
         self.with_tile(image, owned, |views| {
             let mut scratch = vec![f32::NAN; kernel.scratch() + 1];
-            let tile = Tile { views, weights: &[], gathered: &[gathered] };
+            let tile = Tile { views, weights: &[], gathered: &[gathered], image: image as u64 };
             // SAFETY: the views describe memory that this thread owns, and hold what the instruction reads for what `dy` owns; there
             // are sums for all weights.
             unsafe { kernel.run(&tile, &mut scratch[1..]) };

@@ -6,9 +6,9 @@ use super::reference::folded;
 use super::{Case, Family, Layer};
 use crate::machine::Machine;
 use crate::program::instr::{
-    Adjoint, Along, AxisId, Border, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Fold,
-    FoldKind, Folding, Instruction, LinearMap, Map, Matmul, MaxPoolDx, Operand, PixelShuffle, PixelUnshuffle,
-    Pool, PoolKind, Resize, Taps, Window,
+    Adjoint, Along, AxisId, Border, Conv2d, ConvTranspose2d, Coordinate, Copy, Dropout, Epilogue, Filter,
+    Fold, FoldKind, Folding, Instruction, LinearMap, Map, Matmul, MaxPoolDx, Operand, PixelShuffle,
+    PixelUnshuffle, Pool, PoolKind, Resize, Taps, Window,
 };
 use crate::program::{
     Axis, Buffer, BufferId, BufferSteps, Data, ExprId, Instr, Interval, Numerics, Packing, Program, Region,
@@ -36,6 +36,7 @@ pub(super) fn case(family: Family, seed: u64) -> Case {
         Family::Matmul => draft.matmul(),
         Family::MaxPoolDx => draft.max_pool_dx(),
         Family::Adjoint => draft.adjoint(),
+        Family::Dropout => draft.dropout(),
     };
     draft.finish(format!("case({family:?}, {seed})"), instr)
 }
@@ -449,6 +450,23 @@ impl Draft {
         let src = self.source(channels, extent, need, None);
         let dst = self.destination(out);
         Instr::Fold(Fold { dst, src, along, kind, length })
+    }
+
+    fn dropout(&mut self) -> Instr {
+        let (channels, extent) = (self.rng.u64(1..40), self.extent(90));
+        let out = self.output(channels, extent);
+        let dst = self.destination(out);
+        let src = self.source(channels, extent, out.need(|_, o| o), None);
+        let pixel = Region { y: Interval::new(0, 1), x: Interval::new(0, 1) };
+        let key = self.source(Dropout::KEY_CHANNELS, [1, 1], Some(pixel), None);
+        let odd = self.rng.u8(0..4) == 0;
+        for value in self.values[key.index()].iter_mut().filter(|_| !odd) {
+            *value = self.rng.u16(..).into();
+        }
+        let stream = [self.rng.u32(..), self.rng.u32(0..4)];
+        let dropped = *self.rng.choice(&[0, 1 << 23, 1 << 24, 3_000_000]).unwrap_or(&0);
+        let scale = self.value();
+        Instr::Dropout(Dropout { dst, src, key, stream, dropped, scale })
     }
 
     fn matmul(&mut self) -> Instr {

@@ -2,10 +2,11 @@
 
 use super::{Case, contains};
 use crate::program::instr::{
-    Along, Conv2d, ConvTranspose2d, Coordinate, Copy, Epilogue, Filter, Fold, FoldKind, Folding, Matmul,
-    MaxPoolDx, Operand, Pool, PoolKind, Resize, Window,
+    Along, Conv2d, ConvTranspose2d, Coordinate, Copy, Dropout, Epilogue, Filter, Fold, FoldKind, Folding,
+    Matmul, MaxPoolDx, Operand, Pool, PoolKind, Resize, Window,
 };
 use crate::program::{BufferId, ExprId, Instr, WeightId};
+use crate::random::Key;
 
 /// What channel `c` of pixel `(y, x)` of the written buffer holds afterwards.
 pub(super) fn value(case: &Case, c: u64, y: i64, x: i64) -> f32 {
@@ -39,6 +40,7 @@ pub(super) fn value(case: &Case, c: u64, y: i64, x: i64) -> f32 {
         Instr::Matmul(i) => matmul(case, i, c, y, x),
         Instr::MaxPoolDx(i) => max_pool_dx(case, i, c, y, x),
         Instr::Adjoint(i) => super::adjoint::value(case, i, c, y, x),
+        Instr::Dropout(i) => dropout(case, i, c, y, x),
         Instr::Load(_) | Instr::Store(_) | Instr::StoreRmw(_) | Instr::Accumulate(_) | Instr::ConvDw(_) => {
             panic!("not a compute instruction")
         }
@@ -238,6 +240,18 @@ fn fold(case: &Case, fold: &Fold, c: u64, y: i64, x: i64) -> f32 {
             nan.or_else(|| values.iter().position(|&v| v == largest)).unwrap() as f32
         }
     }
+}
+
+fn dropout(case: &Case, dropout: &Dropout, c: u64, y: i64, x: i64) -> f32 {
+    let key = Key::of_numbers([0, 1, 2, 3].map(|c| case.at(dropout.key, c, 0, 0)));
+    let words = key.of(dropout.stream[0], dropout.stream[1].into()).at([
+        super::IMAGE as u32,
+        c as u32,
+        y as u32,
+        (x / 4) as u32,
+    ]);
+    let kept = words[x as usize % 4] >> 8 >= dropout.dropped;
+    case.at(dropout.src, c, y, x) * if kept { dropout.scale } else { 0.0 }
 }
 
 fn matmul(case: &Case, matmul: &Matmul, c: u64, y: i64, x: i64) -> f32 {

@@ -11,8 +11,10 @@ from .case import Case, Draw
 CASES = 28
 CASES_OF = {"upsample": 63, "conv2d": 42, "pow": 42}
 # Cases of gradients.
-CASES_OF_GRADIENTS = 12
-CASES_OF_GRADIENTS_OF = dict.fromkeys(loss.OPS, 24) | {"max_pool2d": 36, "avg_pool2d": 28, "upsample": 49, "pad": 28}
+CASES_OF_GRADIENTS = 20
+CASES_OF_GRADIENTS_OF = dict.fromkeys(loss.OPS, 24) | {
+    "conv2d": 30, "conv_transpose2d": 26, "max_pool2d": 36, "avg_pool2d": 28, "upsample": 49, "pad": 28,
+}
 # Most draws that are given up since an op does not take them.
 MOST_DRAWS = 4000
 

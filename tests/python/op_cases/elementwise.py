@@ -70,6 +70,10 @@ def leaky_relu(x: torch.Tensor, slope: float = 0.01) -> torch.Tensor:
     return F.leaky_relu(x, slope)
 
 
+def dropout(x: torch.Tensor, p: float = 0.5) -> torch.Tensor:
+    return F.dropout(x, p, training=False)
+
+
 def approximate(draw: Draw, number: int) -> dict:
     return [{}, {"approximate": "tanh"}, {"approximate": "none"}][number % 3]
 
@@ -94,6 +98,7 @@ OPS = {
     "hard_swish": activation("hard_swish", F.hardswish),
     "silu": activation("silu", F.silu),
     "tanh": activation("tanh", F.tanh),
+    "dropout": activation("dropout", dropout, optional("p", [0.1, 0.25, 0.0, 1.0])),
     "gelu": activation("gelu", F.gelu, approximate),
     "elu": activation("elu", F.elu, optional("alpha", [0.1, 0.5, 1.7, -1.0])),
     "softplus": activation("softplus", F.softplus, softplus_shape),

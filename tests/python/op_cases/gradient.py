@@ -8,10 +8,13 @@ from .case import Case, Values, kept
 
 # Values of a gradient that are kept.
 MOST_VALUES = 32
-# Ops whose gradient is 0 everywhere, or that have none.
-WITHOUT = {"argmax", "global_max_pool"}
-# Ops that choose among values: every third case has many that are equal.
-CHOOSING = {"max_pool2d"}
+# Ops whose gradient is 0 where a mean is of one value, and what rounding leaves of that.
+NORMS = {"instance_norm", "group_norm", "layer_norm"}
+ROUNDING = 1e-12
+# Ops whose gradient is 0 everywhere.
+WITHOUT = {"argmax"}
+# Ops that choose among values: every third case has many that are equal, and some have infinities and NaNs.
+CHOOSING = {"max_pool2d", "global_max_pool"}
 
 
 def is_left_out(op: str, case: Case) -> bool:
@@ -38,8 +41,9 @@ def with_ties(case: Case) -> Case:
 
 def to_json(case: Case, op: str, number: int) -> dict:
     """The case, and the gradients of the sum of `y * dy`, with `dy` drawn as another input."""
-    case = with_whole_numbers(case)
-    if op.removeprefix("d.") in CHOOSING and number % 3 == 1:
+    if op.removeprefix("d.") not in CHOOSING:
+        case = with_whole_numbers(case)
+    elif number % 3 == 1:
         case = with_ties(case)
     written = case.to_json(op, number)
     del written["output"]
@@ -51,6 +55,8 @@ def to_json(case: Case, op: str, number: int) -> dict:
     dy = Values(tuple(y.shape)).draw(f"{op}/{number}/dy")
     names = [name for name, tensor in tensors.items() if tensor.requires_grad]
     gradients = torch.autograd.grad((y * dy).sum(), [tensors[name] for name in names], allow_unused=True)
+    if op.removeprefix("d.") in NORMS:
+        gradients = [torch.where(gradient.abs() < ROUNDING, 0.0, gradient) for gradient in gradients]
     written["gradients"] = [
         {"name": name} | kept(gradient if name in case.inputs else four_dimensional(gradient), MOST_VALUES)
         for name, gradient in zip(names, gradients)

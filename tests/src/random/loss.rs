@@ -9,8 +9,14 @@ impl Draw {
     pub(super) fn loss(&mut self, name: &str) -> Option<Drawn> {
         let (a, b) = (self.image(), self.image());
         let [x, target] = self.aligned(a, b)?;
-        let [n, c, h, w] = self.sizes(x);
+        let c = self.sizes(x)[1];
         let target = if self.sizes(target)[1] == c { target } else { self.pointwise(target, c)? };
+        self.loss_of(name, x, target)
+    }
+
+    /// A loss of a tensor and one of the same shape, of which a target is made that suits it.
+    pub(super) fn loss_of(&mut self, name: &str, x: Drawn, target: Drawn) -> Option<Drawn> {
+        let [n, c, h, w] = self.sizes(x);
         let sum = self.chance(40);
         let mut args = vec![("reduction", ArgValue::Text(if sum { "sum" } else { "mean" }.to_owned()))];
         let (inputs, cost, count) = match name {

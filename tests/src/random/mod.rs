@@ -8,10 +8,14 @@ mod activation;
 mod arguments;
 mod boundary;
 mod dense;
+mod gradients;
 mod loss;
 mod moves;
+mod resized;
 mod shapes;
 mod window;
+
+pub use gradients::gradients;
 
 use fastrand::Rng;
 use zellige_compiler::base::{Shape, TensorType, ValueId};
@@ -27,23 +31,16 @@ const LARGE: f64 = 8.0;
 
 /// The model of a seed, of all ops that there are: its sizes are known, and it has an input and an output.
 pub fn model(seed: u64) -> Graph {
-    let names: Vec<_> = ops::all().filter(|def| !def.internal).map(|def| def.name.to_owned()).collect();
-    model_of(seed, &names)
+    model_of(seed, &all_names())
+}
+
+fn all_names() -> Vec<String> {
+    ops::all().filter(|def| !def.internal).map(|def| def.name.to_owned()).collect()
 }
 
 /// The model of a seed, of the ops named alone (and those that the moves know): the same one when more ops are there.
 pub fn model_of(seed: u64, names: &[String]) -> Graph {
-    let mut draw = Draw::new(seed, names);
-    draw.inputs();
-    let length = draw.rng.usize(4..=16);
-    let mut attempts = 0;
-    while draw.graph.ops.len() < length && attempts < 20 * length {
-        attempts += 1;
-        // A move that does not fit is given up; what it has added by then may be left over as dead code.
-        let _ = draw.step();
-    }
-    draw.outputs();
-    draw.graph
+    Draw::model(seed, names).graph
 }
 
 /// A tensor of the model in the making.
@@ -82,6 +79,21 @@ impl Draw {
             others: names.iter().filter(is_other).filter_map(|name| ops::find(name)).collect(),
             resampling: names.iter().any(|name| name == "pixel_unshuffle"),
         }
+    }
+
+    /// All of a model.
+    fn model(seed: u64, names: &[String]) -> Self {
+        let mut draw = Self::new(seed, names);
+        draw.inputs();
+        let length = draw.rng.usize(4..=16);
+        let mut attempts = 0;
+        while draw.graph.ops.len() < length && attempts < 20 * length {
+            attempts += 1;
+            // A move that does not fit is given up; what it has added by then may be left over as dead code.
+            let _ = draw.step();
+        }
+        draw.outputs();
+        draw
     }
 
     /// One to three inputs of one number of images: the first is an image, the others may be something smaller.

@@ -88,7 +88,7 @@ impl Bench {
     fn steps(&self, messages: MessageFormat) -> Result<Option<Timed>, Failure> {
         let trainee = Trainee::open_any(&self.model)?;
         let bound = trainee.model.bind(&Vec::new(), &self.binding.bindings()?)?;
-        let sizes = trainee.sizes(&bound);
+        let sizes = [trainee.sizes(&bound)];
         let mut trainer =
             self.training.trainer(trainee, Vec::new(), &self.compiling, &self.running, messages)?;
         let start = Instant::now();
@@ -100,7 +100,7 @@ impl Bench {
         for number in 0..=u64::from(self.repeat) {
             let start = Instant::now();
             let Some(found) = gradients(&mut trainer, &inputs, &mut [])? else { return Ok(None) };
-            optimization.step(number, trainer.parameters_mut(), found.params);
+            optimization.step(number, trainer.parameters_mut(), found.gradients);
             let nanoseconds = start.elapsed().as_nanos() as u64;
             if number > 0 {
                 runs.push(RunStats { nanoseconds, ..found.stats });

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use zellige_compiler::driver::{Failure, Gradients, Opened, Trainee, Trainer, io_failure};
+use zellige_compiler::driver::{Failure, Found, Opened, Trainee, Trainer, io_failure};
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::engine::{Input, Output};
 use zellige_runtime::io::safetensors::{self, Metadata, Values};
@@ -53,7 +53,7 @@ impl Grad {
         let mut trainer = self.training.trainer(trainee, names, &self.compiling, &self.running, messages)?;
 
         let start = Instant::now();
-        let (program, report) = trainer.program(&given(&inputs)?)?;
+        let (program, report) = trainer.program(&[given(&inputs)?])?;
         let compiled = Compiled::since(start, report);
         let spill = self.compiling.spill.as_deref();
         let open = |file: &borders::InputFile| Ok((file.name.clone(), file.open(&program, spill)?));
@@ -97,14 +97,14 @@ impl Grad {
         &self,
         trainer: &mut Trainer,
         inputs: &[(String, Source)],
-        found: &Gradients,
+        found: &Found,
     ) -> Result<(), Failure> {
         let sizes = inputs.iter().map(|(name, source)| (name.clone(), source.sizes())).collect();
-        let trained = trainer.trained(&sizes)?;
+        let trained = trainer.trained(&[sizes])?;
         let all = trainer.parameters().all();
         let tensors: Vec<_> = trained
             .iter()
-            .zip(&found.params)
+            .zip(&found.gradients)
             .map(|(&i, values)| Values { name: &all[i].name, shape: &all[i].dims, values })
             .collect();
         let metadata = Metadata::from([("loss".to_owned(), found.loss.to_string())]);
@@ -129,12 +129,12 @@ pub(crate) fn gradients(
     trainer: &mut Trainer,
     inputs: &[(String, Source)],
     sinks: &mut [(String, Sink)],
-) -> Result<Option<Gradients>, Failure> {
+) -> Result<Option<Found>, Failure> {
     let inputs: Vec<(&str, Input<'_>)> =
         inputs.iter().map(|(n, source)| (n.as_str(), source.input())).collect();
     let mut others: Vec<(&str, Output<'_>)> =
         sinks.iter_mut().map(|(n, sink)| (n.as_str(), sink.output())).collect();
-    let run = execute::shown(|control| trainer.gradients(&inputs, &mut others, control));
+    let run = execute::shown(|control| trainer.gradients(&[&inputs], &mut others, control));
     run.transpose().map(Option::flatten)
 }
 

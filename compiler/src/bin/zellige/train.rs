@@ -100,7 +100,7 @@ impl Train {
         let title = trainee.model.graph.name.clone();
         let mut trainer =
             self.training.trainer(trainee, Vec::new(), &self.compiling, &self.running, messages)?;
-        let mut optimization = trainer.optimization(&examples.first()?)?;
+        let mut optimization = trainer.optimization(&[examples.first()?])?;
         let checkpoints =
             Checkpoints::new(files.checkpoint.clone(), self.resume, &trainer, &self.training, &examples)?;
         let done = checkpoints.restore(&mut trainer, &mut optimization)?;

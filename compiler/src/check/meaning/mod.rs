@@ -6,6 +6,7 @@
 
 mod adjoint;
 mod convolution;
+mod dropout;
 mod matmul;
 mod pool;
 mod reduce;
@@ -20,6 +21,7 @@ use crate::ops::Sizes;
 
 pub(super) use adjoint::{Adjoint, MaxPoolDx};
 pub(super) use convolution::{Convolution, Products};
+pub(super) use dropout::Dropout;
 pub(super) use matmul::Matmul;
 pub(super) use pool::{Pool, PoolKind};
 pub(super) use reduce::{Fold, Statistic};
@@ -42,6 +44,7 @@ pub(super) enum Meaning {
     Matmul(Matmul),
     MaxPoolDx(MaxPoolDx),
     Adjoint(Adjoint),
+    Dropout(Dropout),
 }
 
 /// What an operation does about the coordinates that it names outside the extent of its operand.
@@ -102,6 +105,7 @@ pub(super) fn of_op(op: &Operation<'_>) -> Option<Definition> {
         "upsample.dx" => adjoint::upsample_dx(op),
         "pad.dx" => adjoint::pad_dx(op),
         "matmul" => matmul::matmul(op),
+        "dropped" => dropout::dropped(op),
         "global_avg_pool" | "global_max_pool" | "spatial_sum" | "spatial_mean" | "spatial_mean_rest"
         | "spatial_variance" => reduce::statistic(op),
         "fold" => reduce::fold(op),
@@ -136,6 +140,7 @@ impl Meaning {
             Self::Matmul(m) => m.sources(operand, axis, o, size, found),
             Self::MaxPoolDx(m) => m.sources(operand, axis, o, found),
             Self::Adjoint(m) => m.sources(axis, o, size, found),
+            Self::Dropout(_) => Dropout::sources(operand, o, found),
         }
     }
 
@@ -153,7 +158,8 @@ impl Meaning {
             | Self::Statistic(_)
             | Self::Products(_)
             | Self::Fold(_)
-            | Self::Matmul(_) => false,
+            | Self::Matmul(_)
+            | Self::Dropout(_) => false,
         }
     }
 
@@ -171,7 +177,8 @@ impl Meaning {
             | Self::Fold(_)
             | Self::Matmul(_)
             | Self::MaxPoolDx(_)
-            | Self::Adjoint(_) => false,
+            | Self::Adjoint(_)
+            | Self::Dropout(_) => false,
         }
     }
 
@@ -188,7 +195,7 @@ impl Meaning {
             Self::Pool(m) => m.window.kernel[axis],
             Self::Resize(_) => Resize::WIDTH,
             Self::Shuffle(m) => m.width(),
-            Self::Shift(_) => 1,
+            Self::Shift(_) | Self::Dropout(_) => 1,
             Self::MaxPoolDx(m) => m.width(axis),
             Self::Adjoint(m) => m.width(axis, size),
             Self::Rearranged(m) if !m.reads_all() => 1,
@@ -207,7 +214,8 @@ impl Meaning {
             | Self::Rearranged(_)
             | Self::Statistic(_)
             | Self::Fold(_)
-            | Self::Matmul(_) => Beyond::Never,
+            | Self::Matmul(_)
+            | Self::Dropout(_) => Beyond::Never,
         }
     }
 }

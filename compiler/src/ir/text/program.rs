@@ -439,7 +439,7 @@ fn read_axis(statement: &Statement, reader: &mut Reader) -> Option<Axis> {
 }
 
 /// The names of all instructions.
-const INSTRUCTIONS: [&str; 17] = [
+const INSTRUCTIONS: [&str; 18] = [
     "load",
     "store",
     "conv2d",
@@ -456,6 +456,7 @@ const INSTRUCTIONS: [&str; 17] = [
     "conv_dw",
     "max_pool_dx",
     "adjoint",
+    "dropout",
     "store_rmw",
 ];
 

@@ -70,6 +70,7 @@ fn programs_read_back() {
         sample::every_instruction(),
         sample::whole_axes(),
         sample::adjoints(),
+        sample::dropped(),
         sample::weight_gradients([8, 32], true),
     ] {
         // The values of weights are no part of the text.

@@ -138,19 +138,35 @@ fn a_batch_normalisation_is_not_folded() {
 fn only_what_is_wanted_needs_a_gradient() {
     let mut net = Net::new("net");
     let x = net.input("x", Shape::new(1, 2, 8, 8));
+    let images = net.input("images", Shape::new(3, 2, 8, 8));
     let a = net.conv(x, 2, 3, 1, "a");
-    let largest = net.op("global_max_pool", json!({}), &[a], "");
-    let b = net.conv(largest, 2, 1, 1, "b");
+    let repeated = net.op("mul", json!({}), &[images, a], "");
+    let b = net.conv(repeated, 2, 1, 1, "b");
     let graph = net.output("y", b).graph;
-    let params = |path: &str| -> Vec<ParamId> {
-        graph.params.iter().filter(|(_, p)| p.name.starts_with(path)).map(|(id, _)| id).collect()
-    };
-    let wanted = |path| Wanted { params: params(path), inputs: Vec::new() };
-    assert!(gradients(&graph, &wanted("b.")).is_ok());
-    let problems = gradients(&graph, &wanted("a.")).expect_err("there is no gradient of a maximum");
+    assert!(gradients(&graph, &params_of(&graph, "b.")).is_ok());
+    let problems =
+        gradients(&graph, &params_of(&graph, "a.")).expect_err("there is no sum over images alone");
     let [problem] = problems.as_slice() else { panic!("{problems:?}") };
     assert_eq!(problem.code, Code::E0708);
-    assert!(problem.message.contains("`global_max_pool`"), "{}", problem.message);
+    assert!(problem.message.contains("`mul`"), "{}", problem.message);
+}
+
+#[test]
+fn a_loss_changes_with_something() {
+    let mut net = Net::new("net");
+    let x = net.input("x", Shape::new(1, 2, 8, 8));
+    net.conv(x, 2, 3, 1, "a");
+    let b = net.conv(x, 2, 1, 1, "b");
+    let graph = net.output("y", b).graph;
+    assert!(gradients(&graph, &all(&graph)).is_ok());
+    assert!(gradients(&graph, &Wanted::default()).is_ok(), "the loss alone");
+    let problems = gradients(&graph, &params_of(&graph, "a.")).expect_err("nothing reads it");
+    assert_eq!(problems.iter().map(|p| p.code).collect::<Vec<_>>(), [Code::E0709]);
+}
+
+fn params_of(graph: &Graph, path: &str) -> Wanted {
+    let params = graph.params.iter().filter(|(_, p)| p.name.starts_with(path)).map(|(id, _)| id);
+    Wanted { params: params.collect(), inputs: Vec::new() }
 }
 
 #[test]

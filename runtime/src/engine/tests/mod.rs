@@ -277,9 +277,13 @@ fn outputs(program: &Program, options: &Options) -> Vec<Vec<u32>> {
 
 #[test]
 fn native_kernels_agree_with_compiled_code_on_every_instruction() {
-    for program in
-        [sample::two_sections(), sample::every_instruction(), sample::whole_axes(), sample::adjoints()]
-    {
+    for program in [
+        sample::two_sections(),
+        sample::every_instruction(),
+        sample::whole_axes(),
+        sample::adjoints(),
+        sample::dropped(),
+    ] {
         let jit = Options { engine: EngineKind::Jit, threads: 1, ..Options::default() };
         let expected = outputs(&program, &jit);
         assert!(expected.iter().flatten().any(|&b| b != 0));

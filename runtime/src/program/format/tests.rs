@@ -36,6 +36,7 @@ fn programs_come_back() {
         sample::every_instruction(),
         sample::whole_axes(),
         sample::adjoints(),
+        sample::dropped(),
         sample::weight_gradients([8, 32], true),
         sample::sums([8, 8], true),
     ] {

@@ -7,6 +7,7 @@ mod adjoint;
 mod conv;
 mod conv_dw;
 mod copy;
+mod dropout;
 mod fold;
 mod map;
 mod matmul;
@@ -24,6 +25,7 @@ pub use adjoint::{Adjoint, Border, LinearMap, Taps};
 pub use conv::{Conv2d, ConvTranspose2d, Window};
 pub use conv_dw::ConvDw;
 pub use copy::{Copy, Folding};
+pub use dropout::Dropout;
 pub use fold::{Along, Fold, FoldKind};
 pub use map::{Epilogue, Map, Operand};
 pub use matmul::Matmul;
@@ -132,6 +134,8 @@ pub enum Instr {
     MaxPoolDx(MaxPoolDx),
     /// Gradient of what is linear along rows and columns.
     Adjoint(Adjoint),
+    /// Values dropped at random.
+    Dropout(Dropout),
     /// Buffer to device memory, where tiles that overlap are added up.
     StoreRmw(StoreRmw),
 }
@@ -156,6 +160,7 @@ impl Instr {
             Self::ConvDw(i) => i,
             Self::MaxPoolDx(i) => i,
             Self::Adjoint(i) => i,
+            Self::Dropout(i) => i,
             Self::StoreRmw(i) => i,
         }
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use zellige_compiler::driver::{Failure, Optimization, Trainer};
+use zellige_compiler::driver::{Failure, Found, Optimization, Trainer};
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::curve::{Log, Row};
 use zellige_runtime::dataset::Sample;
@@ -75,14 +75,15 @@ impl Session {
         let batches = self.trainer.trainee().training.accumulate;
         let (mut gradients, mut losses, mut epoch) = (Accumulated::default(), Vec::new(), 0);
         for batch in 0..batches {
-            for sample in self.examples.batch(number * batches + batch)? {
-                let (_, report) = self.trainer.program(&self.examples.sizes(&sample))?;
-                let inputs = self.examples.load(&sample, report.streamed)?;
-                let found = self.trainer.gradients(&views(&inputs), &mut [], &Control::default())?;
-                let found = found.ok_or_else(cancelled)?;
-                gradients.add(&found.params.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            let mut samples = self.examples.batch(number * batches + batch)?;
+            epoch = samples.last().map_or(epoch, |sample| sample.epoch);
+            // A program is for images of its sizes in its order; they are given the fewest orders.
+            samples.sort_by_key(|sample| self.examples.sizes(sample));
+            let together = if self.trainer.is_joint() { samples.len().max(1) } else { 1 };
+            for samples in samples.chunks(together) {
+                let found = self.gradients(samples)?;
+                gradients.add(&found.gradients.iter().map(Vec::as_slice).collect::<Vec<_>>());
                 losses.push(found.loss);
-                epoch = sample.epoch;
             }
         }
         let stepped = self.optimization.step(number, self.trainer.parameters_mut(), gradients.take());
@@ -95,6 +96,19 @@ impl Session {
             seconds: 0.0,
             validation: None,
         })
+    }
+
+    /// Loss and gradients of samples that are one step, which running averages follow.
+    fn gradients(&mut self, samples: &[Sample]) -> Result<Found, Failure> {
+        let sizes: Vec<_> = samples.iter().map(|sample| self.examples.sizes(sample)).collect();
+        let (program, _) = self.trainer.program(&sizes)?;
+        let load = |sample| self.examples.load(sample, program.streamed);
+        let loaded = samples.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+        let images: Vec<_> = loaded.iter().map(|inputs| views(inputs)).collect();
+        let images: Vec<_> = images.iter().map(Vec::as_slice).collect();
+        let found = self.trainer.gradients(&images, &mut [], &Control::default())?.ok_or_else(cancelled)?;
+        self.trainer.follow(&sizes, &found)?;
+        Ok(found)
     }
 
     /// The mean loss of whole images.

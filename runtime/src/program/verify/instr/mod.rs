@@ -4,6 +4,7 @@ mod adjoint;
 mod conv;
 mod conv_dw;
 mod copy;
+mod dropout;
 mod fold;
 mod map;
 mod matmul;
@@ -102,6 +103,7 @@ pub(super) fn rule(instr: &Instr) -> &dyn Rule {
         Instr::ConvDw(i) => i,
         Instr::MaxPoolDx(i) => i,
         Instr::Adjoint(i) => i,
+        Instr::Dropout(i) => i,
         Instr::StoreRmw(i) => i,
     }
 }

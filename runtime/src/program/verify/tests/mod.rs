@@ -3,6 +3,7 @@
 mod addressing;
 mod adjoints;
 mod axes;
+mod dropout;
 mod instr;
 mod memory;
 mod products;
@@ -50,6 +51,7 @@ fn the_samples_are_safe() {
     }
     verify(&sample::whole_axes(), &LIMITS).unwrap();
     verify(&sample::adjoints(), &LIMITS).unwrap();
+    verify(&sample::dropped(), &LIMITS).unwrap();
 }
 
 #[test]
