@@ -144,7 +144,7 @@ fn section(ir: &Sections, section: &crate::ir::Section, repeated: &HashSet<OpId>
     Some(SectionReport {
         name: section.name.clone(),
         ops: section.ops.len(),
-        tile: flow.tensors.get(flow.anchor).and_then(|t| section.tensors.get(&t.value))?.tile,
+        tile: anchor_tile(section, &flow)?,
         grid: section.grid?,
         sram_bytes: section.sram_bytes?,
         flops: cost.flops,
@@ -162,6 +162,13 @@ fn section(ir: &Sections, section: &crate::ir::Section, repeated: &HashSet<OpId>
         reduced: tensors(&|t| t.reduced).into_iter().map(|t| t.name).collect(),
         again: section.ops.iter().filter(|op| repeated.contains(op)).map(name).collect(),
     })
+}
+
+/// The anchor's tile; where it is surrounded by zeros, what of it is the tile's own.
+fn anchor_tile(section: &crate::ir::Section, flow: &Flow) -> Option<[u64; 2]> {
+    let anchor = flow.tensors.get(flow.anchor).and_then(|t| section.tensors.get(&t.value))?;
+    let Some(tile) = section.tile.filter(|_| flow.sum.is_some()) else { return Some(anchor.tile) };
+    Some([0, 1].map(|axis| tile[axis].min(anchor.extent[axis])))
 }
 
 /// Operations with the pixels of halos along one axis alone, divided by those without.

@@ -41,6 +41,9 @@ pub enum SumError {
         /// What both add to.
         shared: Interval,
     },
+    /// Windows that would take minutes to go through.
+    #[error("its windows are too large to be checked")]
+    TooLarge,
     /// A contribution that is left out.
     #[error(
         "step {step} of {axis} has {input} of the anchor, which contributes to {output}, and adds nothing there"
@@ -118,6 +121,9 @@ fn check_contributions(
     [(parts, inputs), (adds, outputs)]: [(&Steps, i64); 2],
 ) -> Result<(), SumError> {
     let (map, whole) = (read.maps[axis.index()], Interval::new(0, inputs));
+    if (outputs as u64).saturating_mul(taps(map) as u64) > MOST_TAPS {
+        return Err(SumError::TooLarge);
+    }
     let parts: Vec<Interval> = parts.iter().collect();
     for output in 0..outputs {
         for input in reads(map, output, whole) {
@@ -133,15 +139,21 @@ fn check_contributions(
 
 /// The inputs, inside the extent, that an output reads, or those at the ends where what lies between is read too.
 fn reads(map: AxisMap, output: i64, whole: Interval) -> Vec<i64> {
-    let taps = match map {
-        AxisMap::Window { kernel, .. } | AxisMap::Transposed { kernel, .. } => kernel,
+    let inside = |i: &i64| whole.start <= *i && *i < whole.end;
+    match map {
         AxisMap::ResampledTransposed { .. } => {
             let one = Interval::new(output, output.saturating_add(1));
             let read = super::cover::reads(map, one, whole, &mut { MOST_TAPS }).unwrap_or_default();
-            return if read.is_empty() { Vec::new() } else { vec![read.start, read.end - 1] };
+            if read.is_empty() { Vec::new() } else { vec![read.start, read.end - 1] }
         }
+        _ => (0..taps(map)).filter_map(|k| tap(map, output, k, whole)).filter(inside).collect(),
+    }
+}
+
+/// Inputs that an output names, at most.
+fn taps(map: AxisMap) -> i64 {
+    match map {
+        AxisMap::Window { kernel, .. } | AxisMap::Transposed { kernel, .. } => kernel.max(1),
         _ => 1,
-    };
-    let inside = |i: &i64| whole.start <= *i && *i < whole.end;
-    (0..taps).filter_map(|k| tap(map, output, k, whole)).filter(inside).collect()
+    }
 }
