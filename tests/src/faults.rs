@@ -67,8 +67,16 @@ impl Faults {
         let tree = serde_json::to_value(&program).ok()?;
         serde_json::from_value::<Program>(tree.clone()).ok()?;
         let mut sites = BTreeMap::new();
-        collect(&tree, "", "", &mut sites);
+        collect(&tree, "", "", "", &mut sites);
         Some(Self { tree, sites })
+    }
+
+    /// Those alone that are put into instructions of these names; `None` if the program has none of them.
+    pub fn within(&self, instructions: &[&str]) -> Option<Self> {
+        let is_one = |kind: &String| instructions.iter().any(|name| kind.starts_with(&format!("{name} ")));
+        let sites = self.sites.iter().filter(|(kind, _)| is_one(kind));
+        let sites: BTreeMap<_, _> = sites.map(|(kind, sites)| (kind.clone(), sites.clone())).collect();
+        (!sites.is_empty()).then(|| Self { tree: self.tree.clone(), sites })
     }
 
     /// A kind of fault and a program that has one; `None` if the dice fall so that it is no program any more, or the same one.
@@ -87,39 +95,40 @@ impl Faults {
     }
 }
 
-/// Adds what can be done to `tree`, which stands at `pointer` under the name `key`.
-fn collect(tree: &Value, pointer: &str, key: &str, sites: &mut BTreeMap<String, Vec<Site>>) {
+/// Adds what can be done to `tree`, which stands at `pointer` under the name `key`, perhaps in an instruction `of` that name: faults
+/// of each instruction are kinds of their own, so that rare ones are met as often as others.
+fn collect(tree: &Value, pointer: &str, key: &str, of: &str, sites: &mut BTreeMap<String, Vec<Site>>) {
     let optional = ["outside"].contains(&key);
     match tree {
-        Value::Null if optional => add(sites, key, pointer, Edit::Optional),
-        Value::Number(_) if optional => add(sites, key, pointer, Edit::Optional),
-        Value::Number(_) => add(sites, key, pointer, Edit::Number),
-        Value::Bool(_) => add(sites, key, pointer, Edit::Word),
-        Value::String(text) if interval(text).is_some() => add(sites, key, pointer, Edit::Interval),
+        Value::Null if optional => add(sites, [of, key], pointer, Edit::Optional),
+        Value::Number(_) if optional => add(sites, [of, key], pointer, Edit::Optional),
+        Value::Number(_) => add(sites, [of, key], pointer, Edit::Number),
+        Value::Bool(_) => add(sites, [of, key], pointer, Edit::Word),
+        Value::String(text) if interval(text).is_some() => add(sites, [of, key], pointer, Edit::Interval),
         Value::String(text) if id(text).is_some() => {
-            add(sites, &format!("{key} ({})", &text[..2]), pointer, Edit::Id);
+            add(sites, [of, &format!("{key} ({})", &text[..2])], pointer, Edit::Id);
             if key == "bias" {
-                add(sites, "no bias", pointer, Edit::Dropped);
+                add(sites, [of, "no bias"], pointer, Edit::Dropped);
             }
         }
-        Value::String(_) if key == "expressions" => add(sites, "node", pointer, Edit::Node),
-        Value::String(_) => add(sites, key, pointer, Edit::Word),
+        Value::String(_) if key == "expressions" => add(sites, [of, "node"], pointer, Edit::Node),
+        Value::String(_) => add(sites, [of, key], pointer, Edit::Word),
         Value::Array(items) => {
             for (i, item) in items.iter().enumerate() {
                 let at = format!("{pointer}/{i}");
-                if ["body", "end"].contains(&key) {
-                    add(sites, &format!("no {}", mnemonic(item)), &at, Edit::Removed);
+                if ["body", "end", "running"].contains(&key) {
+                    add(sites, [of, &format!("no {}", mnemonic(item))], &at, Edit::Removed);
                 }
                 if i > 0 && ["body", "operands", "prologue", "period", "pad", "kernel"].contains(&key) {
-                    add(sites, &format!("order of {key}"), &at, Edit::Swapped);
+                    add(sites, [of, &format!("order of {key}")], &at, Edit::Swapped);
                 }
                 // A table's intervals go by the name of the table.
-                collect(item, &at, key, sites);
+                collect(item, &at, key, of, sites);
             }
         }
         Value::Object(fields) => {
             if key == "epilogue" {
-                add(sites, "no epilogue", pointer, Edit::Dropped);
+                add(sites, [of, "no epilogue"], pointer, Edit::Dropped);
             }
             for (name, field) in fields {
                 if APART.contains(&name.as_str()) {
@@ -127,21 +136,24 @@ fn collect(tree: &Value, pointer: &str, key: &str, sites: &mut BTreeMap<String, 
                 }
                 let at = format!("{pointer}/{name}");
                 let table = ["computed", "owned"].contains(&key) && field.is_array();
-                collect(field, &at, if table { key } else { name }, sites);
+                let of = if key == "instr" { &format!("{name} ") } else { of };
+                collect(field, &at, if table { key } else { name }, of, sites);
             }
         }
         Value::Null => {}
     }
 }
 
-fn add(sites: &mut BTreeMap<String, Vec<Site>>, kind: &str, pointer: &str, edit: Edit) {
-    sites.entry(kind.to_owned()).or_default().push(Site { pointer: pointer.to_owned(), edit });
+fn add(sites: &mut BTreeMap<String, Vec<Site>>, kind: [&str; 2], pointer: &str, edit: Edit) {
+    sites.entry(kind.concat()).or_default().push(Site { pointer: pointer.to_owned(), edit });
 }
 
 /// The name of an instruction.
 fn mnemonic(item: &Value) -> &str {
     let instr = item.get("instr").and_then(Value::as_object);
-    instr.and_then(|i| i.keys().next()).map_or("reduce", String::as_str)
+    instr
+        .and_then(|i| i.keys().next())
+        .map_or(if item.get("statistic").is_some() { "reduce" } else { "running sums" }, String::as_str)
 }
 
 fn apply(tree: &mut Value, site: &Site, rng: &mut Rng) -> Option<()> {

@@ -109,6 +109,9 @@ fn fails(graph: &Graph, seed: u64, plan: &Plan) -> bool {
     let mut plan = plan.clone();
     plan.compile.sram = Some(u64::MAX);
     plan.compile.cut_after.retain(|name| canonical.values.iter().any(|(_, v)| v.name == *name));
+    if plan.compile.memory != Some(u64::MAX) {
+        plan.compile.memory = plans::smallest_memory(&canonical, &plan.compile);
+    }
     if run::compile(graph, &plan.compile).is_err() {
         return false;
     }

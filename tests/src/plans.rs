@@ -27,9 +27,10 @@ impl fmt::Display for Plan {
         let (compile, run) = (&self.compile, &self.run);
         write!(
             f,
-            "tile {:?}, sram {:?}, cut after {:?}, materialize {:?}, overlap {:?}, padding {:?}, engine {:?}, isa {:?}, {} threads, checked {}",
+            "tile {:?}, sram {:?}, memory {:?}, cut after {:?}, materialize {:?}, overlap {:?}, padding {:?}, engine {:?}, isa {:?}, {} threads, checked {}",
             compile.tile,
             compile.sram,
+            compile.memory,
             compile.cut_after,
             compile.materialize,
             compile.overlap,
@@ -72,7 +73,18 @@ pub fn plan(graph: &Graph, rng: &mut Rng) -> Plan {
         let factor = [1.0, 1.0, 1.5, 3.0, 8.0][rng.usize(0..5)];
         compile.sram = Some((sram as f64 * factor) as u64);
     }
+    if compile.materialize.is_some() && rng.u8(0..3) == 0 {
+        let factor = [1.0, 1.0, 1.2, 2.0][rng.usize(0..4)];
+        compile.memory = smallest_memory(graph, &compile).map(|memory| (memory as f64 * factor) as u64);
+    }
     Plan { compile, run: run(rng) }
+}
+
+/// The least device memory that is said to do, with tensors in files. It is that of a graph in which it is settled what is computed
+/// again.
+pub fn smallest_memory(graph: &Graph, compile: &CompileOptions) -> Option<u64> {
+    let options = compile.for_passes();
+    options.smallest_budgets(&materialized(graph, &options)).map(|[_, memory]| memory)
 }
 
 /// The graph with what is computed again.

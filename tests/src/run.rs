@@ -1,6 +1,6 @@
 //! Compiling graphs and running programs.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use zellige_compiler::check::{CheckError, Proof};
 use zellige_compiler::driver::{CompileOptions, Model, Pipeline, prove};
@@ -17,12 +17,7 @@ pub type Arrays = Vec<(String, Array)>;
 
 /// The program for a bound graph, proved to compute it.
 pub fn compile(graph: &Graph, options: &CompileOptions) -> Result<Program, Vec<Diagnostic>> {
-    let model = Model {
-        graph: graph.clone(),
-        source: SourceFile::default(),
-        path: PathBuf::new(),
-        warnings: Vec::new(),
-    };
+    let model = Model::of(graph.clone(), SourceFile::default(), Path::new(""));
     let (program, _) = model.compile(graph, options).map_err(|failure| failure.diagnostics)?;
     match check(&program) {
         Ok(_) => Ok(program),

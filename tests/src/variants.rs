@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 use serde_json::Value;
-use zellige_runtime::program::instr::{AxisId, Map, Operand};
+use zellige_runtime::program::instr::{AxisId, ConvDw, Map, Operand};
 use zellige_runtime::program::{
-    Axis, Buffer, BufferId, Instr, Interval, Program, Queue, Role, Scheduled, Section, Steps, Token,
+    AccumulatorId, Axis, Buffer, BufferId, Instr, Interval, Program, Queue, Role, Scheduled, Section, Steps,
+    Token,
 };
 
 /// A change that keeps what is computed.
@@ -29,6 +30,7 @@ pub const VARIANTS: &[Variant] = &[
     Variant { name: "rows kept in rings", apply: kept },
     Variant { name: "instructions repeated", apply: repeated },
     Variant { name: "values outside where nobody reads", apply: filled },
+    Variant { name: "running sums left out", apply: summed_at_once },
 ];
 
 /// Each instruction waits for the one before it, and the first of a tile for the last of the tile before: the order of the body.
@@ -60,10 +62,27 @@ fn place(program: &mut Program, rng: &mut Rng) {
             buffer.offset = end + 64 * rng.u64(0..3);
             end = (buffer.offset + buffer.bytes().expect("buffers of tests are small")).next_multiple_of(64);
         }
+        let sums: Vec<u64> = section.running.iter().map(|r| running_bytes(section, r.acc)).collect();
+        for (running, bytes) in section.running.iter_mut().zip(sums) {
+            running.offset = end + 64 * rng.u64(0..3);
+            end = (running.offset + bytes).next_multiple_of(64);
+        }
         // Scratch and a block of weights lie behind the buffers.
         program.sram_bytes += end;
     }
     program.machine.sram = program.machine.sram.max(program.sram_bytes);
+}
+
+/// Bytes of the running sums of an accumulator.
+fn running_bytes(section: &Section, acc: AccumulatorId) -> u64 {
+    let bytes = section.body.iter().find_map(|scheduled| match &scheduled.instr {
+        Instr::ConvDw(i) if i.acc == acc => {
+            let channels = [i.x, i.dy].map(|b| section.buffers[b.index()].channels);
+            ConvDw::running_bytes(channels, i.window.kernel, i.groups)
+        }
+        _ => None,
+    });
+    bytes.expect("what has running sums is filled with products")
 }
 
 /// Another order of the instructions that keeps which of those that touch the same bytes comes first.
@@ -109,7 +128,7 @@ fn share_bytes(section: &Section, a: BufferId, b: BufferId) -> bool {
 }
 
 /// Tiles that are loaded begin earlier and end later than they need to.
-fn enlarged(program: &Program, rng: &mut Rng) -> Option<Program> {
+pub fn enlarged(program: &Program, rng: &mut Rng) -> Option<Program> {
     let mut program = program.clone();
     let mut changed = false;
     for section in &mut program.sections {
@@ -235,6 +254,8 @@ fn renumbered(program: &Program, rng: &mut Rng) -> Option<Program> {
         });
         section.body = body.collect::<Option<_>>()?;
         section.end = serde_json::from_value(renamed(serde_json::to_value(&section.end).ok()?)).ok()?;
+        section.running =
+            serde_json::from_value(renamed(serde_json::to_value(&section.running).ok()?)).ok()?;
     }
     for tensor in &mut new.tensors {
         tensor.role =
@@ -355,4 +376,11 @@ fn filled(program: &Program, rng: &mut Rng) -> Option<Program> {
         }
     }
     changed.then_some(program)
+}
+
+/// Products added to their accumulators grain by grain.
+fn summed_at_once(program: &Program, _: &mut Rng) -> Option<Program> {
+    let mut program = program.clone();
+    let running: usize = program.sections.iter_mut().map(|s| s.running.drain(..).len()).sum();
+    (running > 0).then_some(program)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -21,8 +22,19 @@ use zellige_tests::run::{self, Arrays, describe};
 use zellige_tests::variants::{self, VARIANTS, in_order};
 use zellige_tests::{parallel, parameters, plans, random};
 
-/// `ZELLIGE_MODELS` asks for more, or for others.
-const MODELS: std::ops::Range<u64> = 0..120;
+/// Random programs of one kind.
+struct Programs {
+    /// Their seeds; `ZELLIGE_MODELS` asks for more, or for others.
+    models: Range<u64>,
+    /// The graph of a seed.
+    draw: fn(u64) -> Graph,
+    /// Instructions that half of the faults are put into, where there are any.
+    instructions: &'static [&'static str],
+}
+
+const FORWARD: Programs = Programs { models: 0..120, draw: random::model, instructions: &[] };
+const BACKWARD: Programs =
+    Programs { models: 0..48, draw: random::gradients, instructions: &["conv_dw", "adjoint", "max_pool_dx"] };
 /// Faults put into a model's program, and of them most that are run.
 const FAULTS: usize = 160;
 const RUNS: usize = 20;
@@ -37,8 +49,7 @@ struct Case {
 }
 
 impl Case {
-    fn draw(seed: u64) -> Result<Self, String> {
-        let graph = random::model(seed);
+    fn of(graph: Graph, seed: u64) -> Result<Self, String> {
         let canonical = run::canonical(&graph).map_err(|d| describe(&d))?;
         let plan = plans::plan(&canonical, &mut Rng::with_seed(seed ^ 0xc4ec));
         let mut program = run::compile(&graph, &plan.compile).map_err(|d| describe(&d))?;
@@ -47,6 +58,10 @@ impl Case {
         let mut rng = Rng::with_seed(seed ^ 0x41c);
         if rng.bool() {
             program = variants::kept(&program, &mut rng).unwrap_or(program);
+        }
+        if rng.bool() {
+            // Instructions that read what they should not find it in larger tiles, and are run.
+            program = variants::enlarged(&program, &mut rng).unwrap_or(program);
         }
         in_order(&mut program);
         let inputs = parameters::inputs(&graph, seed);
@@ -92,11 +107,17 @@ fn outputs(program: &Program, inputs: &Arrays) -> Result<Arrays, String> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err("panics".to_owned()))
 }
 
-fn seeds() -> Vec<u64> {
-    let Ok(range) = std::env::var("ZELLIGE_MODELS") else { return MODELS.collect() };
-    let number = |text: &str| text.parse().expect("ZELLIGE_MODELS is a range such as 1000..2000");
-    let (from, to) = range.split_once("..").expect("ZELLIGE_MODELS is a range such as 1000..2000");
-    (number(from)..number(to)).collect()
+impl Programs {
+    fn seeds(&self) -> Vec<u64> {
+        let Ok(range) = std::env::var("ZELLIGE_MODELS") else { return self.models.clone().collect() };
+        let number = |text: &str| text.parse().expect("ZELLIGE_MODELS is a range such as 1000..2000");
+        let (from, to) = range.split_once("..").expect("ZELLIGE_MODELS is a range such as 1000..2000");
+        (number(from)..number(to)).collect()
+    }
+
+    fn case(&self, seed: u64) -> Result<Case, String> {
+        Case::of((self.draw)(seed), seed)
+    }
 }
 
 /// What became of the faults of a kind.
@@ -138,38 +159,51 @@ impl fmt::Display for Tally {
 
 #[test]
 fn faults_that_change_an_output_are_refuted() {
-    let seeds = seeds();
+    let [kinds, changed] = faults_are_refuted(&FORWARD);
+    assert!(kinds >= 12 && changed >= 500, "{changed} faults of {kinds} kinds change an output");
+}
+
+#[test]
+fn faults_that_change_a_gradient_are_refuted() {
+    let [kinds, changed] = faults_are_refuted(&BACKWARD);
+    assert!(kinds >= 12 && changed >= 300, "{changed} faults of {kinds} kinds change a gradient");
+}
+
+/// How many kinds of faults change an output, and how many faults.
+fn faults_are_refuted(programs: &Programs) -> [u32; 2] {
+    let seeds = programs.seeds();
     let tallies = Mutex::new(BTreeMap::<String, Tally>::new());
-    let missed = parallel::map(seeds.len(), |i| put_faults(seeds[i], &tallies));
+    let missed = parallel::map(seeds.len(), |i| put_faults(programs, seeds[i], &tallies));
     let tallies = tallies.into_inner().expect("no case panics while it holds the lock");
     println!(
         "fault: not run (refuted, accepted); outputs change (refuted); outputs stay (refuted, accepted)"
     );
     for (kind, t) in &tallies {
-        println!("{kind:24} {t}");
+        println!("{kind:32} {t}");
     }
     let all = tallies.values().fold(Tally::default(), |all, t| all.plus(t));
-    println!("{:24} {all}", "all");
+    println!("{:32} {all}", "all");
     let missed: Vec<String> = missed.into_iter().flatten().collect();
     assert!(missed.is_empty(), "{} faults were missed:\n{}", missed.len(), missed.join("\n"));
-    let kinds = tallies.values().filter(|t| t.changed > 0).count();
-    assert!(kinds >= 12 && all.changed >= 500, "{} faults of {kinds} kinds change an output", all.changed);
+    [tallies.values().filter(|t| t.changed > 0).count() as u32, all.changed]
 }
 
 /// Faults that were not found.
-fn put_faults(seed: u64, tallies: &Mutex<BTreeMap<String, Tally>>) -> Vec<String> {
-    let case = match Case::draw(seed) {
+fn put_faults(programs: &Programs, seed: u64, tallies: &Mutex<BTreeMap<String, Tally>>) -> Vec<String> {
+    let case = match programs.case(seed) {
         Ok(case) => case,
         Err(error) => return vec![format!("model of seed {seed}: {error}")],
     };
     let Some(faults) = Faults::of(&case.program) else { return Vec::new() };
+    let within = faults.within(programs.instructions);
     let mut rng = Rng::with_seed(seed);
     let mut missed = Vec::new();
     let mut runs = 0;
-    for _ in 0..FAULTS {
+    for i in 0..FAULTS {
         if runs == RUNS {
             break;
         }
+        let faults = within.as_ref().filter(|_| i % 2 == 0).unwrap_or(&faults);
         let Some((kind, mut program)) = faults.draw(&mut rng) else { continue };
         program.data = case.program.data.clone();
         let check = run::check(&program);
@@ -198,8 +232,17 @@ fn put_faults(seed: u64, tallies: &Mutex<BTreeMap<String, Tally>>) -> Vec<String
 
 #[test]
 fn programs_that_the_pipeline_never_makes_are_accepted() {
-    let seeds = seeds();
-    let results = parallel::map(seeds.len(), |i| vary(seeds[i]));
+    variants_are_accepted(&FORWARD, VARIANTS.len() - 1);
+}
+
+#[test]
+fn backward_programs_that_the_pipeline_never_makes_are_accepted() {
+    variants_are_accepted(&BACKWARD, VARIANTS.len());
+}
+
+fn variants_are_accepted(programs: &Programs, kinds: usize) {
+    let seeds = programs.seeds();
+    let results = parallel::map(seeds.len(), |i| vary(programs, seeds[i]));
     let failures: Vec<_> = results.iter().filter_map(|r| r.as_ref().err()).map(String::as_str).collect();
     assert!(failures.is_empty(), "{} models:\n{}", failures.len(), failures.join("\n"));
     let mut counts = BTreeMap::<&str, u32>::new();
@@ -207,12 +250,12 @@ fn programs_that_the_pipeline_never_makes_are_accepted() {
         *counts.entry(name).or_default() += 1;
     }
     println!("{counts:?}");
-    assert!(counts.len() == VARIANTS.len() && counts.values().sum::<u32>() >= 100, "{counts:?}");
+    assert!(counts.len() == kinds && counts.values().sum::<u32>() >= 100, "{counts:?}");
 }
 
 /// The variants of a program that are different, and that check accepts.
-fn vary(seed: u64) -> Result<Vec<&'static str>, String> {
-    let case = Case::draw(seed)?;
+fn vary(programs: &Programs, seed: u64) -> Result<Vec<&'static str>, String> {
+    let case = programs.case(seed)?;
     let mut rng = Rng::with_seed(seed);
     let mut done = Vec::new();
     for variant in VARIANTS {

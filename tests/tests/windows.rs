@@ -1,6 +1,6 @@
 //! Windows of an output, computed from the part of the inputs that they depend on: the bits that they have in the whole.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use zellige_compiler::base::Bindings;
 use zellige_compiler::driver::{CompileOptions, Cropped, Model, Observed};
@@ -70,12 +70,7 @@ fn windows_of_random_models_are_those_of_the_whole() {
 
 /// How many inputs of windows are less than the whole.
 fn windows_agree(graph: &Graph, seed: u64) -> Result<usize, String> {
-    let model = Model {
-        graph: graph.clone(),
-        source: SourceFile::default(),
-        path: PathBuf::new(),
-        warnings: Vec::new(),
-    };
+    let model = Model::of(graph.clone(), SourceFile::default(), Path::new(""));
     let reference = plans::reference();
     let simple = model.simplify(graph, &reference.compile).map_err(|f| describe(&f.diagnostics))?;
     let observed = Observed::of(simple);

@@ -165,8 +165,8 @@ fn tail(graph: &Graph, ops: &[OpId]) -> Option<Tail> {
     }
     let elementwise = ops.iter().filter(|&&op| graph.ops[op].op.expression().is_some()).count();
     let expr = fused.builder.finish(result?).ok()?;
-    let is_small = fused.operands.len() <= MAX_OPERANDS
-        && (elementwise == 1 || expr.nodes().len() <= MOST_SHARED_NODES);
+    let is_small =
+        fused.operands.len() <= MAX_OPERANDS && (elementwise == 1 || expr.nodes().len() <= MOST_SHARED_NODES);
     // An op by itself is an instruction, however large it is.
     (elementwise > 0 && (is_small || ops.len() == 1)).then_some(Tail { expr, operands: fused.operands })
 }

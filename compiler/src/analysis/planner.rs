@@ -7,6 +7,7 @@ mod tiles;
 mod trail;
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::buffers::Fixed;
 use super::cost::Cost;
@@ -199,8 +200,8 @@ impl<'a> Planner<'a> {
         Self { graph, target, wishes, objective, consumers, groups, traits, reductions_inside, by_op }
     }
 
-    /// For each order, with reductions where their inputs are made, and anywhere. The latter come last: they can do with the least
-    /// SRAM. In small graphs also op by op.
+    /// For each order, with reductions where their inputs are made, if they can stay there, and anywhere. The latter come last: they can
+    /// do with the least SRAM. In small graphs also op by op.
     fn all(graph: &'a Graph, target: &'a Target, wishes: &'a Wishes, objective: Objective) -> Vec<Self> {
         let of = |groups| Self::new(graph, target, wishes, objective, groups);
         let orders = orders::orders(graph);
@@ -215,7 +216,8 @@ impl<'a> Planner<'a> {
             reductions_inside: true,
             ..of(with_reductions_beside_their_inputs(graph, planner.groups.clone()))
         });
-        inside.collect::<Vec<_>>().into_iter().chain(anywhere).chain(by_op).collect()
+        let inside: Vec<Self> = inside.filter(Self::is_feasible).collect();
+        inside.into_iter().chain(anywhere).chain(by_op).collect()
     }
 
     /// A tile that fits in the steps looked at may not fit in all of them: a section for which no other tile does is not
@@ -299,21 +301,38 @@ impl<'a> Planner<'a> {
         !a.cut && a.images == b.images && !self.groups[first].ops.iter().any(|op| b.after.contains(op))
     }
 
+    /// Whether sections can be made of the groups at all: where reductions stay with their inputs, a cut that is asked for or another
+    /// reduction may stand between.
+    fn is_feasible(&self) -> bool {
+        self.runs().all(|run| self.may_be_one(run.clone()) && self.segment(&self.groups[run]).is_some())
+    }
+
     /// Whether all groups may be in one section.
     fn is_legal(&self) -> bool {
+        self.may_be_one(0..self.groups.len())
+    }
+
+    /// Whether some groups may be in one section.
+    fn may_be_one(&self, run: Range<usize>) -> bool {
+        run.clone().all(|first| (first + 1..run.end).all(|later| self.may_join(first, later)))
+    }
+
+    /// The shortest runs of groups that sections may be made of.
+    fn runs(&self) -> impl Iterator<Item = Range<usize>> {
         let n = self.groups.len();
-        (0..n).all(|first| (first + 1..n).all(|later| self.may_join(first, later)))
+        let starts = (0..n).filter(|&i| i == 0 || self.may_cut_before(i));
+        starts.map(move |start| start..(start + 1..n).find(|&i| self.may_cut_before(i)).unwrap_or(n))
     }
 
     /// The error that names the SRAM which would do: the largest of what each group needs by itself with its smallest tile.
     fn too_small(&self) -> PlanError {
         let mut worst = (self.groups[0].ops[0], 0);
-        for i in (0..self.groups.len()).filter(|&i| self.may_cut_before(i)) {
-            let next = (i + 1..).find(|&j| self.may_cut_before(j)).unwrap_or(i + 1);
-            let Some(segment) = self.segment(&self.groups[i..next]) else { continue };
+        for run in self.runs() {
+            let first = self.groups[run.start].ops[0];
+            let Some(segment) = self.segment(&self.groups[run]) else { continue };
             let sram = self.smallest(&segment);
             if sram > worst.1 {
-                worst = (self.groups[i].ops[0], sram);
+                worst = (first, sram);
             }
         }
         PlanError::Sram { op: worst.0, needed: worst.1 }

@@ -6,7 +6,7 @@ use zellige_grammar::{Code, Diagnostic, SourceFile, ast, has_errors, parse_model
 use zellige_runtime::program::{Program, format};
 
 use super::failure::{program_failure, unreadable};
-use super::{CompileOptions, Failure, Pipeline, Report, attach, passes_named};
+use super::{Asked, CompileOptions, Failure, Pipeline, Report, attach, passes_named};
 use crate::base::Bindings;
 use crate::front;
 use crate::ir::{Graph, Module, Sections, text};
@@ -63,6 +63,8 @@ pub struct Model {
     pub path: PathBuf,
     /// Warnings about the text.
     pub warnings: Vec<Diagnostic>,
+    /// Whether a step of its training stands in its place.
+    pub(super) differentiated: bool,
 }
 
 /// Names of inputs with the sizes that are given for them.
@@ -92,7 +94,7 @@ pub(super) fn read_text(path: &Path) -> Result<SourceFile, Failure> {
 
 fn open_model(path: &Path) -> Result<Model, Failure> {
     let (graph, source, warnings) = lowered(read_text(path)?, front::lower_model)?;
-    Ok(Model { graph, source, path: path.to_owned(), warnings })
+    Ok(Model { warnings, ..Model::of(graph, source, path) })
 }
 
 /// What `lower` makes of the file of a model, its text, and warnings about it.
@@ -114,23 +116,35 @@ fn open_ir(path: &Path) -> Result<Opened, Failure> {
     let source = read_text(path)?;
     let module = text::parse(&source.text).map_err(|d| Failure::new(d, &source))?;
     Ok(match module {
-        Module::Graph(graph) => {
-            Opened::Model(Box::new(Model { graph, source, path: path.to_owned(), warnings: Vec::new() }))
-        }
+        Module::Graph(graph) => Opened::Model(Box::new(Model::of(graph, source, path))),
         other => Opened::Ir(Box::new(other), source),
     })
 }
 
 impl Model {
+    /// A graph, its text and its file.
+    pub fn of(graph: Graph, source: SourceFile, path: &Path) -> Self {
+        Self { graph, source, path: path.to_owned(), warnings: Vec::new(), differentiated: false }
+    }
+
     /// The graph for inputs of the given sizes.
     pub fn bind(&self, given: &Given, explicit: &Bindings) -> Result<Graph, Failure> {
         let bound = front::bind(&self.graph, given, explicit);
-        bound.map(|(graph, _)| graph).map_err(|d| Failure::new(d, &self.source))
+        let (bound, _) = bound.map_err(|d| Failure::new(d, &self.source))?;
+        if self.differentiated {
+            return self.gradients(&[bound], &Asked::default()).map(|of_step| of_step.graph);
+        }
+        Ok(bound)
+    }
+
+    /// The graph whose parameters are those of the weights file, for a bound graph.
+    pub fn with_all_parameters<'g>(&'g self, bound: &'g Graph) -> &'g Graph {
+        if self.differentiated { &self.graph } else { bound }
     }
 
     /// The program for a bound graph, with weights, and what its plan comes to.
     pub fn compile(&self, graph: &Graph, options: &CompileOptions) -> Result<(Program, Report), Failure> {
-        self.compile_part(graph, graph, options)
+        self.compile_part(graph, self.with_all_parameters(graph), options)
     }
 
     /// The bound graph as the passes leave it that do not cut it yet.

@@ -253,7 +253,7 @@ impl Trainer {
         let bound = key.sizes.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
         let Differentiated { graph, averages } = match (key.gradients, bound.first()) {
             (false, Some(bound)) => Differentiated { graph: trainee.loss(bound), averages: Vec::new() },
-            _ => trainee.gradients(&bound, &self.asked)?,
+            _ => trainee.model.gradients(&bound, &self.asked)?,
         };
         let fail = |d| Failure::new(d, &trainee.model.source);
         let (mut program, report) = trainee.model.program(&graph, &self.compile)?;

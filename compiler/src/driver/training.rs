@@ -48,6 +48,11 @@ impl Trainee {
         Self::of(source(path)?, path)
     }
 
+    /// The model in whose place a step of its training is compiled: its graphs, once they are bound, are those of the loss and its gradients.
+    pub fn differentiated(self) -> Model {
+        Model { differentiated: true, ..self.model }
+    }
+
     /// Reads a model file; where it has no training section, each output is compared with a target of its shape by `mse`, and
     /// plain `sgd` follows the gradients.
     ///
@@ -67,7 +72,8 @@ impl Trainee {
 
     fn of(source: SourceFile, path: &Path) -> Result<Self, Failure> {
         let (training, source, warnings) = lowered(source, front::lower_training)?;
-        let model = Model { graph: training.graph.clone(), source, path: path.to_owned(), warnings };
+        let graph = training.graph.clone();
+        let model = Model { graph, source, path: path.to_owned(), warnings, differentiated: false };
         Ok(Self { model, training })
     }
 
@@ -107,14 +113,16 @@ impl Trainee {
             node.op.training(&frozen).is_some()
         })
     }
+}
 
+impl Model {
     /// The graph of the loss and its gradients in training, of the graphs of the training bound to the sizes of each image.
     ///
     /// # Errors
     ///
     /// If there is no input of a name that is asked for, an op has no gradient, or the images cannot be trained on together.
     pub fn gradients(&self, images: &[Graph], asked: &Asked) -> Result<Differentiated, Failure> {
-        let fail = |d: Vec<Diagnostic>| Failure::new(d, &self.model.source);
+        let fail = |d: Vec<Diagnostic>| Failure::new(d, &self.source);
         let loss = images.first().and_then(|bound| bound.outputs.iter().find(|output| output.name == LOSS));
         let loss = loss.ok_or_else(|| Diagnostic::error(Code::E0225, "the training has no loss"))?.value;
         let frozen = |name: &str| asked.frozen.iter().any(|frozen| frozen == name);

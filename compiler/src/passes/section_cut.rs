@@ -81,7 +81,7 @@ pub(super) fn unbound(graph: &Graph) -> Diagnostic {
 }
 
 fn plan(graph: &Graph, options: &Options) -> Result<Vec<Choice>, Vec<Diagnostic>> {
-    let wishes = Wishes { cut_after: cut_after(graph, &options.cut_after)?, ..wishes(options) };
+    let wishes = Wishes { cut_after: cut_after(graph, &options.cut_after)?, ..without_cuts(options) };
     let choices = |objective| {
         planner::plan(graph, &options.target, &wishes, objective)
             .map_err(|e| vec![refuse_sram(graph, options, &e)])
@@ -113,8 +113,13 @@ fn plan(graph: &Graph, options: &Options) -> Result<Vec<Choice>, Vec<Diagnostic>
     ])
 }
 
-/// What the options fix, cuts apart.
-fn wishes(options: &Options) -> Wishes {
+/// What the options fix, with the cuts after ops that there are.
+fn wishes(graph: &Graph, options: &Options) -> Wishes {
+    let cut_after = cut_after(graph, &options.cut_after).unwrap_or_default();
+    Wishes { cut_after, ..without_cuts(options) }
+}
+
+fn without_cuts(options: &Options) -> Wishes {
     Wishes {
         tile: options.tile,
         untiled: options.untiled,
@@ -167,9 +172,9 @@ fn cut_after(graph: &Graph, names: &[String]) -> Result<Vec<OpId>, Vec<Diagnosti
     names.iter().map(find).collect()
 }
 
-/// The SRAM that some plan can do with, whatever its cuts.
+/// The SRAM that some plan can do with, whatever its cuts besides those that are asked for.
 pub(super) fn smallest_sram(graph: &Graph, options: &Options) -> u64 {
-    planner::smallest_sram(graph, &options.target, &wishes(options))
+    planner::smallest_sram(graph, &options.target, &wishes(graph, options))
 }
 
 /// The smallest SRAM a worker (as found with the smallest tiles, op by op), and the device memory of the plan with the
@@ -178,7 +183,7 @@ pub(super) fn smallest_budgets(graph: &Graph, options: &Options) -> Option<[u64;
     if options.plan.is_some() {
         return None;
     }
-    let wishes = wishes(options);
+    let wishes = wishes(graph, options);
     let sram = smallest_sram(graph, options);
     let small = planner::plan(graph, &options.target, &wishes, Objective::Memory).ok()?;
     // Where nothing has to be in memory, any budget will do.
@@ -187,6 +192,5 @@ pub(super) fn smallest_budgets(graph: &Graph, options: &Options) -> Option<[u64;
 
 /// What else there was, with the tiles, strategies and cuts that the options fix.
 pub(super) fn alternatives(ir: &Sections, options: &Options) -> Vec<Alternatives> {
-    let cut_after = cut_after(&ir.graph, &options.cut_after).unwrap_or_default();
-    planner::alternatives(ir, &Wishes { cut_after, ..wishes(options) })
+    planner::alternatives(ir, &wishes(&ir.graph, options))
 }

@@ -11,6 +11,7 @@ mod dense;
 mod gradients;
 mod loss;
 mod moves;
+mod resized;
 mod shapes;
 mod window;
 

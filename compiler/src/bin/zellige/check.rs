@@ -9,7 +9,7 @@ use zellige_compiler::ir::{Level, Module};
 use zellige_grammar::{Code, Diagnostic, SourceFile};
 use zellige_runtime::program::{Program, Section};
 
-use crate::options::{Binding, Compiling};
+use crate::options::{Binding, Compiling, Step};
 use crate::output::{self, MessageFormat, Outcome, count};
 
 /// Prove that a program computes its graph, for all tiles, from the program and the graph alone
@@ -17,6 +17,8 @@ use crate::output::{self, MessageFormat, Outcome, count};
 pub(crate) struct Check {
     /// Model (.zlg), IR (.zir) or program (.zlp); a model is compiled first
     file: PathBuf,
+    #[command(flatten)]
+    step: Step,
     #[command(flatten)]
     binding: Binding,
     #[command(flatten)]
@@ -40,7 +42,7 @@ impl Check {
     }
 
     fn program(&self, messages: MessageFormat) -> Result<Program, Failure> {
-        match messages.open(&self.file)? {
+        match messages.open_step(&self.file, self.step.train)? {
             Opened::Program(program) => {
                 self.compiling.refuse_compiled(&self.binding)?;
                 Ok(*program)

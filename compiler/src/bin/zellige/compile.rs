@@ -14,7 +14,7 @@ use zellige_runtime::io::{IoError, write_atomically};
 use zellige_runtime::program::Program;
 use zellige_runtime::program::format::{self, FormatError, Weights};
 
-use crate::options::{Binding, Compiling};
+use crate::options::{Binding, Compiling, Step};
 use crate::output::{self, MessageFormat, Outcome};
 
 /// Compile a model into a program, or stop at a level of the IR
@@ -40,6 +40,8 @@ pub(crate) struct Compile {
     /// Leave the weights in their file, which must stand beside the program
     #[arg(long, conflicts_with_all = ["emit", "stop_after"])]
     reference_weights: bool,
+    #[command(flatten)]
+    step: Step,
     #[command(flatten)]
     binding: Binding,
     #[command(flatten)]
@@ -89,11 +91,11 @@ impl Compile {
     }
 
     fn start(&self, messages: MessageFormat) -> Result<Start, Failure> {
-        match messages.open(&self.model)? {
+        match messages.open_step(&self.model, self.step.train)? {
             Opened::Model(model) => {
                 let graph = model.bind(&Vec::new(), &self.binding.bindings()?)?;
-                let module = Module::Graph(graph.clone());
-                Ok(Start { module, source: model.source, graph: Some(graph) })
+                let parameters = Some(model.with_all_parameters(&graph).clone());
+                Ok(Start { module: Module::Graph(graph), source: model.source, graph: parameters })
             }
             Opened::Ir(module, source) => {
                 self.compiling.refuse_planned(&module, &self.binding)?;

@@ -9,7 +9,7 @@ use zellige_compiler::ir::{Level, Module, text};
 use zellige_grammar::{Code, Diagnostic, SourceFile};
 use zellige_runtime::program::Program;
 
-use crate::options::{Binding, Compiling};
+use crate::options::{Binding, Compiling, Step};
 use crate::output::{self, MessageFormat, Outcome};
 
 /// Print a model, IR or program: text that parses back, JSON, or Graphviz
@@ -26,6 +26,8 @@ pub(crate) struct Dump {
     /// File to write; standard output if not given
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
+    #[command(flatten)]
+    step: Step,
     #[command(flatten)]
     binding: Binding,
     #[command(flatten)]
@@ -71,7 +73,7 @@ impl Dump {
     }
 
     fn module(&self, messages: MessageFormat) -> Result<Module, Failure> {
-        match messages.open(&self.file)? {
+        match messages.open_step(&self.file, self.step.train)? {
             Opened::Program(program) => {
                 self.compiling.refuse_compiled(&self.binding)?;
                 self.of_program(*program)
@@ -115,7 +117,7 @@ impl Dump {
         let bindings = self.binding.bindings()?;
         let options = self.compiling.options()?;
         let stage = self.stage.unwrap_or(Stage::Graph);
-        if stage == Stage::Graph && bindings.is_empty() {
+        if stage == Stage::Graph && bindings.is_empty() && !self.step.train {
             return Ok(Module::Graph(model.graph));
         }
         let graph = model.bind(&Vec::new(), &bindings)?;

@@ -73,6 +73,14 @@ pub(crate) struct Binding {
     pub(crate) bind: Vec<(String, i64)>,
 }
 
+/// Of what.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Step {
+    /// Of a step of the model's training, which gives the loss and its gradients, instead of the model
+    #[arg(long)]
+    pub(crate) train: bool,
+}
+
 /// How to run.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Run options")]

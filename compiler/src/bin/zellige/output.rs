@@ -4,7 +4,7 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 
 use clap::ValueEnum;
-use zellige_compiler::driver::{Failure, Opened, io_failure, reason};
+use zellige_compiler::driver::{Failure, Opened, Trainee, io_failure, reason};
 use zellige_grammar::{Code, Diagnostic, SourceFile, render_ansi, render_json, render_text};
 use zellige_runtime::io::{can_write, write_atomically};
 
@@ -46,7 +46,19 @@ impl MessageFormat {
 
     /// Opens a model, IR or program, and reports the warnings about it.
     pub(crate) fn open(self, path: &Path) -> Result<Opened, Failure> {
-        let opened = Opened::open(path)?;
+        self.with_warnings(Opened::open(path)?)
+    }
+
+    /// As [`Self::open`]; where `train` says so a step of the model's training in its place.
+    pub(crate) fn open_step(self, path: &Path, train: bool) -> Result<Opened, Failure> {
+        if !train {
+            return self.open(path);
+        }
+        let model = Trainee::open(path)?.differentiated();
+        self.with_warnings(Opened::Model(Box::new(model)))
+    }
+
+    fn with_warnings(self, opened: Opened) -> Result<Opened, Failure> {
         if let Opened::Model(model) = &opened {
             self.report(&model.warnings, &model.source);
         }

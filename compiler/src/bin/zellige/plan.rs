@@ -10,7 +10,7 @@ use zellige_compiler::driver::{Failure, Opened, Report, SectionReport, TensorRep
 use zellige_compiler::ir::{Overlap, Target};
 use zellige_grammar::{Code, Diagnostic};
 
-use crate::options::{Binding, Compiling};
+use crate::options::{Binding, Compiling, Step};
 use crate::output::{self, MessageFormat, Outcome, count};
 
 /// Show what would happen: sections, tiles, halos, receptive field, bytes
@@ -22,6 +22,8 @@ pub(crate) struct Plan {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    step: Step,
+    #[command(flatten)]
     binding: Binding,
     #[command(flatten)]
     compiling: Compiling,
@@ -32,7 +34,7 @@ type Smallest = Option<[u64; 2]>;
 
 impl Plan {
     pub(crate) fn run(&self, messages: MessageFormat) -> Result<Outcome, Failure> {
-        let Opened::Model(model) = messages.open(&self.model)? else {
+        let Opened::Model(model) = messages.open_step(&self.model, self.step.train)? else {
             return Err(Diagnostic::error(Code::E0005, "`plan` takes a model or a graph").into());
         };
         let options = self.compiling.options()?;

@@ -11,7 +11,7 @@ use zellige_runtime::program::{Axis, Instr, Program, Role, Section};
 
 use crate::borders::{InputFile, Sink, Source};
 use crate::execute;
-use crate::options::{Binding, Compiling, NamedFile, Running, assign, named_file};
+use crate::options::{Binding, Compiling, NamedFile, Running, Step, assign, named_file};
 use crate::output::{self, MessageFormat, Outcome, count};
 use crate::run::{input_files, prepare, tensor_names};
 use crate::windows::Request;
@@ -32,6 +32,8 @@ pub(crate) struct Verify {
     #[arg(short, long, value_name = "[NAME=]FILE", value_parser = named_file, requires = "windows")]
     output: Vec<NamedFile>,
     #[command(flatten)]
+    step: Step,
+    #[command(flatten)]
     binding: Binding,
     #[command(flatten)]
     compiling: Compiling,
@@ -41,12 +43,16 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub(crate) fn run(&self, messages: MessageFormat) -> Result<Outcome, Failure> {
-        let opened = messages.open(&self.model)?;
+        let opened = messages.open_step(&self.model, self.step.train)?;
         let Opened::Model(model) = &opened else {
             return Err(Diagnostic::error(Code::E0005, "`verify` takes a model or a graph").into());
         };
         let reference = self.reference()?;
         if let Some(count) = self.windows {
+            if self.step.train {
+                let message = "`--windows` is for outputs of a model: gradients depend on all pixels";
+                return Err(Diagnostic::error(Code::E0004, message).into());
+            }
             let (inputs, outputs) = (input_files(&opened, &self.input)?, self.outputs(&opened)?);
             let Self { binding, compiling, running, .. } = self;
             return Request { model, inputs, outputs, binding, compiling, running, count }.verify(&reference);

@@ -75,8 +75,10 @@ impl Session {
         let batches = self.trainer.trainee().training.accumulate;
         let (mut gradients, mut losses, mut epoch) = (Accumulated::default(), Vec::new(), 0);
         for batch in 0..batches {
-            let samples = self.examples.batch(number * batches + batch)?;
+            let mut samples = self.examples.batch(number * batches + batch)?;
             epoch = samples.last().map_or(epoch, |sample| sample.epoch);
+            // A program is for images of its sizes in its order; they are given the fewest orders.
+            samples.sort_by_key(|sample| self.examples.sizes(sample));
             let together = if self.trainer.is_joint() { samples.len().max(1) } else { 1 };
             for samples in samples.chunks(together) {
                 let found = self.gradients(samples)?;
