@@ -49,6 +49,9 @@ pub struct Found {
     pub stats: RunStats,
 }
 
+/// A loss, the outputs that were asked for, and figures of the run.
+type Values = (f32, Vec<Vec<f32>>, RunStats);
+
 /// What a program computes, for which sizes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Kind {
@@ -207,7 +210,7 @@ impl Trainer {
         names: &[String],
         others: &mut [(&str, Output<'_>)],
         control: &Control<'_>,
-    ) -> Result<Option<(f32, Vec<Vec<f32>>, RunStats)>, Failure> {
+    ) -> Result<Option<Values>, Failure> {
         let executable = self.load(kind)?;
         let inputs: Vec<_> = inputs.iter().map(|(name, input)| (name.as_str(), *input)).collect();
         let zeros = |name: &str| {
