@@ -20,8 +20,8 @@ use zellige_tests::{parallel, parameters};
 
 /// What adding in another order may change, of the largest value of a tensor.
 const TOLERANCE: f32 = 1e-5;
-/// Random networks, and plans of each.
-const NETWORKS: u64 = 40;
+/// `ZELLIGE_MODELS` asks for more, or for others, `ZELLIGE_PLANS` for more plans of each.
+const NETWORKS: std::ops::Range<u64> = 0..24;
 const PLANS: u64 = 3;
 
 /// Networks by hand: what is sampled by windows of every kind, wider and narrower than their stride, and smaller than a kernel.
@@ -79,20 +79,29 @@ fn sums_are_those_of_halos_and_the_same_every_time() {
 
 #[test]
 fn sums_of_random_networks_are_those_of_halos() {
-    let seeds: Vec<u64> = (0..NETWORKS).collect();
+    let seeds: Vec<u64> = seeds().collect();
+    let plans =
+        std::env::var("ZELLIGE_PLANS").map_or(PLANS, |n| n.parse().expect("ZELLIGE_PLANS is a number"));
     parallel::check_all(
         &seeds,
         |seed| format!("network {seed}: {}", network(*seed)),
         |&seed| {
             let graph = gradients(&network(seed))?;
             let mut rng = Rng::with_seed(seed);
-            for _ in 0..PLANS {
+            for _ in 0..plans {
                 let tile = (rng.u8(0..6) > 0).then(|| [rng.u64(1..14), rng.u64(1..14)]);
                 compare(&graph, tile, seed)?;
             }
             Ok(())
         },
     );
+}
+
+fn seeds() -> std::ops::Range<u64> {
+    let Ok(range) = std::env::var("ZELLIGE_MODELS") else { return NETWORKS };
+    let number = |text: &str| text.parse().expect("ZELLIGE_MODELS is a range such as 1000..2000");
+    let (from, to) = range.split_once("..").expect("ZELLIGE_MODELS is a range such as 1000..2000");
+    number(from)..number(to)
 }
 
 /// Halo on the reference engine, against tiles that are added up: on each engine, with one thread and with several, twice.
