@@ -9,6 +9,7 @@ use zellige_compiler::driver::{Asked, CompileOptions, Optimization, Parameters, 
 use zellige_runtime::engine::{ArrayView, Control, EngineKind, Input, Options};
 use zellige_runtime::io::{self, Array, ReadOptions};
 use zellige_runtime::machine::Machine;
+use zellige_runtime::random::Key;
 
 use zellige_tests::parallel;
 
@@ -119,7 +120,7 @@ fn course(trainee: &Trainee, trainer: &mut Trainer, arrays: &[[Array; 2]]) -> Co
     let mut optimization = optimization.expect("it has an optimizer");
     let mut losses = Vec::new();
     for step in 0..STEPS {
-        let found = trainer.gradients(&images, &mut [], &Control::default());
+        let found = trainer.gradients(&images, Key::new(0), &mut [], &Control::default());
         let found = found.expect("it runs").expect("nobody cancels it");
         trainer.follow(&sizes, &found).expect("the program is known");
         losses.push(found.loss);

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::engine::{
-    self, ArrayViewMut, Control, EngineError, Executable, Input, Output, RunStats,
+    self, ArrayView, ArrayViewMut, Control, EngineError, Executable, Input, Output, RunStats,
 };
 use zellige_runtime::io::Array;
 use zellige_runtime::optimizer::running_average;
 use zellige_runtime::program::{Dims, Program, Role, Tensor};
+use zellige_runtime::random::Key;
 
 use super::weights::{data_for, give};
 use super::{
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::base::Bindings;
 use crate::front::LOSS;
-use crate::passes::RunningAverage;
+use crate::passes::{RANDOM_KEY, RunningAverage};
 
 /// A training with its parameters.
 pub struct Trainer {
@@ -27,9 +28,9 @@ pub struct Trainer {
     compile: CompileOptions,
     engine: engine::Options,
     parameters: Parameters,
-    programs: HashMap<Key, Compiled>,
+    programs: HashMap<Kind, Compiled>,
     /// The program that ran last.
-    loaded: Option<(Key, Executable)>,
+    loaded: Option<(Kind, Executable)>,
 }
 
 /// The inputs of an image by their names: those of the model and of the training.
@@ -48,9 +49,12 @@ pub struct Found {
     pub stats: RunStats,
 }
 
+/// A loss, the outputs that were asked for, and figures of the run.
+type Values = (f32, Vec<Vec<f32>>, RunStats);
+
 /// What a program computes, for which sizes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
+struct Kind {
     gradients: bool,
     /// Those of each image.
     sizes: Vec<Given>,
@@ -103,7 +107,7 @@ impl Trainer {
     /// If the model cannot take the sizes, or there is no plan for them.
     pub fn program(&mut self, sizes: &[Given]) -> Result<(Arc<Program>, Report), Failure> {
         let Compiled { program, report, .. } =
-            self.compiled(&Key { gradients: true, sizes: sizes.to_vec() })?;
+            self.compiled(&Kind { gradients: true, sizes: sizes.to_vec() })?;
         Ok((program, report))
     }
 
@@ -134,8 +138,8 @@ impl Trainer {
         optimization.map_err(|d| Failure::new(vec![d], &self.trainee.model.source))
     }
 
-    /// The loss of a batch and its gradients, in training. `others` are the outputs besides: gradients of inputs that were asked
-    /// for. `None` if the run was cancelled.
+    /// The loss of a batch and its gradients, in training, with what dropout drops as `random` says. `others` are the outputs
+    /// besides: gradients of inputs that were asked for. `None` if the run was cancelled.
     ///
     /// # Errors
     ///
@@ -143,15 +147,21 @@ impl Trainer {
     pub fn gradients(
         &mut self,
         images: &[&Image<'_>],
+        random: Key,
         others: &mut [(&str, Output<'_>)],
         control: &Control<'_>,
     ) -> Result<Option<Found>, Failure> {
-        let key = Key { gradients: true, sizes: images.iter().map(|image| sizes(image)).collect() };
-        let trained = self.trained(&key.sizes)?;
-        let averages = self.compiled(&key)?.averages;
+        let kind = Kind { gradients: true, sizes: images.iter().map(|image| sizes(image)).collect() };
+        let trained = self.trained(&kind.sizes)?;
+        let Compiled { program, averages, .. } = self.compiled(&kind)?;
         let names = trained.iter().map(|&i| self.parameters.all()[i].name.clone());
         let names: Vec<_> = names.chain(averages.iter().map(|a| a.output.clone())).collect();
-        let run = self.run(&key, images, &names, others, control)?;
+        let (mut inputs, numbers) = (joined(images), random.numbers());
+        if program.tensors.iter().any(|t| t.role == Role::Input && t.name == RANDOM_KEY) {
+            let view = ArrayView { dims: Dims { n: 1, c: 4, h: 1, w: 1 }, data: &numbers };
+            inputs.push((RANDOM_KEY.to_owned(), Input::Array(view)));
+        }
+        let run = self.run(&kind, &inputs, &names, others, control)?;
         Ok(run.map(|(loss, mut gradients, stats)| {
             let averages = gradients.split_off(trained.len());
             Found { loss, gradients, averages, stats }
@@ -164,7 +174,7 @@ impl Trainer {
     ///
     /// As of [`Self::program`].
     pub fn follow(&mut self, sizes: &[Given], found: &Found) -> Result<(), Failure> {
-        let averages = self.compiled(&Key { gradients: true, sizes: sizes.to_vec() })?.averages;
+        let averages = self.compiled(&Kind { gradients: true, sizes: sizes.to_vec() })?.averages;
         for (RunningAverage { param, momentum, .. }, values) in averages.iter().zip(&found.averages) {
             if let Some(at) = self.parameters.position(param) {
                 running_average(&mut self.parameters.all_mut()[at].values, values, *momentum);
@@ -179,7 +189,7 @@ impl Trainer {
     ///
     /// As of [`Self::program`].
     pub fn loss_streams(&mut self, sizes: &Given) -> Result<bool, Failure> {
-        Ok(self.compiled(&Key { gradients: false, sizes: vec![sizes.clone()] })?.program.streamed)
+        Ok(self.compiled(&Kind { gradients: false, sizes: vec![sizes.clone()] })?.program.streamed)
     }
 
     /// The loss of an image alone, as the model is when it is not trained. `None` if the run was cancelled.
@@ -188,21 +198,20 @@ impl Trainer {
     ///
     /// As of [`Self::gradients`].
     pub fn loss(&mut self, image: &Image<'_>, control: &Control<'_>) -> Result<Option<f32>, Failure> {
-        let key = Key { gradients: false, sizes: vec![sizes(image)] };
-        Ok(self.run(&key, &[image], &[], &mut [], control)?.map(|(loss, ..)| loss))
+        let kind = Kind { gradients: false, sizes: vec![sizes(image)] };
+        Ok(self.run(&kind, &joined(&[image]), &[], &mut [], control)?.map(|(loss, ..)| loss))
     }
 
     /// The loss, and the outputs of some names.
     fn run(
         &mut self,
-        key: &Key,
-        images: &[&Image<'_>],
+        kind: &Kind,
+        inputs: &[(String, Input<'_>)],
         names: &[String],
         others: &mut [(&str, Output<'_>)],
         control: &Control<'_>,
-    ) -> Result<Option<(f32, Vec<Vec<f32>>, RunStats)>, Failure> {
-        let executable = self.load(key)?;
-        let inputs = joined(images);
+    ) -> Result<Option<Values>, Failure> {
+        let executable = self.load(kind)?;
         let inputs: Vec<_> = inputs.iter().map(|(name, input)| (name.as_str(), *input)).collect();
         let zeros = |name: &str| {
             let tensor = outputs(executable.program()).find(|t| t.name == name);
@@ -227,31 +236,31 @@ impl Trainer {
     }
 
     /// The program with the parameters as they are, ready to run.
-    fn load(&mut self, key: &Key) -> Result<&mut Executable, Failure> {
-        let program = self.compiled(key)?.program;
+    fn load(&mut self, kind: &Kind) -> Result<&mut Executable, Failure> {
+        let program = self.compiled(kind)?.program;
         let loaded = match self.loaded.take() {
-            Some((of, executable)) if of == *key => executable,
+            Some((of, executable)) if of == *kind => executable,
             // Its memory goes before the other's comes.
             other => {
                 drop(other);
                 Executable::load(program, &self.engine).map_err(|e| engine_failure(&e))?
             }
         };
-        let (_, executable) = self.loaded.insert((key.clone(), loaded));
+        let (_, executable) = self.loaded.insert((kind.clone(), loaded));
         let data = data_for(executable.program(), &self.parameters);
         let data = data.map_err(|d| Failure::new(d, &self.trainee.model.source))?;
         executable.set_weights(data.bytes()).map_err(|e| engine_failure(&e))?;
         Ok(executable)
     }
 
-    fn compiled(&mut self, key: &Key) -> Result<Compiled, Failure> {
-        if let Some(compiled) = self.programs.get(key) {
+    fn compiled(&mut self, kind: &Kind) -> Result<Compiled, Failure> {
+        if let Some(compiled) = self.programs.get(kind) {
             return Ok(compiled.clone());
         }
         let Self { trainee, parameters, .. } = self;
         let bind = |sizes: &Given| trainee.model.bind(sizes, &Bindings::default());
-        let bound = key.sizes.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
-        let Differentiated { graph, averages } = match (key.gradients, bound.first()) {
+        let bound = kind.sizes.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        let Differentiated { graph, averages } = match (kind.gradients, bound.first()) {
             (false, Some(bound)) => Differentiated { graph: trainee.loss(bound), averages: Vec::new() },
             _ => trainee.model.gradients(&bound, &self.asked)?,
         };
@@ -259,7 +268,7 @@ impl Trainer {
         let (mut program, report) = trainee.model.program(&graph, &self.compile)?;
         give(&mut program, parameters.data(), |name| parameters.offset(name)).map_err(fail)?;
         let compiled = Compiled { program: Arc::new(program), report, averages: averages.into() };
-        self.programs.insert(key.clone(), compiled.clone());
+        self.programs.insert(kind.clone(), compiled.clone());
         Ok(compiled)
     }
 }

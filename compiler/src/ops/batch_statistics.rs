@@ -111,9 +111,12 @@ struct Average {
     own: usize,
     /// What an image's weight is multiplied with, of its inputs and of the shared ones.
     term: fn(&mut Scalar, &[Ref], &[Ref]) -> Ref,
-    /// The gradients of an image's inputs, given these, its weight, and the gradient of the average.
-    gradient: fn(&mut dyn Builder, &[ValueId], f32, ValueId) -> Vec<Option<ValueId>>,
+    /// The gradients of an image's inputs.
+    gradient: OwnGradients,
 }
+
+/// Given an image's inputs, its weight, and the gradient of the average.
+type OwnGradients = fn(&mut dyn Builder, &[ValueId], f32, ValueId) -> Vec<Option<ValueId>>;
 
 static MEAN: Average = Average {
     name: "batch_mean",

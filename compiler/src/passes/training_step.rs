@@ -49,7 +49,7 @@ pub struct RunningAverage {
 }
 
 impl TrainingStep {
-    /// The graph that computes the loss, its gradients (see [`differentiate`](super::differentiate)), and what running averages follow.
+    /// The graph that computes the loss, its gradients (see [`differentiate`](fn@super::differentiate)), and what running averages follow.
     ///
     /// # Errors
     ///

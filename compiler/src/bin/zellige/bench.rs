@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use clap::Args;
 use zellige_compiler::driver::{Failure, Opened, Trainee, engine_failure};
+use zellige_compiler::passes::RANDOM_KEY;
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::engine::{Executable, Options, RunStats};
 use zellige_runtime::io::Array;
 use zellige_runtime::program::{Program, Role};
+use zellige_runtime::random::Key;
 
 use crate::borders::Source;
 use crate::execute;
@@ -94,12 +96,15 @@ impl Bench {
         let start = Instant::now();
         let (program, report) = trainer.program(&sizes)?;
         let compiled = Compiled::since(start, report);
-        let inputs = random_inputs(&program)?;
+        let mut inputs = random_inputs(&program)?;
+        inputs.retain(|(name, _)| name != RANDOM_KEY);
         let mut optimization = trainer.optimization(&sizes)?;
         let mut runs = Vec::new();
         for number in 0..=u64::from(self.repeat) {
             let start = Instant::now();
-            let Some(found) = gradients(&mut trainer, &inputs, &mut [])? else { return Ok(None) };
+            let Some(found) = gradients(&mut trainer, &inputs, Key::of_dropout(0, number), &mut [])? else {
+                return Ok(None);
+            };
             optimization.step(number, trainer.parameters_mut(), found.gradients);
             let nanoseconds = start.elapsed().as_nanos() as u64;
             if number > 0 {

@@ -10,6 +10,7 @@ use zellige_runtime::engine::{Input, Output};
 use zellige_runtime::io::safetensors::{self, Metadata, Values};
 use zellige_runtime::io::{Format, NewFile};
 use zellige_runtime::program::Program;
+use zellige_runtime::random::Key;
 
 use crate::borders::{self, Sink, Source};
 use crate::execute;
@@ -59,7 +60,8 @@ impl Grad {
         let open = |file: &borders::InputFile| Ok((file.name.clone(), file.open(&program, spill)?));
         let inputs = inputs.iter().map(open).collect::<Result<Vec<_>, Failure>>()?;
         let mut sinks = sinks(&program, &wanted)?;
-        let Some(found) = gradients(&mut trainer, &inputs, &mut sinks)? else {
+        let random = Key::of_dropout(self.compiling.seed.unwrap_or(0), 0);
+        let Some(found) = gradients(&mut trainer, &inputs, random, &mut sinks)? else {
             return Ok(Outcome::Interrupted);
         };
         self.write(&mut trainer, &inputs, &found)?;
@@ -128,13 +130,14 @@ fn sinks(program: &Program, wanted: &[(String, PathBuf)]) -> Result<Vec<(String,
 pub(crate) fn gradients(
     trainer: &mut Trainer,
     inputs: &[(String, Source)],
+    random: Key,
     sinks: &mut [(String, Sink)],
 ) -> Result<Option<Found>, Failure> {
     let inputs: Vec<(&str, Input<'_>)> =
         inputs.iter().map(|(n, source)| (n.as_str(), source.input())).collect();
     let mut others: Vec<(&str, Output<'_>)> =
         sinks.iter_mut().map(|(n, sink)| (n.as_str(), sink.output())).collect();
-    let run = execute::shown(|control| trainer.gradients(&[&inputs], &mut others, control));
+    let run = execute::shown(|control| trainer.gradients(&[&inputs], random, &mut others, control));
     run.transpose().map(Option::flatten)
 }
 

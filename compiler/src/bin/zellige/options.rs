@@ -316,7 +316,7 @@ pub(crate) struct NamedFile {
 
 /// Reads `NAME=FILE` or `FILE`.
 pub(crate) fn named_file(text: &str) -> Result<NamedFile, String> {
-    let is_name = |n: &str| !n.is_empty() && n.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let is_name = |n: &str| !n.is_empty() && n.chars().all(|c| c.is_ascii_alphanumeric() || "_.".contains(c));
     Ok(match text.split_once('=') {
         Some((name, path)) if is_name(name) => NamedFile { name: Some(name.to_owned()), path: path.into() },
         _ => NamedFile { name: None, path: text.into() },

@@ -10,6 +10,7 @@ use zellige_runtime::curve::{Log, Row};
 use zellige_runtime::dataset::Sample;
 use zellige_runtime::engine::{Control, Input};
 use zellige_runtime::optimizer::Accumulated;
+use zellige_runtime::random::Key;
 
 use super::checkpoints::Checkpoints;
 use super::examples::Examples;
@@ -80,8 +81,9 @@ impl Session {
             // A program is for images of its sizes in its order; they are given the fewest orders.
             samples.sort_by_key(|sample| self.examples.sizes(sample));
             let together = if self.trainer.is_joint() { samples.len().max(1) } else { 1 };
+            let random = Key::of_dropout(self.examples.seed(), number * batches + batch);
             for samples in samples.chunks(together) {
-                let found = self.gradients(samples)?;
+                let found = self.gradients(samples, random)?;
                 gradients.add(&found.gradients.iter().map(Vec::as_slice).collect::<Vec<_>>());
                 losses.push(found.loss);
             }
@@ -99,14 +101,15 @@ impl Session {
     }
 
     /// Loss and gradients of samples that are one step, which running averages follow.
-    fn gradients(&mut self, samples: &[Sample]) -> Result<Found, Failure> {
+    fn gradients(&mut self, samples: &[Sample], random: Key) -> Result<Found, Failure> {
         let sizes: Vec<_> = samples.iter().map(|sample| self.examples.sizes(sample)).collect();
         let (program, _) = self.trainer.program(&sizes)?;
         let load = |sample| self.examples.load(sample, program.streamed);
         let loaded = samples.iter().map(load).collect::<Result<Vec<_>, _>>()?;
         let images: Vec<_> = loaded.iter().map(|inputs| views(inputs)).collect();
         let images: Vec<_> = images.iter().map(Vec::as_slice).collect();
-        let found = self.trainer.gradients(&images, &mut [], &Control::default())?.ok_or_else(cancelled)?;
+        let found =
+            self.trainer.gradients(&images, random, &mut [], &Control::default())?.ok_or_else(cancelled)?;
         self.trainer.follow(&sizes, &found)?;
         Ok(found)
     }
