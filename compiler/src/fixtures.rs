@@ -234,6 +234,7 @@ pub(crate) fn options(sram: u64, tile: Option<[u64; 2]>) -> Options {
         materialize: None,
         overlap: None,
         padding: crate::ir::Padding::default(),
+        gradient: crate::ir::Gradient::default(),
         plan: None,
     }
 }

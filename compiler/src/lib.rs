@@ -32,10 +32,12 @@
 //! 10. Step tables have one entry a step, as many steps as the anchor has target tiles; tiles of a tensor have one size. What
 //!     leaves the section is owned exactly once, the anchor as the target tile cuts it, what is summed by whole grains.
 //! 11. A tile holds all that ops of the section read of it, the padding that they expect to find included.
-//! 12. Padding, zero-out and overlap, where they are there, agree with step tables and access relations.
-//! 13. Every tensor has a storage or none has; what is stored nowhere is read by one op. Where buffers are placed, those alive at
+//! 12. Where tiles are added up, the section is one op that is a sum over what its anchor's tiles are parts of; owned intervals of the
+//!     sum ascend, those of a colour are disjoint, and a step adds wherever its part contributes.
+//! 13. Padding, zero-out and overlap, where they are there, agree with step tables and access relations.
+//! 14. Every tensor has a storage or none has; what is stored nowhere is read by one op. Where buffers are placed, those alive at
 //!     the same time do not overlap, and all fit the budget, unless the section is one tile.
-//! 14. Where device memory is laid out, composites are the tensors that cross sections, planar where an op reads them in
+//! 15. Where device memory is laid out, composites are the tensors that cross sections, planar where an op reads them in
 //!     raster order; those alive at the same time do not overlap, weights and accumulators lie before them, and all fit the
 //!     budget.
 //!

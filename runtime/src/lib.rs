@@ -61,6 +61,8 @@
 //!   key is words 0 and 1 of the bits for `[image, 0, op, 2³² − 1]` under the key that the program is given as four numbers of 16 bits,
 //!   the lowest first ([`random::Key`]).
 //! * **elementwise** — an [`scalar::Expr`], evaluated as written.
+//! * **store_rmw**, where tiles that overlap are added up in device memory — `s = v` for the first tile in the order of colours that owns
+//!   the element, then `s = s + v` for the others in that order.
 //! * **stores** replace every NaN by the canonical one (`7fc00000`).
 
 pub mod checkpoint;

@@ -14,6 +14,7 @@ mod normalisation;
 mod onnxruntime;
 mod ops;
 mod random_models;
+mod rmw;
 mod steps;
 mod tidy;
 mod training;

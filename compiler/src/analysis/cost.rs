@@ -2,7 +2,7 @@
 
 use zellige_runtime::machine::Machine;
 
-use super::flow::{Flow, FlowTensor};
+use super::flow::Flow;
 use super::geometry::AxisGeometry;
 
 /// Seconds that an instruction takes on a tile besides its arithmetic, and on each row of it.
@@ -54,8 +54,8 @@ impl std::ops::Add for Cost {
 pub fn section_cost(machine: &Machine, threads: u32, flow: &Flow, axes: [&AxisGeometry; 2]) -> Cost {
     let mut tally = Tally::default();
     let images = flow.images();
-    for (t, tensor) in flow.tensors.iter().enumerate() {
-        tally.add(tensor, images, axes, t);
+    for t in 0..flow.tensors.len() {
+        tally.add(flow, axes, t);
     }
     tally.cost(machine, threads, images, axes, axes[0].keeps_rows())
 }
@@ -75,13 +75,18 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Adds tensor `t` of a section that goes over so many images, with its tiles along both axes.
-    pub fn add(&mut self, tensor: &FlowTensor, images: f64, axes: [&AxisGeometry; 2], t: usize) {
+    /// Adds tensor `t` of a section, with its tiles along both axes.
+    pub fn add(&mut self, flow: &Flow, axes: [&AxisGeometry; 2], t: usize) {
+        let (tensor, images) = (&flow.tensors[t], flow.images());
+        let sums = flow.sum.is_some_and(|sum| sum.output == t);
         let [n, channels, h, w] = tensor.sizes.map(|s| s as f64);
         let [rows, cols] = [axes[0].tensors[t].pixels, axes[1].tensors[t].pixels];
         let (pixels, bytes) = (rows * cols * images, channels * 4.0);
         let tiles = axes[0].steps as f64 * axes[1].steps as f64 * images;
-        if tensor.loaded {
+        if tensor.parted {
+            self.traffic += bytes * n * h * w;
+            self.streamed += bytes * pixels;
+        } else if tensor.loaded {
             self.traffic += bytes * pixels;
             self.streamed += bytes * pixels;
         }
@@ -98,8 +103,10 @@ impl Tally {
         }
         if tensor.exported {
             let stored = bytes * n * h * w;
-            self.traffic += stored;
-            self.streamed += STORE_PASSES * stored;
+            // What several tiles add to is read and written once more for each.
+            let again = if sums { bytes * (pixels - n * h * w).max(0.0) } else { 0.0 };
+            self.traffic += stored + 2.0 * again;
+            self.streamed += STORE_PASSES * stored + 2.0 * again;
         }
     }
 

@@ -10,7 +10,7 @@ use super::fusion::{addressing, is_inlined, is_reduction};
 use super::geometry::AxisTiles;
 use super::work::{op_flops, running_bytes, total_flops, weight_bytes};
 use crate::base::{AxisMap, OpId, ValueId};
-use crate::ir::Graph;
+use crate::ir::{Gradient, Graph, Section};
 use crate::ops::{Outside, Sizes};
 
 /// A section's tensors in the order of the reverse traversal: what a tensor is read for stands before it, so the outputs of the last
@@ -20,8 +20,20 @@ use crate::ops::{Outside, Sizes};
 pub struct Flow {
     /// The tensors.
     pub tensors: Vec<FlowTensor>,
-    /// Index of the tensor that the target tile cuts: the last made that leaves the section or is reduced.
+    /// Index of the tensor that the target tile cuts: the last made that leaves the section or is reduced; where tiles are added up, the
+    /// input that they are made of.
     pub anchor: usize,
+    /// How tiles are added up, where they are.
+    pub sum: Option<Sum>,
+}
+
+/// A section whose tiles are added up in device memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Sum {
+    /// Index of the tensor that is the sum.
+    pub output: usize,
+    /// Which coordinates of the anchor one of the output reads, along rows and columns.
+    pub maps: [AxisMap; 2],
 }
 
 /// A tensor in a section.
@@ -41,6 +53,8 @@ pub struct FlowTensor {
     pub weight_bytes: f64,
     /// Whether it is needed outside the section.
     pub exported: bool,
+    /// Whether each tile takes a part of it that is no other's, and of the rest zeros: the input of tiles that are added up.
+    pub parted: bool,
     /// Whether a reduction of the section sums it.
     pub reduced: bool,
     /// Floating-point operations of those reductions, for all of it.
@@ -77,9 +91,9 @@ impl FlowReader {
 }
 
 impl FlowTensor {
-    /// Whether something of it leaves the section tile by tile.
+    /// Whether something of it is one tile's alone: what leaves the section tile by tile, and the input of tiles that are added up.
     pub fn is_owned(&self) -> bool {
-        self.exported || self.reduced
+        self.exported || self.reduced || self.parted
     }
 
     /// Rows or columns.
@@ -97,6 +111,32 @@ impl Flow {
         }
         growing.close()?;
         Some(growing.flow)
+    }
+
+    /// Of a section.
+    pub fn of_section(
+        graph: &Graph,
+        section: &Section,
+        consumers: &HashMap<ValueId, Vec<OpId>>,
+    ) -> Option<Self> {
+        let mut flow = Self::of(graph, &section.ops, consumers)?;
+        if section.gradient == Gradient::Rmw {
+            flow.add_up(graph)?;
+        }
+        Some(flow)
+    }
+
+    /// Makes the section's only op the sum of its tiles, which the anchor's tiles contribute to. `None` if it is not such an op.
+    pub fn add_up(&mut self, graph: &Graph) -> Option<()> {
+        let &[FlowTensor { op: Some(op), exported: true, .. }, ..] = self.tensors.as_slice() else {
+            return None;
+        };
+        let value = graph.ops[op].inputs[graph.added_up(op)?];
+        let anchor = self.index_of(value)?;
+        let &[FlowReader { maps, .. }] = self.tensors[anchor].readers.as_slice() else { return None };
+        self.tensors[anchor].parted = true;
+        (self.anchor, self.sum) = (anchor, Some(Sum { output: 0, maps }));
+        Some(())
     }
 
     /// Images that it goes over.
@@ -185,10 +225,15 @@ impl<'a> Growing<'a> {
         is_complete.then_some(())
     }
 
+    /// The section, all of whose tensors are placed, as [`Flow::add_up`] makes it.
+    pub fn add_up(&mut self) -> Option<()> {
+        self.flow.add_up(self.graph)
+    }
+
     /// Takes the section's inputs away again, and what was placed after them.
     pub fn reopen(&mut self, mark: Mark) {
         self.flow.tensors.truncate(mark.tensors);
-        self.flow.anchor = mark.anchor;
+        (self.flow.anchor, self.flow.sum) = (mark.anchor, None);
         self.index.retain(|_, at| *at < mark.tensors);
         self.waiting = mark.waiting;
     }
@@ -233,6 +278,7 @@ impl<'a> Growing<'a> {
             flops: op.map_or(0.0, |op| op_flops(graph, op)),
             weight_bytes: op.map_or(0.0, |op| weight_bytes(graph, op)),
             exported: op.is_some() && (graph.is_output(value) || outside),
+            parted: false,
             reduced: grain.is_some(),
             reduced_flops: flops,
             running_bytes: running_bytes as f64,

@@ -71,6 +71,39 @@ pub fn need(map: AxisMap, out: Interval, extent: i64) -> Interval {
     }
 }
 
+/// The hull of the outputs, of `outputs` pixels, that read some of the inputs `inputs`: the other way round. Where a relation is not one
+/// of those of which tiles are added up, all of them. What is empty lies where it would be.
+pub fn reached(map: AxisMap, inputs: Interval, outputs: i64) -> Interval {
+    let reached = match map {
+        AxisMap::Identity => inputs,
+        AxisMap::Window { kernel, stride, dilation, pad } => {
+            let [kernel, stride, dilation, pad] = [kernel, stride, dilation, pad].map(i128::from);
+            saturated(
+                div_ceil(i128::from(inputs.start) + pad - (kernel - 1) * dilation, stride),
+                (i128::from(inputs.end) - 1 + pad).div_euclid(stride) + 1,
+            )
+        }
+        AxisMap::Transposed { kernel, stride, dilation, pad } => {
+            let [kernel, stride, dilation, pad] = [kernel, stride, dilation, pad].map(i128::from);
+            saturated(
+                i128::from(inputs.start) * stride - pad,
+                (i128::from(inputs.end) - 1) * stride - pad + (kernel - 1) * dilation + 1,
+            )
+        }
+        AxisMap::ResampledTransposed { num, offset, den, first, taps, size } => {
+            let [num, offset, den, first, taps] = [num, offset, den, first, taps].map(i128::from);
+            let tap = |i: i128, k: i128| {
+                let tap = (i * num + offset).div_euclid(den.max(1)) + first + k;
+                tap.clamp(0, i128::from(size) - 1)
+            };
+            saturated(tap(inputs.start.into(), 0), tap(i128::from(inputs.end) - 1, taps - 1) + 1)
+        }
+        _ => Interval::new(0, outputs),
+    };
+    let start = reached.start.clamp(0, outputs);
+    Interval::new(start, reached.end.clamp(start, outputs))
+}
+
 /// The hull of the outputs of a padding that are, or stand for, some of its inputs.
 fn unpadded(before: i64, border: Border, [inputs, outputs]: [i64; 2], of: Interval) -> Interval {
     let of = of.intersect(Interval::new(0, inputs));
@@ -212,6 +245,37 @@ mod tests {
             let enumerated = crate::ir::verify::reads_of(map, out, whole, &mut { u64::MAX });
             let enumerated = enumerated.filter(|read| !read.is_empty()).unwrap_or_default();
             assert_eq!(enumerated, hull, "{map:?} {out}");
+        }
+    }
+
+    #[test]
+    fn what_inputs_reach_is_what_reads_them() {
+        let mut rng = fastrand::Rng::with_seed(11);
+        for _ in 0..4000 {
+            let (kernel, stride) = (rng.i64(1..6), rng.i64(1..4));
+            let (dilation, pad) = (rng.i64(1..3), rng.i64(0..4));
+            let (inputs, outputs) = (rng.i64(1..12), rng.i64(1..12));
+            let map = match rng.u8(0..3) {
+                0 => AxisMap::Window { kernel, stride, dilation, pad },
+                1 => AxisMap::Transposed { kernel, stride, dilation, pad },
+                _ => {
+                    let (num, offset, den) = (rng.i64(0..9), rng.i64(-9..9), rng.i64(1..9));
+                    let (first, taps) = *rng.choice(&[(0, 1), (0, 2), (-1, 4)]).unwrap();
+                    AxisMap::ResampledTransposed { num, offset, den, first, taps, size: outputs }
+                }
+            };
+            let start = rng.i64(0..inputs);
+            let part = Interval::new(start, rng.i64(start + 1..=inputs));
+            let inside = |i: &i64| part.start <= *i && *i < part.end;
+            let found = (0..outputs).filter(|&o| reads(map, o, inputs).iter().any(inside));
+            let hull = found.fold(Interval::default(), |h, o| h.hull(Interval::new(o, o + 1)));
+            let reached = reached(map, part, outputs);
+            assert!(reached.contains(hull), "{map:?} {part} of {inputs}: {reached}, not {hull}");
+            // Between taps that lie apart, and between windows, there are outputs that nothing reaches.
+            let dense =
+                dilation == 1 && kernel >= stride || matches!(map, AxisMap::ResampledTransposed { .. });
+            let exact = hull.is_empty() || reached == hull;
+            assert!(exact || !dense, "{map:?} {part}: {reached}, not {hull}");
         }
     }
 

@@ -3,14 +3,19 @@
 //! The anchor is cut into tiles; every other tensor's tile is the hull of what its readers need of it. Where halos are
 //! computed, tiles of a tensor have one size, the largest over all steps; what makes a tile larger than its need makes its
 //! own inputs larger too, since the traversal goes on from the tile. Where rows are reused, `strips` says what each step adds.
+//!
+//! Where tiles are added up in device memory, it is the other way round at first: the anchor is an input, and a tile of the output is what the
+//! anchor's tile reaches. From there on the traversal is the same, so that a tile of the anchor holds all that the output's tile reads;
+//! beyond its own part it holds zeros.
+//!
 //! A tensor that leaves the section (or is summed) is moreover partitioned: cuts lie in the middle of the overlap of
 //! neighbouring tiles, on grains where it is summed.
 
 use zellige_runtime::program::Interval;
 use zellige_runtime::program::instr::AxisId;
 
-use super::flow::{Flow, FlowTensor};
-use super::footprint::need;
+use super::flow::{Flow, FlowTensor, Sum};
+use super::footprint::{need, reached};
 use super::strips;
 use crate::ir::{Overlap, Padding, Scheme};
 
@@ -117,6 +122,12 @@ impl AxisGeometry {
     }
 }
 
+/// How many steps in a row, at most, own something in common, given that starts and ends ascend: so many colours keep steps of one apart.
+pub fn colours(owned: &[Interval]) -> u64 {
+    let apart = |(i, own): (usize, &Interval)| owned[i + 1..].partition_point(|o| o.start < own.end) + 1;
+    owned.iter().enumerate().map(apart).max().unwrap_or(1) as u64
+}
+
 /// The traversal along one axis.
 pub(super) struct Walk<'a> {
     pub(super) flow: &'a Flow,
@@ -130,12 +141,16 @@ impl Walk<'_> {
         let tensor = &self.flow.tensors[t];
         let mut needs: Vec<Interval> =
             (0..self.cuts.count).map(|i| self.need(tensor, i as usize, done)).collect();
-        if t == self.flow.anchor {
+        if t == self.flow.anchor && !tensor.parted {
             for (i, need) in needs.iter_mut().enumerate() {
                 *need = need.hull(self.anchor(i as u64));
             }
         }
-        let owned = if tensor.is_owned() { self.partition(t, &needs) } else { Vec::new() };
+        let owned = match self.flow.sum.filter(|sum| sum.output == t) {
+            Some(sum) => self.contributions(&sum),
+            None if tensor.is_owned() => self.partition(t, &needs),
+            None => Vec::new(),
+        };
         self.include(t, &owned, &mut needs);
         let size = needs.iter().map(|n| n.len()).max().unwrap_or(0).max(1);
         let mut start = 0;
@@ -179,6 +194,26 @@ impl Walk<'_> {
             let read = own.iter().map(|r| need(r.maps[self.cuts.axis.index()], owned, extent));
             *needed = read.fold(needed.hull(owned), Interval::hull);
         }
+    }
+
+    /// Of a sum of tiles what each step adds to: what its part of the anchor reaches, and up to what the next one reaches, so that nothing
+    /// is left out.
+    fn contributions(&self, sum: &Sum) -> Vec<Interval> {
+        let axis = self.cuts.axis;
+        let [inputs, outputs] = [self.flow.anchor, sum.output].map(|t| self.flow.tensors[t].extent(axis));
+        let whole = Interval::new(0, inputs);
+        let reached = |i: u64| reached(sum.maps[axis.index()], self.anchor(i).intersect(whole), outputs);
+        let mut owned: Vec<Interval> = (0..self.cuts.count).map(reached).collect();
+        for i in 1..owned.len() {
+            owned[i - 1].end = owned[i - 1].end.max(owned[i].start);
+        }
+        owned[0].start = 0;
+        if self.cuts.count == self.steps
+            && let Some(last) = owned.last_mut()
+        {
+            last.end = outputs;
+        }
+        owned
     }
 
     /// Cuts a tensor's extent into one interval a step.

@@ -13,7 +13,7 @@ use super::buffers::Fixed;
 use super::cost::Cost;
 use super::fusion::{self, Group};
 use crate::base::{Dim, OpId, ValueId};
-use crate::ir::{Graph, Overlap, Padding, Target};
+use crate::ir::{Gradient, Graph, Overlap, Padding, Target};
 use segment::Segment;
 use trail::Trail;
 
@@ -37,6 +37,15 @@ pub struct Wishes {
     pub overlap: Option<Overlap>,
     /// Where padding goes.
     pub padding: Padding,
+    /// How the overlap of gradients is had.
+    pub gradient: Gradient,
+}
+
+impl Wishes {
+    /// Whether an op is to be the sum of tiles, in a section of its own.
+    fn adds_up(&self, graph: &Graph, op: OpId) -> bool {
+        self.gradient == Gradient::Rmw && !self.untiled && graph.added_up(op).is_some()
+    }
 }
 
 /// A chosen section.
@@ -48,6 +57,8 @@ pub struct Choice {
     pub tile: [u64; 2],
     /// How overlaps are had.
     pub overlap: Overlap,
+    /// How the overlap of gradients is had.
+    pub gradient: Gradient,
     /// Modelled cost.
     pub cost: Cost,
     /// Bytes of SRAM.
@@ -133,6 +144,13 @@ fn with_reductions_beside_their_inputs(graph: &Graph, groups: Vec<Group>) -> Vec
     ordered
 }
 
+/// The groups of some ops; what is the sum of its tiles is one by itself.
+fn groups(graph: &Graph, wishes: &Wishes, ops: &[OpId]) -> Vec<Group> {
+    let adds_up = |op: &OpId| wishes.adds_up(graph, *op);
+    let runs = ops.chunk_by(|a, b| !adds_up(a) && !adds_up(b));
+    runs.flat_map(|run| fusion::groups(graph, run)).collect()
+}
+
 /// What a group sums over space, if that is what it does.
 fn reduced_input(graph: &Graph, group: &Group) -> Option<ValueId> {
     let first = group.ops[0];
@@ -171,6 +189,8 @@ struct Traits {
     after: Vec<OpId>,
     /// Whether a cut behind it was asked for.
     cut: bool,
+    /// Whether it is the sum of its tiles: what reads it reads all of it.
+    adds_up: bool,
     fixed: Fixed,
 }
 
@@ -205,7 +225,7 @@ impl<'a> Planner<'a> {
     fn all(graph: &'a Graph, target: &'a Target, wishes: &'a Wishes, objective: Objective) -> Vec<Self> {
         let of = |groups| Self::new(graph, target, wishes, objective, groups);
         let orders = orders::orders(graph);
-        let anywhere: Vec<Self> = orders.iter().map(|order| of(fusion::groups(graph, order))).collect();
+        let anywhere: Vec<Self> = orders.iter().map(|order| of(groups(graph, wishes, order))).collect();
         let single = |order: &Vec<OpId>| Self {
             by_op: true,
             ..of(order.iter().flat_map(|op| fusion::groups(graph, &[*op])).collect())
@@ -291,14 +311,24 @@ impl<'a> Planner<'a> {
             return true;
         }
         let input = self.groups.get(i).and_then(|g| reduced_input(self.graph, g));
-        input.is_none_or(|v| self.graph.producer(v).is_none())
+        let complete = |op| self.wishes.adds_up(self.graph, op);
+        input.is_none_or(|v| self.graph.producer(v).is_none_or(complete))
     }
 
     /// Whether two groups may be in one section, the first of them before the other: what is read in device memory is made before,
-    /// one number of images, no cut wished.
+    /// one number of images, no cut wished, no sum of tiles.
     fn may_join(&self, first: usize, later: usize) -> bool {
         let [a, b] = [first, later].map(|i| &self.traits[i]);
-        !a.cut && a.images == b.images && !self.groups[first].ops.iter().any(|op| b.after.contains(op))
+        !a.cut
+            && !a.adds_up
+            && !b.adds_up
+            && a.images == b.images
+            && !self.groups[first].ops.iter().any(|op| b.after.contains(op))
+    }
+
+    /// Whether a section of these groups adds up its tiles.
+    fn adds_up(&self, groups: &[Group]) -> bool {
+        groups.iter().any(|g| self.wishes.adds_up(self.graph, g.ops[0]))
     }
 
     /// Whether sections can be made of the groups at all: where reductions stay with their inputs, a cut that is asked for or another
@@ -348,6 +378,7 @@ impl Traits {
             images: graph.images(group.ops[0]).clone(),
             after: read.filter_map(|&v| graph.producer(v)).filter(is_complete).collect(),
             cut: group.ops.iter().any(|op| wishes.cut_after.contains(op)),
+            adds_up: wishes.adds_up(graph, group.ops[0]),
             fixed: Fixed::of(graph, group),
         }
     }

@@ -120,6 +120,26 @@ pub enum AxisMap {
     All,
 }
 
+/// Widest window, largest stride and most inputs of an output that are counted among those of which tiles are added up.
+const WIDEST: i64 = 1 << 10;
+
+impl AxisMap {
+    /// Of a gradient's access to the gradient that it passes on: whether neighbouring tiles of either share pixels of the other in general,
+    /// since windows are wider than their stride. Windows too wide for a bounded number of tiles to meet in a pixel do not count, nor
+    /// does what reads pixels from elsewhere.
+    pub fn overlaps(self, inputs: i64) -> bool {
+        match self {
+            Self::Window { kernel, stride, dilation, .. }
+            | Self::Transposed { kernel, stride, dilation, .. } => {
+                let width = (kernel - 1).saturating_mul(dilation).saturating_add(1);
+                stride < width && width <= WIDEST
+            }
+            Self::ResampledTransposed { taps, size, .. } => taps > 1 && inputs / size.max(1) <= WIDEST / 4,
+            _ => false,
+        }
+    }
+}
+
 /// The first of `0..count` for which a predicate holds that holds for all after it; `count` if there is none.
 pub fn first_of(count: i64, holds: impl Fn(i64) -> bool) -> i64 {
     let (mut low, mut high) = (0, count.max(0));

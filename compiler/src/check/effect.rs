@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use zellige_runtime::program::instr::{
     Accumulate, Addressing, Adjoint, Conv2d, ConvDw, ConvTranspose2d, Copy, Dropout, Epilogue, Fold, Load,
-    Map, Matmul, MaxPoolDx, Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Resize, Store,
+    Map, Matmul, MaxPoolDx, Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Resize, Store, StoreRmw,
 };
 use zellige_runtime::program::{
     AccumulatorId, Buffer, BufferId, ExprId, Instr, Packing, Section, TensorId, WeightId,
@@ -63,6 +63,13 @@ pub(super) enum Outcome {
         /// The buffer.
         src: BufferId,
     },
+    /// The owned parts of a buffer's tiles, which may overlap, are added up in a device tensor.
+    Added {
+        /// The tensor.
+        tensor: TensorId,
+        /// The buffer.
+        src: BufferId,
+    },
     /// The owned part of a buffer, by whole grains, goes into an accumulator.
     Summed {
         /// The accumulator.
@@ -79,6 +86,8 @@ pub(super) enum Outcome {
 pub(super) enum Value {
     /// Those of a device tensor, perhaps in another order.
     Loaded(TensorId, Option<Addressing>),
+    /// Those of a device tensor where the tile owns them, and zeros elsewhere in the extent.
+    Part(TensorId),
     /// Channels of the first buffer that is read, as they are.
     Moved(Range<u64>),
     /// Channels of the first buffer that is read, moved over rows and columns.
@@ -131,7 +140,7 @@ impl Effect {
     pub(super) fn written(&self) -> Option<BufferId> {
         match self.result {
             Outcome::Written { dst, .. } => Some(dst),
-            Outcome::Stored { .. } | Outcome::Summed { .. } => None,
+            Outcome::Stored { .. } | Outcome::Added { .. } | Outcome::Summed { .. } => None,
         }
     }
 
@@ -139,10 +148,15 @@ impl Effect {
     pub(super) fn exported(&self) -> Option<(BufferId, [i64; 2])> {
         match self.result {
             Outcome::Written { .. } => None,
-            Outcome::Stored { src, .. } => Some((src, [1; 2])),
+            Outcome::Stored { src, .. } | Outcome::Added { src, .. } => Some((src, [1; 2])),
             Outcome::Summed { src, products: None, .. } => Some((src, GRAIN)),
             Outcome::Summed { src, products: Some(_), .. } => Some((src, GRAIN_OF_PRODUCTS)),
         }
+    }
+
+    /// Whether owned parts are each coordinate once: where tiles are added up, `sums` looks at them.
+    pub(super) fn is_partitioned(&self) -> bool {
+        !matches!(self.result, Outcome::Added { .. })
     }
 
     /// Whether the buffer that it writes may be one that it reads: element by element it reads what it then writes.
@@ -171,6 +185,7 @@ pub(super) fn effect(section: &Section, instr: &Instr) -> Result<Effect, InstrEr
         Instr::MaxPoolDx(i) => max_pool_dx(section, i),
         Instr::Adjoint(i) => adjoint(section, i),
         Instr::Dropout(i) => dropout(section, i),
+        Instr::StoreRmw(i) => store_rmw(section, i),
     }
 }
 
@@ -221,13 +236,23 @@ fn tail(expr: ExprId, operands: &[Operand], reads: &mut Vec<Reading>) -> Tail {
 }
 
 fn load(section: &Section, i: &Load) -> Result<Effect, InstrError> {
-    written(section, "load", i.dst, Vec::new(), Value::Loaded(i.src, i.addressing))
+    let value = match i.addressing {
+        Some(Addressing::Owned) => Value::Part(i.src),
+        addressing => Value::Loaded(i.src, addressing),
+    };
+    written(section, "load", i.dst, Vec::new(), value)
 }
 
 fn store(section: &Section, i: &Store) -> Result<Effect, InstrError> {
     buffer(section, i.src)?;
     let reads = vec![Reading { buffer: i.src, reach: Reach::Same }];
     Ok(Effect { mnemonic: "store", reads, result: Outcome::Stored { tensor: i.dst, src: i.src } })
+}
+
+fn store_rmw(section: &Section, i: &StoreRmw) -> Result<Effect, InstrError> {
+    buffer(section, i.src)?;
+    let reads = vec![Reading { buffer: i.src, reach: Reach::Same }];
+    Ok(Effect { mnemonic: "store_rmw", reads, result: Outcome::Added { tensor: i.dst, src: i.src } })
 }
 
 fn accumulate(section: &Section, i: &Accumulate) -> Result<Effect, InstrError> {

@@ -347,6 +347,44 @@ pub enum InstrError {
         /// What it owns.
         owned: Interval,
     },
+    /// A tile's part where the whole is wanted, or of an operation that is no sum over its parts, or more than that operation.
+    #[error("takes a tile's part of {0} for what is no sum over such parts")]
+    Part(String),
+    /// Something whole that is added up.
+    #[error("adds up {0}, which is no tile's contribution")]
+    Whole(String),
+    /// A contribution that is left out.
+    #[error(
+        "along {axis}, {source_at} of the operand contributes to {output} of {buffer}, and step {step}, whose part it is, adds nothing there"
+    )]
+    Missing {
+        /// y or x.
+        axis: AxisId,
+        /// The step.
+        step: u64,
+        /// The coordinate of the sum.
+        output: i64,
+        /// The coordinate that contributes.
+        source_at: i64,
+        /// The buffer that is added.
+        buffer: BufferId,
+    },
+    /// Two steps that may add at the same time.
+    #[error(
+        "along {axis}, steps {other} and {step}, of one colour, both add to coordinate {coordinate} of {buffer}"
+    )]
+    Colour {
+        /// y or x.
+        axis: AxisId,
+        /// The buffer.
+        buffer: BufferId,
+        /// One step.
+        step: u64,
+        /// The other.
+        other: u64,
+        /// The coordinate.
+        coordinate: i64,
+    },
     /// A sum that is cut within a grain.
     #[error("step {step} of {axis} owns {owned} of {buffer}, which cuts a grain of {grain}")]
     Grain {

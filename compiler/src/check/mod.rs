@@ -12,6 +12,9 @@
 //! to bottom), each tile's instructions one after the other, the program stores in every element of every output of the graph
 //! exactly once the value that the graph gives it.
 //!
+//! Where a section adds up its tiles in device memory (`store_rmw`), the order of the additions is the program's: such a tensor holds, for the
+//! value of the graph, the sum of exactly that value's terms, each once, and what is computed of it is meant of that.
+//!
 //! # What is assumed
 //!
 //! * Kernels and JIT do what `effect` says that their instructions do; that is what the runtime's tests compare, instruction by
@@ -58,6 +61,10 @@
 //! the tile, and add them exactly; each grain once, it is the mean that the graph means. A tensor holds its term from the end of the
 //! section that stores it, and loses it when a section begins that stores into the same bytes.
 //!
+//! *Sums over tiles* (`sums`). A load of what a tile owns gives a *part* of a term. The only thing that may be done with it is one
+//! operation that is a sum over it, which gives a part of that operation's term; and that may only be added up. That each
+//! contribution is added, once, and none at the same time as another, is enumerated along each axis.
+//!
 //! *Outputs* (`device`). In the end the tensor that has an output's name must hold the output's term. Inputs were recognised by
 //! name and size, parameters by name and shape, constants by their bits; everything else is followed from there, whatever it is
 //! called. A program need not be one that the pipeline makes.
@@ -74,6 +81,7 @@ mod numbering;
 mod places;
 mod relation;
 mod section;
+mod sums;
 mod term;
 mod weights;
 
@@ -104,6 +112,8 @@ pub struct Proof {
     pub coordinates: u64,
     /// Coordinates for which an access relation of the graph was compared with the op's meaning.
     pub relations: u64,
+    /// Tensors that are added up over tiles.
+    pub sums: u64,
     /// Outputs.
     pub outputs: u64,
 }

@@ -215,6 +215,7 @@ impl<'a> Numbering<'a> {
                 let part = |p: &Channels| format!("{}..{} of {}", p.from, p.to, name(&p.of));
                 format!("channels {}", parts.iter().map(part).collect::<Vec<_>>().join(", "))
             }
+            Term::Part(part) => format!("a tile's part of {}", name(&part.of)),
             Term::Apply(Apply { meaning, inputs, params, sizes }) => {
                 let with = if params.is_empty() { String::new() } else { format!(" with {}", names(params)) };
                 format!("{meaning:?} of {}{with} as {sizes:?}", names(inputs))

@@ -65,11 +65,22 @@ fn slot(row: i64, slots: usize) -> usize {
     row.rem_euclid(slots.max(1) as i64) as usize
 }
 
-/// Why a walk ends early.
-enum Stop {
+/// Why a proof ends early.
+pub(super) enum Stop {
     At(usize, InstrError),
     Section(SectionError),
     TooLong,
+}
+
+impl Stop {
+    /// Of a section with its index.
+    pub(super) fn error(self, section: &Section, index: usize, effects: &[Effect]) -> CheckError {
+        match self {
+            Self::At(instr, error) => super::at(section, index, instr, effects[instr].mnemonic, error),
+            Self::Section(error) => CheckError::Section { section: index, name: section.name.clone(), error },
+            Self::TooLong => CheckError::TooLong,
+        }
+    }
 }
 
 /// Walks along both axes; `index` is the section's, `budget` the number of coordinates that may still be looked at.
@@ -81,14 +92,8 @@ pub(super) fn walk(
 ) -> Result<Walked, CheckError> {
     let mut walked = Walked { reaches_back: Vec::new(), coordinates: 0 };
     for axis in [AxisId::X, AxisId::Y] {
-        let one =
-            Walk::new(section, axis, effects).and_then(|w| w.run(budget)).map_err(|stop| match stop {
-                Stop::At(instr, error) => super::at(section, index, instr, effects[instr].mnemonic, error),
-                Stop::Section(error) => {
-                    CheckError::Section { section: index, name: section.name.clone(), error }
-                }
-                Stop::TooLong => CheckError::TooLong,
-            })?;
+        let one = Walk::new(section, axis, effects).and_then(|w| w.run(budget));
+        let one = one.map_err(|stop| stop.error(section, index, effects))?;
         walked = Walked { coordinates: walked.coordinates + one.coordinates, ..one };
     }
     Ok(walked)
@@ -144,7 +149,7 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        for (instr, effect) in self.effects.iter().enumerate() {
+        for (instr, effect) in self.effects.iter().enumerate().filter(|(_, e)| e.is_partitioned()) {
             if let Some((buffer, grain)) = effect.exported() {
                 self.partition(buffer, grain[self.axis.index()]).map_err(|e| Stop::At(instr, e))?;
             }

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use zellige_runtime::program::instr::{Addressing, Reduce};
 use zellige_runtime::program::{
-    AccumulatorId, AccumulatorKind, BufferId, ExprId, Packing, Program, Scheduled, Section, TensorId,
+    AccumulatorId, AccumulatorKind, BufferId, ExprId, Packing, Program, Role, Scheduled, Section, Tensor,
+    TensorId,
 };
 use zellige_runtime::scalar::Expr;
 
@@ -15,7 +16,8 @@ use super::error::{CheckError, InstrError, SectionError};
 use super::meaning::{Meaning, Rearranged, Statistic};
 use super::numbering::Numbering;
 use super::places::{self, is_ring};
-use super::term::{Apply, Channels, TermId};
+use super::sums::{self, Sum};
+use super::term::{Apply, Channels, Part, Term, TermId};
 use super::weights::Weights;
 use super::{Proof, at};
 use crate::ops::Sizes;
@@ -38,6 +40,8 @@ struct Found {
     read: Vec<Vec<TermId>>,
     /// Tensors and what is stored in them.
     stores: Vec<(TensorId, TermId)>,
+    /// Sums over tiles.
+    added: Vec<Sum>,
     /// Accumulators and what is summed in them.
     sums: Vec<(AccumulatorId, Gathered)>,
 }
@@ -72,6 +76,11 @@ impl<'a> SectionCheck<'a, '_> {
         }
         let walked = places::walk(self.section, self.index, &effects, budget)?;
         self.kept_rows(&effects, &contents, &found, &walked.reaches_back)?;
+        for sum in &found.added {
+            let looked = sums::check(self.section, sum, budget);
+            proof.coordinates += looked.map_err(|stop| stop.error(self.section, self.index, &effects))?;
+            proof.sums += 1;
+        }
         let images = self.section.images;
         for (tensor, term) in found.stores {
             self.device.store(tensor, term);
@@ -99,7 +108,7 @@ impl<'a> SectionCheck<'a, '_> {
         let body: Vec<TensorId> = effects
             .iter()
             .filter_map(|e| match e.result {
-                Outcome::Stored { tensor, .. } => Some(tensor),
+                Outcome::Stored { tensor, .. } | Outcome::Added { tensor, .. } => Some(tensor),
                 Outcome::Written { .. } | Outcome::Summed { .. } => None,
             })
             .collect();
@@ -143,17 +152,23 @@ impl<'a> SectionCheck<'a, '_> {
                     let found = [has[0], buffer.channels, buffer.extent[0], buffer.extent[1]];
                     return Err(InstrError::Shape { what: dst.to_string(), expected: has, found });
                 }
-                self.of_graph(term)?;
+                self.of_graph(self.numbering.terms.whole(term))?;
                 contents.write(instr, *dst, *channel, Channels { of: term, from: 0, to: *channels });
             }
             Outcome::Stored { tensor, .. } => {
                 let term = self.exported(&read)?;
-                let to = self.device.to_store(*tensor).ok_or(InstrError::NotWritable(*tensor))?;
-                let expected = self.numbering.terms.sizes(term);
-                if sizes(to) != expected {
-                    return Err(InstrError::Shape { what: tensor.to_string(), expected, found: sizes(to) });
+                self.stored_in(*tensor, term)?;
+                found.stores.push((*tensor, term));
+            }
+            Outcome::Added { tensor, src } => {
+                let (term, sum) = self.added(instr, *src, &read)?;
+                let to = self.stored_in(*tensor, term)?;
+                // It is read back.
+                if to.role == Role::Output {
+                    return Err(InstrError::NotWritable(*tensor));
                 }
                 found.stores.push((*tensor, term));
+                found.added.push(sum);
             }
             Outcome::Summed { accumulator, products, .. } => {
                 let id = *accumulator;
@@ -179,6 +194,48 @@ impl<'a> SectionCheck<'a, '_> {
             }
         }
         Ok(read)
+    }
+
+    /// The tensor, if it can take the term.
+    fn stored_in(&self, tensor: TensorId, term: TermId) -> Result<&'a Tensor, InstrError> {
+        let to = self.device.to_store(tensor).ok_or(InstrError::NotWritable(tensor))?;
+        let expected = self.numbering.terms.sizes(term);
+        if sizes(to) != expected {
+            return Err(InstrError::Shape { what: tensor.to_string(), expected, found: sizes(to) });
+        }
+        Ok(to)
+    }
+
+    /// What the contributions that are read add up to.
+    fn added(&self, instr: usize, added: BufferId, read: &[TermId]) -> Result<(TermId, Sum), InstrError> {
+        let &[read] = read else { return Err(InstrError::Operands) };
+        match self.numbering.terms.get(read) {
+            Term::Part(Part { of, cut, by: Some(by) }) => {
+                let term = self.exported(&[*of])?;
+                Ok((term, Sum { instr, added, cut: *cut, by: by.clone() }))
+            }
+            _ => Err(InstrError::Whole(self.numbering.describe(read))),
+        }
+    }
+
+    /// Puts the whole of the operand in the place of the tile's part, if there is one, of an operation that is a sum over it; which
+    /// operand it was, and of which buffer.
+    fn without_part(
+        &self,
+        meaning: &Meaning,
+        inputs: &mut [TermId],
+        is_plain: bool,
+    ) -> Result<Option<(usize, BufferId)>, InstrError> {
+        let terms = &self.numbering.terms;
+        let is_part = |id: &TermId| matches!(terms.get(*id), Term::Part(_));
+        let Some(operand) = inputs.iter().position(is_part) else { return Ok(None) };
+        let Term::Part(Part { of, cut, by }) = terms.get(inputs[operand]) else { return Ok(None) };
+        let others = inputs.iter().filter(|id| is_part(id)).count() > 1;
+        if by.is_some() || others || !is_plain || !meaning.is_sum_over(operand) {
+            return Err(InstrError::Part(self.numbering.describe(*of)));
+        }
+        inputs[operand] = *of;
+        Ok(Some((operand, *cut)))
     }
 
     /// What leaves the section: a value of the graph for each of its images.
@@ -234,6 +291,10 @@ impl<'a> SectionCheck<'a, '_> {
                     None => Ok(term),
                 }
             }
+            Value::Part(tensor) => {
+                let of = self.loaded(*tensor)?;
+                Ok(self.numbering.terms.part(Part { of, cut: dst, by: None }))
+            }
             Value::Moved(channels) => self.selected(read, channels),
             Value::Shifted { meaning, channels } => {
                 let input = self.selected(read, channels)?;
@@ -241,14 +302,21 @@ impl<'a> SectionCheck<'a, '_> {
                 self.applied(dst, channels.end - channels.start, meaning, vec![input], Vec::new())
             }
             Value::Applied { meaning, operands, params, tail } => {
-                let inputs = read.get(..*operands).ok_or(InstrError::Operands)?.to_vec();
+                let mut inputs = read.get(..*operands).ok_or(InstrError::Operands)?.to_vec();
+                // A bias or what follows would be there once for each tile.
+                let is_plain = tail.is_none() && params.len() <= 1;
+                let part = self.without_part(meaning, &mut inputs, is_plain)?;
                 let params =
                     params.iter().map(|&(id, packing)| self.weights.term(self.numbering, id, packing));
                 let params = params.collect::<Result<Vec<_>, _>>()?;
-                let term = self.applied(dst, channels, meaning, inputs, params)?;
-                match tail {
-                    Some(tail) => self.elementwise(Some(term), tail, read),
-                    None => Ok(term),
+                let of = self.applied(dst, channels, meaning, inputs, params)?;
+                match (part, tail) {
+                    (Some((operand, cut)), _) => {
+                        let by = Some((meaning.clone(), operand));
+                        Ok(self.numbering.terms.part(Part { of, cut, by }))
+                    }
+                    (None, Some(tail)) => self.elementwise(Some(of), tail, read),
+                    (None, None) => Ok(of),
                 }
             }
             Value::Elementwise(tail) => self.elementwise(None, tail, read),

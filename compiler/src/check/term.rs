@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use zellige_runtime::program::BufferId;
 use zellige_runtime::scalar::{Binary, Compare, Expr, Node, Unary};
 
 use super::meaning::Meaning;
@@ -42,6 +43,20 @@ pub(super) enum Term {
     Channels(Vec<Channels>),
     /// An operation that is not elementwise.
     Apply(Apply),
+    /// What a tile contributes to a term.
+    Part(Part),
+}
+
+/// What each tile contributes to a term that is their sum.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Part {
+    /// The sum.
+    pub(super) of: TermId,
+    /// The buffer whose owned parts tell tiles apart.
+    pub(super) cut: BufferId,
+    /// The operation that gives it of the part of an operand, and which operand that is; if there is none, it is the tile's own part, and zeros
+    /// beside.
+    pub(super) by: Option<(Meaning, usize)>,
 }
 
 /// An operation on terms.
@@ -134,6 +149,19 @@ impl Terms {
     pub(super) fn apply(&mut self, apply: Apply) -> TermId {
         let sizes = apply.sizes;
         self.intern(Term::Apply(apply), sizes)
+    }
+
+    pub(super) fn part(&mut self, part: Part) -> TermId {
+        let sizes = self.sizes(part.of);
+        self.intern(Term::Part(part), sizes)
+    }
+
+    /// What a term is a part of; itself if it is none.
+    pub(super) fn whole(&self, id: TermId) -> TermId {
+        match self.get(id) {
+            Term::Part(part) => part.of,
+            _ => id,
+        }
     }
 
     /// The value of an expression whose inputs are `inputs`; `None` if one is missing, or sizes do not go together.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use zellige_runtime::machine::Machine;
 
-use crate::ir::{Materialize, Overlap, Padding, Target};
+use crate::ir::{Gradient, Materialize, Overlap, Padding, Target};
 use crate::passes::{self, KeptPlan};
 
 /// How to compile: the compile options of the command line.
@@ -30,6 +30,8 @@ pub struct CompileOptions {
     pub overlap: Option<Overlap>,
     /// Where padding goes.
     pub padding: Padding,
+    /// How the overlap of gradients is had.
+    pub gradient: Gradient,
     /// Sections from a file, instead of the planner's.
     pub plan: Option<KeptPlan>,
     /// Weights, instead of the model's file.
@@ -52,6 +54,7 @@ impl CompileOptions {
             materialize: None,
             overlap: None,
             padding: Padding::Post,
+            gradient: Gradient::Halo,
             plan: None,
             weights: None,
             seed: 0,
@@ -74,6 +77,7 @@ impl CompileOptions {
             materialize: self.materialize,
             overlap: self.overlap,
             padding: self.padding,
+            gradient: self.gradient,
             plan: self.plan.clone(),
         }
     }

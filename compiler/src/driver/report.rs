@@ -57,6 +57,9 @@ pub struct SectionReport {
     pub recompute_along: [f64; 2],
     /// How overlaps are had.
     pub overlap: Overlap,
+    /// Where tiles are added up in memory: colours along rows and columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub colours: Option<[u64; 2]>,
     /// Bytes to and from device memory.
     pub traffic: f64,
     /// Modelled seconds: the larger of the first two of these three together, and the third.
@@ -117,7 +120,7 @@ impl Report {
 fn section(ir: &Sections, section: &crate::ir::Section, repeated: &HashSet<OpId>) -> Option<SectionReport> {
     let graph = &ir.graph;
     let tile = section.tile?;
-    let flow = Flow::of(graph, &section.ops, &graph.consumers())?;
+    let flow = Flow::of_section(graph, section, &graph.consumers())?;
     let axes =
         AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, tile[axis.index()], section.scheme(), u64::MAX));
     let cost = section_cost(&ir.target.machine, ir.target.threads, &flow, [&axes[0], &axes[1]]);
@@ -141,13 +144,14 @@ fn section(ir: &Sections, section: &crate::ir::Section, repeated: &HashSet<OpId>
     Some(SectionReport {
         name: section.name.clone(),
         ops: section.ops.len(),
-        tile: flow.tensors.get(flow.anchor).and_then(|t| section.tensors.get(&t.value))?.tile,
+        tile: anchor_tile(section, &flow)?,
         grid: section.grid?,
         sram_bytes: section.sram_bytes?,
         flops: cost.flops,
         recompute_ratio: if without_halo > 0.0 { cost.flops / without_halo } else { 1.0 },
         recompute_along: along,
         overlap: section.scheme().overlap,
+        colours: section.colours,
         traffic: cost.traffic,
         seconds: cost.seconds,
         compute_seconds: cost.compute,
@@ -158,6 +162,13 @@ fn section(ir: &Sections, section: &crate::ir::Section, repeated: &HashSet<OpId>
         reduced: tensors(&|t| t.reduced).into_iter().map(|t| t.name).collect(),
         again: section.ops.iter().filter(|op| repeated.contains(op)).map(name).collect(),
     })
+}
+
+/// The anchor's tile; where it is surrounded by zeros, what of it is the tile's own.
+fn anchor_tile(section: &crate::ir::Section, flow: &Flow) -> Option<[u64; 2]> {
+    let anchor = flow.tensors.get(flow.anchor).and_then(|t| section.tensors.get(&t.value))?;
+    let Some(tile) = section.tile.filter(|_| flow.sum.is_some()) else { return Some(anchor.tile) };
+    Some([0, 1].map(|axis| tile[axis].min(anchor.extent[axis])))
 }
 
 /// Operations with the pixels of halos along one axis alone, divided by those without.

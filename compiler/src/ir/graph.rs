@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use zellige_grammar::Span;
+use zellige_runtime::program::instr::AxisId;
 
 use super::names::Names;
 use crate::base::{Arena, Bindings, Dim, Id, OpId, ParamId, Shape, TensorType, ValueId};
@@ -283,6 +284,20 @@ impl Graph {
     /// Whether a value is an output of the graph.
     pub fn is_output(&self, value: ValueId) -> bool {
         self.outputs.iter().any(|o| o.value == value)
+    }
+
+    /// Which input of an op is cut into tiles where what they contribute to its output is added up in memory; `None` where that is
+    /// not possible or nothing overlaps. An output of the graph is the caller's, and need not be readable.
+    pub fn added_up(&self, op: OpId) -> Option<usize> {
+        let node = self.ops.get(op)?;
+        let input = node.op.adds_up()?;
+        let sizes = node.inputs.iter().map(|&v| self.sizes(v)).collect::<Option<Vec<Sizes>>>()?;
+        let overlaps = |axis: AxisId| {
+            let extent = i64::try_from(sizes[input][2 + axis.index()]).unwrap_or(i64::MAX);
+            node.op.access(input, axis, &sizes).overlaps(extent)
+        };
+        let once = node.inputs.iter().filter(|v| **v == node.inputs[input]).count() == 1;
+        (once && !self.is_output(node.output) && AxisId::BOTH.into_iter().any(overlaps)).then_some(input)
     }
 
     /// Symbols of the inputs' types, in order of appearance.

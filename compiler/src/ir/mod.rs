@@ -11,6 +11,6 @@ pub use graph::{Def, Derived, Exact, Graph, GraphError, Node, Output, Param, Spa
 pub use module::{Level, Module};
 pub use names::Names;
 pub use sections::{
-    BufferPlan, Composite, Device, Materialize, Overlap, Padding, Reader, Role, Scheme, Section, Sections,
-    Storage, Target, TensorSteps, Tiling, ZeroOut,
+    BufferPlan, Composite, Device, Gradient, Materialize, Overlap, Padding, Reader, Role, Scheme, Section,
+    Sections, Storage, Target, TensorSteps, Tiling, ZeroOut,
 };

@@ -51,6 +51,10 @@ pub struct Section {
     pub overlap: Option<Overlap>,
     /// Where padding goes.
     pub padding: Padding,
+    /// How the overlap of gradients is had.
+    pub gradient: Gradient,
+    /// Where tiles are added up: colours along the axes.
+    pub colours: Option<[u64; 2]>,
     /// Number of steps along the axes.
     pub grid: Option<[u64; 2]>,
     /// Tiling of each tensor that the section reads, computes or gives out: inputs first, then in the order of ops.
@@ -80,6 +84,18 @@ pub enum Padding {
     Post,
     /// Added by each layer to each tile: tiles at the border are smaller.
     Pre,
+}
+
+/// How the gradients of an input that neighbouring tiles of the output's gradient share are had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gradient {
+    /// Each tile owns a part of the input's gradient and reads the output's with overlap: the same bits for every tiling.
+    #[default]
+    Halo,
+    /// Each tile owns a part of the output's gradient, which the target tile cuts, and adds what it contributes to the input's gradient in
+    /// memory: read, modify, write, in the order of colours. The section is one op.
+    Rmw,
 }
 
 /// What becomes of a tensor that is needed on both sides of a forced cut.

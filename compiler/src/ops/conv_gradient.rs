@@ -143,6 +143,10 @@ impl<F: Forward> Op for ConvDx<F> {
         Outside::Zero
     }
 
+    fn adds_up(&self) -> Option<usize> {
+        Some(0)
+    }
+
     fn flops(&self, inputs: &[Sizes], output: Sizes) -> u64 {
         let g = self.forward.geometry();
         let between = |i: usize| if F::TRANSPOSED { 1 } else { g.stride[i] };

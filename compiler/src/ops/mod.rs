@@ -124,6 +124,13 @@ pub trait Op: Debug + Send + Sync {
         None
     }
 
+    /// The input over which the output is a sum that each of its elements contributes to by itself: the gradient that an input's gradient
+    /// is made of. `--grad rmw` cuts this input into tiles and adds up what each gives. `None` if it is no gradient, or reads other
+    /// inputs otherwise.
+    fn adds_up(&self) -> Option<usize> {
+        None
+    }
+
     /// Whether an elementwise tail can be fused into the op's store.
     fn takes_epilogue(&self) -> bool {
         false

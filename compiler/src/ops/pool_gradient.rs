@@ -74,6 +74,10 @@ impl Op for MaxPool2dDx {
         }
     }
 
+    fn adds_up(&self) -> Option<usize> {
+        Some(1)
+    }
+
     fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
         let window = self.forward.window();
         let [kh, kw] = window.kernel.map(u64::from);
@@ -133,6 +137,10 @@ impl Op for AvgPool2dDx {
 
     fn access(&self, _: usize, axis: AxisId, _: &[Sizes]) -> AxisMap {
         windows_of(&self.forward.window(), axis)
+    }
+
+    fn adds_up(&self) -> Option<usize> {
+        Some(0)
     }
 
     fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {

@@ -65,6 +65,10 @@ impl Op for UpsampleDx {
         }
     }
 
+    fn adds_up(&self) -> Option<usize> {
+        Some(0)
+    }
+
     /// Along the columns for each row, then along the rows.
     fn flops(&self, inputs: &[Sizes], output: Sizes) -> u64 {
         let taps = self.forward.filter().taps().len() as u64;

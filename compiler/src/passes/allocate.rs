@@ -19,7 +19,7 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
     let mut ir = super::sections(module, "allocate")?;
     let consumers = ir.graph.consumers();
     for section in &mut ir.sections {
-        let flow = Flow::of(&ir.graph, &section.ops, &consumers)
+        let flow = Flow::of_section(&ir.graph, section, &consumers)
             .ok_or_else(|| super::missing(&section.name, "output", "section-cut"))?;
         place_buffers(&ir.graph, section, &flow)?;
         if section.sram_bytes.is_some_and(|bytes| bytes > ir.target.sram) && !options.untiled {

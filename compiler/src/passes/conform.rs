@@ -1,7 +1,7 @@
 //! A plan that was kept: taken instead of the planner's, and held against what the passes derive.
 //!
 //! The file is the graph metadata, as `dump --stage sections --format json` writes it. Names, ops, target tiles, overlap strategies
-//! and padding of its sections are obeyed. All else that it says of a section follows from those: the passes derive it again, and
+//! padding and gradients of its sections are obeyed. All else that it says of a section follows from those: the passes derive it again, and
 //! what differs is refused. Target and device memory are the run's own and are not looked at.
 
 use indexmap::IndexMap;
@@ -11,7 +11,7 @@ use zellige_grammar::{Code, Diagnostic, suggest};
 
 use crate::base::OpId;
 use crate::ir::text::{graph_to_json, sections_to_json};
-use crate::ir::{Graph, Overlap, Padding, Section, Sections, Target, verify};
+use crate::ir::{Gradient, Graph, Overlap, Padding, Section, Sections, Target, verify};
 
 /// Largest side of a tile that means something.
 const LARGEST_TILE: u64 = i64::MAX as u64;
@@ -35,6 +35,10 @@ struct KeptSection {
     overlap: Overlap,
     #[serde(default)]
     padding: Padding,
+    #[serde(default)]
+    gradient: Gradient,
+    #[serde(default)]
+    colours: Json,
     #[serde(default)]
     grid: Json,
     #[serde(default)]
@@ -126,6 +130,8 @@ impl KeptSection {
             tile: Some(self.tile),
             overlap: Some(self.overlap),
             padding: self.padding,
+            gradient: self.gradient,
+            colours: None,
             grid: None,
             tensors: IndexMap::new(),
             sram_bytes: None,
@@ -135,7 +141,7 @@ impl KeptSection {
     /// The first thing that is said otherwise than it is derived; `settled` where no pass is to come.
     fn contradiction(&self, found: &Json, settled: bool) -> Option<Diagnostic> {
         let name = &self.name;
-        let own = [("grid", &self.grid), ("sram_bytes", &self.sram_bytes)];
+        let own = [("colours", &self.colours), ("grid", &self.grid), ("sram_bytes", &self.sram_bytes)];
         let own = own.into_iter().find_map(|(key, kept)| difference(kept, &found[key], key, settled));
         if let Some(d) = own {
             return Some(d.refusal(&format!("section `{name}`")));
@@ -163,7 +169,7 @@ impl Difference {
         let message =
             format!("{place}: the plan says `{path}` is {kept}, and from its tiles follows {derived}");
         refusal(message).hint(
-            "change names, ops, tiles, overlap strategies and padding of sections only, and leave out what follows from them",
+            "change names, ops, tiles, overlap strategies, padding and gradients of sections only, and leave out what follows from them",
         )
     }
 }

@@ -19,7 +19,7 @@ use zellige_runtime::machine::format_size;
 use crate::analysis::geometry::MAX_STEPS;
 use crate::analysis::planner::Alternatives;
 use crate::base::OpId;
-use crate::ir::{Graph, Materialize, Overlap, Padding, Sections, Target};
+use crate::ir::{Gradient, Graph, Materialize, Overlap, Padding, Sections, Target};
 
 pub use crate::ir::{Level, Module};
 pub use conform::KeptPlan;
@@ -44,6 +44,8 @@ pub struct Options {
     pub overlap: Option<Overlap>,
     /// Where padding goes.
     pub padding: Padding,
+    /// How the overlap of gradients is had.
+    pub gradient: Gradient,
     /// Sections from a file, instead of the planner's.
     pub plan: Option<KeptPlan>,
 }

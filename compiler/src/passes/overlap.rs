@@ -28,7 +28,7 @@ pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>
         if section.tensors.is_empty() {
             return Err(super::missing(&section.name, "tilings", "tile"));
         }
-        let flow = Flow::of(&ir.graph, &section.ops, &consumers)
+        let flow = Flow::of_section(&ir.graph, section, &consumers)
             .ok_or_else(|| super::missing(&section.name, "output", "section-cut"))?;
         let rings = rings(section, &flow);
         let groups = groups(&ir.graph, &section.ops);

@@ -24,7 +24,7 @@ pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>
     let mut ir = super::sections(module, "pad")?;
     let consumers = ir.graph.consumers();
     for section in &mut ir.sections {
-        let flow = Flow::of(&ir.graph, &section.ops, &consumers)
+        let flow = Flow::of_section(&ir.graph, section, &consumers)
             .ok_or_else(|| super::missing(&section.name, "output", "section-cut"))?;
         let anchor = &flow.tensors[flow.anchor];
         let extent = |axis| anchor.extent(axis) as u64;

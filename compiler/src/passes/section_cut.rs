@@ -9,6 +9,10 @@
 //! (reshapes, transposition, circular padding); elsewhere the planner weighs recomputed halos against traffic
 //! ([`crate::analysis::planner`]). Where the tensors at boundaries do not fit the memory budget, inputs and outputs are streamed and
 //! the largest boundary tensors spilled to files, or a plan with smaller ones is taken, whichever is modelled to be faster.
+//!
+//! With `--grad rmw`, an op that gives the gradient of an input of which windows overlap is a section by itself, whose tiles are parts of
+//! the gradient that it reads, and are added up in memory. Whoever reads the sum, a weight gradient above all, finds it complete. What
+//! is an output of the graph is computed with halos all the same: the caller may take it as it is written, and not give it back.
 
 use indexmap::IndexMap;
 use zellige_grammar::{Code, Diagnostic};
@@ -37,6 +41,8 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
         tile: Some(choice.tile),
         overlap: Some(choice.overlap),
         padding: options.padding,
+        gradient: choice.gradient,
+        colours: None,
         grid: None,
         tensors: IndexMap::new(),
         sram_bytes: None,
@@ -126,6 +132,7 @@ fn without_cuts(options: &Options) -> Wishes {
         cut_after: Vec::new(),
         overlap: options.overlap,
         padding: options.padding,
+        gradient: options.gradient,
     }
 }
 

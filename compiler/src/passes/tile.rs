@@ -4,6 +4,14 @@
 //! before: section s0 (tile: [16, 16]) { %a = conv2d %x; %b = conv2d %a }            (32 × 32, kernels 3, pad 1)
 //! after:  %x tile 20 × 20, origin −2; %a tile 18 × 18, origin −1; %b tile 16 × 16, origin 0; grid 2 × 2
 //! ```
+//!
+//! Where a section adds up its tiles, the target tile cuts the gradient that it reads, and a tile of the gradient that it makes is what
+//! that reaches:
+//!
+//! ```text
+//! before: section s1 (tile: [16, 16], gradient: rmw) { %dx = conv2d.dx %dy }                 (32 × 32, kernel 3, pad 1)
+//! after:  %dy tile 19 × 19, origin −1, of which 16 × 16 are its own; %dx tile 17 × 17, origin 0, all of it added; 2 × 2 colours
+//! ```
 
 use indexmap::IndexSet;
 use zellige_grammar::{Code, Diagnostic};
@@ -11,11 +19,11 @@ use zellige_runtime::program::Steps;
 use zellige_runtime::program::instr::AxisId;
 
 use super::{Module, Options};
-use crate::analysis::flow::{Flow, FlowReader, FlowTensor};
+use crate::analysis::flow::{Flow, FlowReader, FlowTensor, Sum};
 use crate::analysis::fusion::{addressing, is_inlined};
-use crate::analysis::geometry::{AxisGeometry, axis_geometry};
+use crate::analysis::geometry::{AxisGeometry, axis_geometry, colours};
 use crate::base::{AxisMap, OpId, ValueId};
-use crate::ir::{Graph, Reader, Role, Section, TensorSteps, Tiling};
+use crate::ir::{Gradient, Graph, Reader, Role, Section, TensorSteps, Tiling};
 
 pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagnostic>> {
     let mut ir = super::sections(module, "tile")?;
@@ -24,10 +32,11 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
     for section in &mut ir.sections {
         let Some(tile) = section.tile.or(options.tile) else { return Err(vec![no_target(section)]) };
         section.tile = Some(tile);
-        section.overlap = Some(section.overlap.or(options.overlap).unwrap_or_default());
+        let overlap = options.overlap.filter(|_| section.gradient == Gradient::Halo);
+        section.overlap = Some(section.overlap.or(overlap).unwrap_or_default());
         // What later passes have made of another tiling holds no more.
         section.sram_bytes = None;
-        let flow = Flow::of(&ir.graph, &section.ops, &consumers)
+        let flow = Flow::of_section(&ir.graph, section, &consumers)
             .ok_or_else(|| super::missing(&section.name, "output", "section-cut"))?;
         let anchor = &flow.tensors[flow.anchor];
         let extent = [anchor.sizes[2], anchor.sizes[3]];
@@ -37,6 +46,8 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
         let scheme = section.scheme();
         let axes = AxisId::BOTH.map(|axis| axis_geometry(&flow, axis, tile[axis.index()], scheme, u64::MAX));
         section.grid = Some([axes[0].steps, axes[1].steps]);
+        let along = |sum: Sum| [0, 1].map(|axis| colours(&axes[axis].tensors[sum.output].owned));
+        section.colours = flow.sum.map(along);
         let tilings = in_order(&ir.graph, section, &flow)
             .into_iter()
             .map(|t| (flow.tensors[t].value, tiling(&ir.graph, &flow, t, &axes)));

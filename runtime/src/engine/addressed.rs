@@ -1,6 +1,6 @@
 //! Loads that find their elements elsewhere than at their own coordinates.
 
-use super::transfer::{copy, element, fill_outside};
+use super::transfer::{Plain, copy, element, fill_outside, fill_row};
 use crate::memory::View;
 use crate::program::instr::Addressing;
 use crate::program::{Interval, Region};
@@ -22,10 +22,14 @@ pub(super) unsafe fn load(dst: &View, src: &View, addressing: Addressing) {
             Addressing::Transposed => transposed(dst, src),
             Addressing::Wrapped { shift } => {
                 for (part, by) in unwrapped(dst.valid, shift, src.extent) {
-                    copy::<false>(dst, src, part, by);
+                    copy::<Plain>(dst, src, part, by);
                 }
             }
-            Addressing::Reshaped => copy::<false>(dst, &reshaped(src, dst), dst.valid, [0; 2]),
+            Addressing::Reshaped => copy::<Plain>(dst, &reshaped(src, dst), dst.valid, [0; 2]),
+            Addressing::Owned => {
+                zero(dst, dst.valid);
+                copy::<Plain>(dst, src, dst.owned, [0; 2]);
+            }
         }
         fill(dst);
     }
@@ -40,6 +44,20 @@ pub(super) unsafe fn fill(view: &View) {
     if let Some(value) = view.outside {
         // SAFETY: the caller's promise.
         unsafe { fill_outside(view, value) };
+    }
+}
+
+/// Writes zeros into a region.
+///
+/// # Safety
+///
+/// The view may be written there.
+pub(super) unsafe fn zero(view: &View, region: Region) {
+    for c in (0..view.channels).step_by(view.lanes as usize) {
+        for y in region.y.start..region.y.end {
+            // SAFETY: the caller's promise.
+            unsafe { fill_row(view, c, y, region.x, 0.0) };
+        }
     }
 }
 
@@ -167,6 +185,7 @@ mod tests {
                 (c * h + (y + down + 100 * h) % h) * w + (x + right + 100 * w) % w
             }
             Addressing::Reshaped => (c * rows + y) * cols + x,
+            Addressing::Owned => (c * h + y) * w + x,
         }
     }
 

@@ -41,5 +41,5 @@ fn compiler(jit: &mut Option<Jit>) -> Result<&mut Jit, EngineError> {
 
 /// Whether an instruction works on buffers alone; the engine itself runs the others.
 fn is_compute(instr: &Instr) -> bool {
-    !matches!(instr, Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_))
+    !matches!(instr, Instr::Load(_) | Instr::Store(_) | Instr::StoreRmw(_) | Instr::Accumulate(_))
 }

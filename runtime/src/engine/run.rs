@@ -49,6 +49,23 @@ struct Run<'a> {
     failure: Mutex<Option<EngineError>>,
 }
 
+/// Where a worker is among the colours of a section. Each worker passes as many barriers as there are colours after the first; it does
+/// so when the next tile that it takes has a later colour, since tiles are taken in the order of colours.
+struct Turn<'a> {
+    barrier: &'a Barrier,
+    colour: u64,
+}
+
+impl Turn<'_> {
+    /// Waits until the tiles of all colours before this one are done.
+    fn wait_for(&mut self, colour: u64) {
+        while self.colour < colour {
+            self.barrier.wait();
+            self.colour += 1;
+        }
+    }
+}
+
 /// What the calling thread does besides running tiles.
 struct Lead<'a> {
     progress: Option<&'a dyn Fn(Progress)>,
@@ -118,7 +135,9 @@ impl Run<'_> {
                 return;
             }
             let progress = lead.as_ref().and_then(|l| l.progress);
-            self.attempt(s, || self.tiles(s, worker, progress));
+            let mut turn = Turn { barrier, colour: 0 };
+            self.attempt(s, || self.tiles(s, worker, &mut turn, progress));
+            turn.wait_for(self.shared.program.sections[s].colours.iter().product::<u64>() - 1);
             barrier.wait();
             if let Some(lead) = &mut lead {
                 self.attempt(s, || self.finish(s, lead.progress));
@@ -141,6 +160,7 @@ impl Run<'_> {
         &self,
         s: usize,
         worker: &mut Worker,
+        turn: &mut Turn<'_>,
         progress: Option<&dyn Fn(Progress)>,
     ) -> Result<(), EngineError> {
         worker.begin(self.shared, s);
@@ -155,7 +175,9 @@ impl Run<'_> {
             }
             let section = &self.shared.program.sections[s];
             if prepared.tiles_per_job == 1 {
-                self.tile(s, TileIndex::in_raster_order(section, n), worker, progress)?;
+                let (tile, colour) = TileIndex::in_order_of_colours(section, n);
+                turn.wait_for(colour);
+                self.tile(s, tile, worker, progress)?;
                 continue;
             }
             for y in 0..prepared.tiles_per_job {
@@ -181,7 +203,7 @@ impl Run<'_> {
         progress: Option<&dyn Fn(Progress)>,
     ) -> Result<(), EngineError> {
         // SAFETY: `run`'s caller promises a verified program and bound tensors; the counter gives each job to one thread alone,
-        // which runs its tiles in order, and barriers keep sections apart.
+        // which runs its tiles in order, and barriers keep sections and colours apart.
         unsafe { worker.run_tile(self.shared, s, tile) }?;
         self.done.fetch_add(1, Relaxed);
         self.report(s, progress);

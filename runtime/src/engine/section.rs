@@ -13,6 +13,8 @@ pub(super) enum Action {
     Load(Load),
     /// Buffer to device memory.
     Store { dst: TensorId, src: BufferId, element: Element },
+    /// Buffer to device memory, where tiles are added up.
+    Add { dst: TensorId, src: BufferId },
     /// Buffer to accumulator.
     Accumulate { acc: AccumulatorId, src: BufferId },
     /// Buffers to buffer.
@@ -46,6 +48,7 @@ impl PreparedSection {
                 let element = program.tensors[i.dst.index()].element;
                 Some(Action::Store { dst: i.dst, src: i.src, element })
             }
+            Instr::StoreRmw(i) => Some(Action::Add { dst: i.dst, src: i.src }),
             Instr::Accumulate(i) => Some(Action::Accumulate { acc: i.acc, src: i.src }),
             _ => kernels.next().map(Action::Compute),
         };
@@ -70,7 +73,8 @@ impl PreparedSection {
     pub(super) fn window_len(&self, section: &Section, tensors: &Tensors<'_>) -> usize {
         let of = |action: &Action| match action {
             Action::Load(Load { dst: buffer, src: tensor, .. })
-            | Action::Store { dst: tensor, src: buffer, .. } => {
+            | Action::Store { dst: tensor, src: buffer, .. }
+            | Action::Add { dst: tensor, src: buffer } => {
                 window_len(tensors.get(*tensor), &section.buffers[buffer.index()])
             }
             Action::Accumulate { .. } | Action::Compute(_) => 0,
@@ -99,16 +103,39 @@ pub(super) struct TileIndex {
 }
 
 impl TileIndex {
-    /// Tile number `n` in raster order, images outermost.
-    pub(super) fn in_raster_order(section: &Section, n: u64) -> Self {
-        let (row, x) = (n / section.x.steps, n % section.x.steps);
-        Self { image: row / section.y.steps, y: row % section.y.steps, x }
+    /// Tile number `n`, one colour after the other and in raster order within, images outermost; and the number of its colour.
+    pub(super) fn in_order_of_colours(section: &Section, n: u64) -> (Self, u64) {
+        let (images, [rows, columns]) = (section.images, section.colours);
+        let height = |colour| of_colour(section.y.steps, rows, colour);
+        let width = |colour| of_colour(section.x.steps, columns, colour);
+        let whole_rows = images.saturating_mul(section.x.steps);
+        let (row, n) = find(n, rows, |colour| whole_rows.saturating_mul(height(colour)));
+        let (column, n) =
+            find(n, columns, |colour| images.saturating_mul(height(row)).saturating_mul(width(colour)));
+        let (line, x) = (n / width(column), n % width(column));
+        let (image, y) = (line / height(row), line % height(row));
+        (Self { image, y: row + y * rows, x: column + x * columns }, row * columns + column)
     }
 
     /// Tile `y` of strip number `n`.
     pub(super) fn in_strip(section: &Section, n: u64, y: u64) -> Self {
         Self { image: n / section.x.steps, y, x: n % section.x.steps }
     }
+}
+
+/// How many of so many steps have a colour, which is less than `colours` and than their number.
+fn of_colour(steps: u64, colours: u64, colour: u64) -> u64 {
+    (steps - colour).div_ceil(colours)
+}
+
+/// In which of `0..parts`, of so many each, number `n` is, and which of it.
+fn find(mut n: u64, parts: u64, many: impl Fn(u64) -> u64) -> (u64, u64) {
+    let mut part = 0;
+    while part + 1 < parts && n >= many(part) {
+        n -= many(part);
+        part += 1;
+    }
+    (part, n)
 }
 
 /// Moves the views of all buffers to the rows of y-step `i`.

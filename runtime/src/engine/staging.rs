@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::bindings::DeviceTensor;
 use super::spill::Spill;
+use super::transfer::Plain;
 use super::{EngineError, addressed, transfer};
 use crate::io::{Window, WindowSink, WindowSource};
 use crate::memory::View;
@@ -60,6 +61,11 @@ pub(super) unsafe fn load(
                 transfer::load(dst, &read(tensor, image, valid, stage)?);
                 return Ok(());
             }
+            Some(Addressing::Owned) => {
+                addressed::zero(dst, valid);
+                let window = read(tensor, image, dst.owned, stage)?;
+                transfer::copy::<Plain>(dst, &window, dst.owned, [0; 2]);
+            }
             Some(Addressing::Transposed) => {
                 let swapped = Region { y: valid.x, x: valid.y };
                 addressed::transposed(dst, &read(tensor, image, swapped, stage)?);
@@ -67,13 +73,13 @@ pub(super) unsafe fn load(
             Some(Addressing::Wrapped { shift }) => {
                 for (part, by) in addressed::unwrapped(valid, shift, src.extent) {
                     let from = Region { y: part.y.shift(by[0]), x: part.x.shift(by[1]) };
-                    transfer::copy::<false>(dst, &read(tensor, image, from, stage)?, part, by);
+                    transfer::copy::<Plain>(dst, &read(tensor, image, from, stage)?, part, by);
                 }
             }
             Some(Addressing::Reshaped) => {
                 let reshaped = addressed::reshaped(&src, dst);
                 let window = read_reshaped(tensor, image, &reshaped, valid, stage)?;
-                transfer::copy::<false>(dst, &window, valid, [0; 2]);
+                transfer::copy::<Plain>(dst, &window, valid, [0; 2]);
             }
         }
         addressed::fill(dst);
@@ -180,6 +186,46 @@ pub(super) unsafe fn store(
         Backing::Spilled(spill) => {
             // SAFETY: the window holds the region.
             unsafe { spill.write(&dst, tensor.first(image), region, &window) }.map_err(EngineError::Spill)
+        }
+    }
+}
+
+/// As [`transfer::add`].
+///
+/// # Safety
+///
+/// As there; `stage` is as long as [`window_len`] says.
+pub(super) unsafe fn add(
+    tensor: &DeviceTensor<'_>,
+    image: u64,
+    src: &View,
+    first: Region,
+    stage: &mut [f32],
+) -> Result<(), EngineError> {
+    let (dst, region) = (tensor.image(image), src.owned);
+    if region.is_empty() {
+        return Ok(());
+    }
+    match tensor.backing() {
+        Backing::Memory => {
+            // SAFETY: the caller's promise.
+            unsafe { transfer::add(&dst, src, first) };
+            Ok(())
+        }
+        // The verifier lets nothing be added up there.
+        Backing::Source(_) | Backing::Sink(_) => Ok(()),
+        Backing::Spilled(spill) => {
+            let window = window(&dst, region, stage);
+            let at = tensor.first(image);
+            for part in transfer::beside(region, first).into_iter().filter(|part| !part.is_empty()) {
+                // SAFETY: the window has room for the region, and the part is in it.
+                unsafe { spill.read(&dst, at, part, &window) }.map_err(EngineError::Spill)?;
+            }
+            // SAFETY: the window covers what is owned, and holds what others have written of it.
+            unsafe {
+                transfer::add(&window, src, first);
+                spill.write(&dst, at, region, &window).map_err(EngineError::Spill)
+            }
         }
     }
 }

@@ -12,6 +12,52 @@ pub(super) fn canonical(value: f32) -> f32 {
     if value.is_nan() { f32::from_bits(0x7fc0_0000) } else { value }
 }
 
+/// How a value is put where it goes.
+pub(super) trait Put {
+    /// Whether it is copied as it is.
+    const PLAIN: bool = false;
+
+    /// Puts it there.
+    ///
+    /// # Safety
+    ///
+    /// `to` may be read and written.
+    unsafe fn put(to: *mut f32, value: f32);
+}
+
+/// As it is.
+pub(super) struct Plain;
+/// As a value of device memory.
+struct Canonical;
+/// Added to the value of device memory that is there.
+struct Added;
+
+impl Put for Plain {
+    const PLAIN: bool = true;
+
+    #[inline(always)]
+    unsafe fn put(to: *mut f32, value: f32) {
+        // SAFETY: the caller's promise.
+        unsafe { to.write(value) }
+    }
+}
+
+impl Put for Canonical {
+    #[inline(always)]
+    unsafe fn put(to: *mut f32, value: f32) {
+        // SAFETY: the caller's promise.
+        unsafe { to.write(canonical(value)) }
+    }
+}
+
+impl Put for Added {
+    #[inline(always)]
+    unsafe fn put(to: *mut f32, value: f32) {
+        // SAFETY: the caller's promise.
+        unsafe { to.write(canonical(to.read() + value)) }
+    }
+}
+
 /// Fills the buffer `dst` with its tile of the tensor `src`: its valid part is copied, the rest becomes `dst.outside`, if
 /// there is such a value.
 ///
@@ -21,7 +67,7 @@ pub(super) fn canonical(value: f32) -> f32 {
 /// both have the same channels, and nobody else writes either at the same time.
 pub(super) unsafe fn load(dst: &View, src: &View) {
     // SAFETY: `dst.valid` is inside what both views cover.
-    unsafe { copy::<false>(dst, src, dst.valid, [0; 2]) };
+    unsafe { copy::<Plain>(dst, src, dst.valid, [0; 2]) };
     if let Some(value) = dst.outside {
         // SAFETY: `dst` may be written.
         unsafe { fill_outside(dst, value) };
@@ -36,11 +82,40 @@ pub(super) unsafe fn load(dst: &View, src: &View) {
 pub(super) unsafe fn store(dst: &View, src: &View, element: Element) {
     // SAFETY: `src.owned` is inside what both views cover.
     unsafe {
-        copy::<true>(dst, src, src.owned, [0; 2]);
+        copy::<Canonical>(dst, src, src.owned, [0; 2]);
         if let Some(max) = element.max() {
             quantize(dst, src.owned, max);
         }
     }
+}
+
+/// Adds the part of the buffer `src` that the tile owns to the tensor `dst`, but for `first`, which it writes; NaNs canonical.
+///
+/// # Safety
+///
+/// As for [`store`]; what is owned and not in `first` was written before.
+pub(super) unsafe fn add(dst: &View, src: &View, first: Region) {
+    // SAFETY: `src.owned` is inside what both views cover, and so are all parts of it.
+    unsafe {
+        copy::<Canonical>(dst, src, src.owned.intersect(first), [0; 2]);
+        for part in beside(src.owned, first) {
+            copy::<Added>(dst, src, part, [0; 2]);
+        }
+    }
+}
+
+/// A region without another, as rectangles, some of them empty: above and below it, left and right of it.
+pub(super) fn beside(all: Region, without: Region) -> [Region; 4] {
+    let Region { y, x } = all.intersect(without);
+    if y.is_empty() || x.is_empty() {
+        return [all, Region::default(), Region::default(), Region::default()];
+    }
+    [
+        Region { y: Interval::new(all.y.start, y.start), x: all.x },
+        Region { y: Interval::new(y.end, all.y.end), x: all.x },
+        Region { y, x: Interval::new(all.x.start, x.start) },
+        Region { y, x: Interval::new(x.end, all.x.end) },
+    ]
 }
 
 /// Makes the values of a region whole numbers from 0 to `max`.
@@ -82,16 +157,16 @@ pub(super) unsafe fn element(view: &View, c: i64, y: i64, x: i64) -> *mut f32 {
 ///
 /// `dst` covers `region`, and `src` what lies `shift` further on; `dst` may be written, `src` read; they do not overlap and
 /// have the same channels.
-pub(super) unsafe fn copy<const CANONICAL: bool>(dst: &View, src: &View, region: Region, shift: [i64; 2]) {
+pub(super) unsafe fn copy<P: Put>(dst: &View, src: &View, region: Region, shift: [i64; 2]) {
     if region.is_empty() {
         return;
     }
     // SAFETY: the caller's promise, passed on.
     unsafe {
         if dst.lanes == src.lanes {
-            copy_rows::<CANONICAL>(dst, src, region, shift);
+            copy_rows::<P>(dst, src, region, shift);
         } else {
-            copy_channels::<CANONICAL>(dst, src, region, shift);
+            copy_channels::<P>(dst, src, region, shift);
         }
     }
 }
@@ -101,7 +176,7 @@ pub(super) unsafe fn copy<const CANONICAL: bool>(dst: &View, src: &View, region:
 /// # Safety
 ///
 /// As for [`copy`], with equal lanes.
-unsafe fn copy_rows<const CANONICAL: bool>(dst: &View, src: &View, region: Region, [down, right]: [i64; 2]) {
+unsafe fn copy_rows<P: Put>(dst: &View, src: &View, region: Region, [down, right]: [i64; 2]) {
     let n = (region.x.len() * dst.lanes) as usize;
     for c in (0..dst.channels).step_by(dst.lanes as usize) {
         for y in region.y.start..region.y.end {
@@ -109,7 +184,7 @@ unsafe fn copy_rows<const CANONICAL: bool>(dst: &View, src: &View, region: Regio
             unsafe {
                 let to = element(dst, c, y, region.x.start);
                 let from = element(src, c, y + down, region.x.start + right);
-                copy_strided::<CANONICAL>(to, 1, from, 1, n);
+                copy_strided::<P>(to, 1, from, 1, n);
             }
         }
     }
@@ -120,12 +195,7 @@ unsafe fn copy_rows<const CANONICAL: bool>(dst: &View, src: &View, region: Regio
 /// # Safety
 ///
 /// As for [`copy`].
-unsafe fn copy_channels<const CANONICAL: bool>(
-    dst: &View,
-    src: &View,
-    region: Region,
-    [down, right]: [i64; 2],
-) {
+unsafe fn copy_channels<P: Put>(dst: &View, src: &View, region: Region, [down, right]: [i64; 2]) {
     let block = dst.lanes.max(src.lanes);
     let (to_stride, from_stride) = (dst.lanes as usize, src.lanes as usize);
     for first in (0..dst.channels).step_by(block as usize) {
@@ -137,7 +207,7 @@ unsafe fn copy_channels<const CANONICAL: bool>(
                     // SAFETY: pixels `x..x + n` of the row are inside `region`, which both views cover.
                     unsafe {
                         let (to, from) = (element(dst, c, y, x), element(src, c, y + down, x + right));
-                        copy_strided::<CANONICAL>(to, to_stride, from, from_stride, n);
+                        copy_strided::<P>(to, to_stride, from, from_stride, n);
                     }
                 }
             }
@@ -151,14 +221,14 @@ unsafe fn copy_channels<const CANONICAL: bool>(
 ///
 /// The values read and those written are in memory of their own.
 #[inline(always)]
-unsafe fn copy_strided<const CANONICAL: bool>(
+unsafe fn copy_strided<P: Put>(
     to: *mut f32,
     to_stride: usize,
     from: *const f32,
     from_stride: usize,
     n: usize,
 ) {
-    if !CANONICAL && to_stride == 1 && from_stride == 1 {
+    if P::PLAIN && to_stride == 1 && from_stride == 1 {
         // SAFETY: the caller's promise.
         unsafe { to.copy_from_nonoverlapping(from, n) };
         return;
@@ -166,9 +236,7 @@ unsafe fn copy_strided<const CANONICAL: bool>(
     for i in 0..n {
         // SAFETY: the caller's promise.
         unsafe {
-            let value = from.add(i * from_stride).read();
-            let value = if CANONICAL { canonical(value) } else { value };
-            to.add(i * to_stride).write(value);
+            P::put(to.add(i * to_stride), from.add(i * from_stride).read());
         }
     }
 }
@@ -201,7 +269,7 @@ pub(super) unsafe fn fill_outside(view: &View, value: f32) {
 /// # Safety
 ///
 /// The view may be written there.
-unsafe fn fill_row(view: &View, c: i64, y: i64, x: Interval, value: f32) {
+pub(super) unsafe fn fill_row(view: &View, c: i64, y: i64, x: Interval, value: f32) {
     if x.is_empty() {
         return;
     }

@@ -144,7 +144,7 @@ impl Worker {
         for (k, action) in prepared.actions.iter().enumerate() {
             let start = (!state.times.is_empty()).then(Instant::now);
             // SAFETY: the views are this tile's, over buffers of this worker; the rest is promised by the caller.
-            unsafe { run_action(shared, action, tile.image, state.operands(), scratch, &mut self.window) }?;
+            unsafe { run_action(shared, s, action, tile, state.operands(), scratch, &mut self.window) }?;
             if let Some(start) = start {
                 state.times[k] += start.elapsed().as_nanos() as u64;
             }
@@ -203,7 +203,7 @@ struct Operands<'a> {
     gathered: &'a [Gathered],
 }
 
-/// Runs one instruction for one tile.
+/// Runs one instruction of section `s` for one tile.
 ///
 /// # Safety
 ///
@@ -211,12 +211,14 @@ struct Operands<'a> {
 /// tiles that run at the same time are of the same section.
 unsafe fn run_action(
     shared: Shared<'_>,
+    s: usize,
     action: &Action,
-    image: u64,
+    tile: TileIndex,
     Operands { views, gathered }: Operands<'_>,
     scratch: &mut [f32],
     window: &mut [f32],
 ) -> Result<(), EngineError> {
+    let image = tile.image;
     match action {
         Action::Load(Load { dst, src, addressing }) => {
             let (dst, tensor) = (&views[dst.index()], shared.tensors.get(*src));
@@ -229,6 +231,12 @@ unsafe fn run_action(
             // SAFETY: the verifier has found the owned part of `src` to be inside buffer and tensor, and disjoint from that of
             // any other tile.
             unsafe { staging::store(shared.tensors.get(*dst), image, src, *element, window) }
+        }
+        Action::Add { dst, src } => {
+            let first = shared.program.sections[s].owned_first(*src, tile.y, tile.x);
+            // SAFETY: the verifier has found the owned part of `src` to be inside buffer and tensor, disjoint from that of any other
+            // tile of its colour, and what is not first in it to be owned by a tile of an earlier colour, which a barrier has ended.
+            unsafe { staging::add(shared.tensors.get(*dst), image, &views[src.index()], first, window) }
         }
         Action::Accumulate { acc, src } => {
             let kind = shared.program.accumulators[acc.index()].kind;

@@ -237,7 +237,9 @@ impl<'p> LoopNest<'p> {
             Instr::MaxPoolDx(i) => Self::MaxPoolDx(max_pool_dx::MaxPoolDx::new(scope, i)?),
             Instr::Adjoint(i) => Self::Adjoint(adjoint::Adjoint::new(scope, i)?),
             Instr::Dropout(i) => Self::Dropout(dropout::Dropout::new(scope, i)?),
-            Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) => return Err(JitError::NotCompute),
+            Instr::Load(_) | Instr::Store(_) | Instr::StoreRmw(_) | Instr::Accumulate(_) => {
+                return Err(JitError::NotCompute);
+            }
         })
     }
 

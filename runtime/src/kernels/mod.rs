@@ -78,7 +78,7 @@ fn table<S: Simd>(simd: S, program: &Program, section: &Section, instr: &Instr) 
         Instr::MaxPoolDx(i) => Some(boxed(simd, max_pool_dx::MaxPoolDxKernel::new(i))),
         Instr::Adjoint(i) => Some(boxed(simd, adjoint::AdjointKernel::new(i))),
         Instr::Dropout(i) => Some(boxed(simd, dropout::DropoutKernel::new(i))),
-        Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) => None,
+        Instr::Load(_) | Instr::Store(_) | Instr::StoreRmw(_) | Instr::Accumulate(_) => None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! A program is data. [`verify`] proves that running it reads and writes inside its buffers only; [`mod@format`] is its
 //! binary form. As text it is printed by way of serde.
 
+mod colours;
 pub mod format;
 mod ids;
 pub mod instr;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::machine::Machine;
 use crate::scalar::Expr;
 
+pub use colours::{MAX_COLOURS, owned_first};
 pub use ids::{AccumulatorId, BufferId, ExprId, TensorId, Token, WeightId};
 pub use instr::Instr;
 pub use region::{Interval, Region};

@@ -3,7 +3,8 @@
 use super::instr::{
     Accumulate, Addressing, Adjoint, Along, AxisId, Border, Conv2d, ConvDw, ConvTranspose2d, Coordinate,
     Copy, Dropout, Epilogue, Filter, Fold, FoldKind, Folding, LinearMap, Load, Map, Matmul, MaxPoolDx,
-    Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Reduce, Resize, Statistic, Store, Taps, Window,
+    Operand, PixelShuffle, PixelUnshuffle, Pool, PoolKind, Reduce, Resize, Statistic, Store, StoreRmw, Taps,
+    Window,
 };
 use super::{
     Accumulator, AccumulatorId, AccumulatorKind, Axis, Buffer, BufferId, BufferSteps, Data, Dims, Element,
@@ -311,6 +312,46 @@ pub fn weight_gradients(tile: [i64; 2], running: bool) -> Program {
     program.finish()
 }
 
+/// The gradient of the input of a 3 × 3 convolution from 3 to 20 channels on two images of 19 × 26 pixels, added up from tiles of the
+/// output's gradient of `tile` pixels, and copied to an output. In memory, or in a file.
+pub fn sums(tile: [i64; 2], spilled: bool) -> Program {
+    let mut program = Draft::new("sums");
+    let (small, large) = ([3, 19, 26], [20, 19, 26]);
+    let of = |[c, h, w]: [u64; 3]| [2, c, h, w];
+    let gradient = program.tensor("gradient", Role::Input, of(large));
+    let sum = program.tensor("sum", Role::Composite(0), of(small));
+    let output = program.tensor("output", Role::Output, of(small));
+    if spilled {
+        program.0.tensors[sum.index()].role = Role::Spilled;
+    }
+    let weight = program.weight("conv.weight", &[20, 3, 3, 3], Packing::ConvTranspose { groups: 1 });
+
+    let mut cut = Cut::new("s0", 2, [tiles(19, tile[0]), tiles(26, tile[1])]);
+    let dy = cut.buffer("gradient", large, Some(0.0), |t| widen(t, 2, 2), true);
+    let dx = cut.buffer("sum", small, None, |t| widen(t, 1, 1), false);
+    cut.add_up(dx, [19, 26].map(|extent| Interval::new(0, extent)));
+    cut.push(Instr::Load(Load { dst: dy, src: gradient, addressing: Some(Addressing::Owned) }));
+    cut.push(Instr::ConvTranspose2d(ConvTranspose2d {
+        dst: dx,
+        src: dy,
+        weight,
+        bias: None,
+        window: window(3, 1, 1),
+        groups: 1,
+        epilogue: None,
+    }));
+    cut.push(Instr::StoreRmw(StoreRmw { dst: sum, src: dx }));
+    program.0.sram_bytes = cut.sram;
+    program.0.sections.push(cut.finish());
+
+    let mut cut = Cut::new("s1", 2, [tiles(19, 8), tiles(26, 8)]);
+    let x = cut.buffer("sum", small, None, |t| t, true);
+    cut.push(Instr::Load(Load { dst: x, src: sum, addressing: None }));
+    cut.push(Instr::Store(Store { dst: output, src: x }));
+    program.0.sections.push(cut.finish());
+    program.finish()
+}
+
 /// `length` max pools of 3 × 3 pixels in a row on an image of `extent` × `extent` pixels, in tiles of `tile` × `tile`: step
 /// tables as long and as many as one likes.
 pub fn chain(extent: i64, tile: i64, length: i64) -> Program {
@@ -469,6 +510,7 @@ impl Cut {
             body: vec![],
             end: vec![],
             running: vec![],
+            colours: [1; 2],
         };
         Self { section, target, sram: 0 }
     }
@@ -518,6 +560,17 @@ impl Cut {
         *size = covered.len() as u64;
         let end = buffer.offset + buffer.bytes().unwrap_or(0).next_multiple_of(64);
         self.sram = self.sram.max(end);
+    }
+
+    /// Makes every tile own all of a buffer that it computes of the extent, and as many colours as tiles overlap.
+    fn add_up(&mut self, buffer: BufferId, extent: [Interval; 2]) {
+        for (i, axis) in [&mut self.section.y, &mut self.section.x].into_iter().enumerate() {
+            let table = &mut axis.buffers[buffer.index()];
+            let owned: Vec<_> = table.computed.iter().map(|c| c.intersect(extent[i])).collect();
+            let apart = |c: &usize| owned.iter().zip(owned.iter().skip(*c)).all(|(a, b)| a.end <= b.start);
+            self.section.colours[i] = (1..=owned.len()).find(apart).unwrap_or(1) as u64;
+            table.owned = Steps::compress(&owned);
+        }
     }
 
     /// Gives an accumulator running sums.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::colours::owned_first;
 use super::instr::Reduce;
 use super::{AccumulatorId, BufferId, Instr, Interval, Region, Steps, Token};
 
@@ -72,8 +73,8 @@ impl Buffer {
 pub struct BufferSteps {
     /// What is written: at most `rows` (or `cols`) long. Of a ring, each y-step's rows follow those of the step before.
     pub computed: Steps,
-    /// The part that this step stores or accumulates: disjoint over the steps, together the whole extent. Empty tables where
-    /// nothing of the tensor leaves the section.
+    /// The part that this step stores or accumulates: disjoint over the steps, together the whole extent; where tiles are added up in
+    /// device memory, only steps of one colour are disjoint. Empty tables where nothing of the tensor leaves the section.
     pub owned: Steps,
 }
 
@@ -131,7 +132,8 @@ pub struct Scheduled {
 }
 
 /// A part of the network that runs tile by tile: for every image, y-step and x-step the body. Tiles may run in any order; where
-/// there are rings, those of one image and x-step (a *strip*) run in the order of their y-steps, on one worker.
+/// there are rings, those of one image and x-step (a *strip*) run in the order of their y-steps, on one worker; where there are
+/// colours, all tiles of one come before those of the next.
 /// At its end, once all tiles are done, `end` rounds the accumulators that it filled and writes them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Section {
@@ -152,6 +154,14 @@ pub struct Section {
     /// Where workers keep the running sums of accumulators of products.
     #[serde(default)]
     pub running: Vec<Running>,
+    /// Colours along rows and columns: tile `(i, j)` has colour `(i mod rows, j mod columns)`, and rows' colours change last. Between
+    /// colours there is a barrier. `[1, 1]` where no tiles overlap in what they store.
+    #[serde(default = "one_colour")]
+    pub colours: [u64; 2],
+}
+
+fn one_colour() -> [u64; 2] {
+    [1; 2]
 }
 
 /// Running sums of an accumulator of products in a worker's SRAM: an f64 a weight
@@ -170,6 +180,12 @@ impl Section {
     /// Whether tiles of a strip depend on each other.
     pub fn has_rings(&self) -> bool {
         self.buffers.iter().any(|b| b.ring)
+    }
+
+    /// Of what tile `(i, j)` owns of buffer `b`, what no tile of an earlier colour owns.
+    pub fn owned_first(&self, b: BufferId, i: u64, j: u64) -> Region {
+        let along = |axis: &Axis, step, colours| owned_first(&axis.buffers[b.index()].owned, step, colours);
+        Region { y: along(&self.y, i, self.colours[0]), x: along(&self.x, j, self.colours[1]) }
     }
 
     /// Where buffer `b` lies in tile `(i, j)`.

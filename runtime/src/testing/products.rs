@@ -143,6 +143,7 @@ impl Products {
             body: vec![],
             end: vec![],
             running: vec![],
+            colours: [1; 2],
         };
         Self { program, section, instr: Instr::ConvDw(dw.clone()), dw, name, images, rng }
     }

@@ -160,6 +160,7 @@ impl Draft {
             body: vec![Scheduled { instr: instr.clone(), wait: vec![], wait_previous: vec![], signal: None }],
             end: vec![],
             running: vec![],
+            colours: [1; 2],
         };
         let program = Program {
             weights: self.weights,

@@ -41,7 +41,7 @@ pub(super) fn value(case: &Case, c: u64, y: i64, x: i64) -> f32 {
         Instr::MaxPoolDx(i) => max_pool_dx(case, i, c, y, x),
         Instr::Adjoint(i) => super::adjoint::value(case, i, c, y, x),
         Instr::Dropout(i) => dropout(case, i, c, y, x),
-        Instr::Load(_) | Instr::Store(_) | Instr::Accumulate(_) | Instr::ConvDw(_) => {
+        Instr::Load(_) | Instr::Store(_) | Instr::StoreRmw(_) | Instr::Accumulate(_) | Instr::ConvDw(_) => {
             panic!("not a compute instruction")
         }
     }

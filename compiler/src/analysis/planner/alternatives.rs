@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::{Planner, Segment, Wishes};
 use crate::analysis::cost::{Cost, section_cost};
-use crate::analysis::fusion;
 use crate::analysis::planner::Objective;
 use crate::base::OpId;
 use crate::ir::{Overlap, Scheme, Section, Sections};
@@ -72,7 +71,7 @@ impl Found<'_> {
     /// A planner for some ops alone.
     fn planner(&self, ops: &[OpId]) -> Planner<'_> {
         let Sections { graph, target, .. } = self.ir;
-        Planner::new(graph, target, self.wishes, Objective::Time, fusion::groups(graph, ops))
+        Planner::new(graph, target, self.wishes, Objective::Time, super::groups(graph, self.wishes, ops))
     }
 
     fn next_best(&self, section: &Section) -> Option<Other> {

@@ -8,7 +8,7 @@ use crate::analysis::flow::Flow;
 use crate::analysis::fusion::{self, Group};
 use crate::analysis::geometry::{AxisGeometry, axis_geometry};
 use crate::base::OpId;
-use crate::ir::Scheme;
+use crate::ir::{Gradient, Scheme};
 
 /// A section by itself.
 pub(super) struct Segment {
@@ -27,7 +27,10 @@ pub(super) struct Room {
 impl Planner<'_> {
     pub(super) fn segment(&self, groups: &[Group]) -> Option<Segment> {
         let ops = ops_in_order(groups);
-        let flow = Flow::of(self.graph, &ops, &self.consumers)?;
+        let mut flow = Flow::of(self.graph, &ops, &self.consumers)?;
+        if self.adds_up(groups) {
+            flow.add_up(self.graph)?;
+        }
         let room = self.room(&flow, groups, Fixed::of_all(self.graph, groups));
         Some(Segment { ops, flow, room })
     }
@@ -54,13 +57,21 @@ impl Planner<'_> {
         let ranked = tiles.into_ranked(self, segment);
         ranked.filter_map(move |(tile, overlap, cost)| {
             let sram = segment.sram(tile, self.scheme(overlap));
-            (sram <= self.budget()).then(|| Choice { ops: segment.ops.clone(), tile, overlap, cost, sram })
+            let gradient = if segment.flow.sum.is_some() { Gradient::Rmw } else { Gradient::Halo };
+            (sram <= self.budget()).then(|| Choice {
+                ops: segment.ops.clone(),
+                tile,
+                overlap,
+                gradient,
+                cost,
+                sram,
+            })
         })
     }
 
     /// Bytes of SRAM that a section takes with the smallest tile there is.
     pub(super) fn smallest(&self, segment: &Segment) -> u64 {
-        let overlap = self.wishes.overlap.filter(|_| !self.wishes.untiled).unwrap_or_default();
+        let overlap = self.overlap(&segment.flow).unwrap_or_default();
         let smallest = AxisId::BOTH.map(|axis| {
             let extent = segment.flow.tensors[segment.flow.anchor].extent(axis) as u64;
             self.sizes(extent, axis, overlap).first().copied().unwrap_or(extent)

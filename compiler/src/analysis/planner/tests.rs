@@ -56,7 +56,7 @@ impl Search<'_> {
         }
         let ops: Vec<OpId> = (0..self.ops.len()).filter(|i| set >> i & 1 == 1).map(|i| self.ops[i]).collect();
         let Planner { graph, target, wishes, .. } = *self.planner;
-        let planner = Planner::new(graph, target, wishes, Objective::Time, fusion::groups(graph, &ops));
+        let planner = Planner::new(graph, target, wishes, Objective::Time, groups(graph, wishes, &ops));
         let segment = if planner.is_legal() { planner.segment(&planner.groups) } else { None };
         let seconds = segment.map_or(f64::INFINITY, |segment| cheapest_tile(&planner, &segment));
         self.weighed.insert(set, seconds);

@@ -45,8 +45,9 @@ impl Planner<'_> {
     /// The candidates for an anchor, without a look at any tensor.
     pub(super) fn tiles(&self, flow: &Flow) -> Tiles {
         let mut rows = Vec::new();
+        let wish = self.overlap(flow);
         for overlap in [Overlap::Recompute, Overlap::Reuse] {
-            if self.may_be(overlap) {
+            if wish.is_none_or(|wish| wish == overlap) {
                 rows.extend(self.candidates(flow, AxisId::Y, overlap));
             }
         }
@@ -55,11 +56,9 @@ impl Planner<'_> {
         Tiles { rows, cols, forced: self.wishes.overlap.is_some(), tallies, tensors: 0 }
     }
 
-    fn may_be(&self, overlap: Overlap) -> bool {
-        if self.wishes.untiled {
-            return overlap == Overlap::Recompute;
-        }
-        self.wishes.overlap.is_none_or(|wish| wish == overlap)
+    /// The one way in which overlaps may be had, if there is but one: one tile has none, and tiles that are added up keep no rows.
+    pub(super) fn overlap(&self, flow: &Flow) -> Option<Overlap> {
+        if self.wishes.untiled || flow.sum.is_some() { Some(Overlap::Recompute) } else { self.wishes.overlap }
     }
 
     fn candidates(&self, flow: &Flow, axis: AxisId, overlap: Overlap) -> impl Iterator<Item = Candidate> {
@@ -113,12 +112,11 @@ impl Tiles {
         for candidate in self.rows.iter_mut().chain(&mut self.cols) {
             candidate.geometry.extend_to(flow, tensors);
         }
-        let images = flow.images();
         for t in self.tensors..tensors {
             let mut tallies = self.tallies.iter_mut();
             for y in &self.rows {
                 for (x, tally) in self.cols.iter().zip(&mut tallies) {
-                    tally.add(&flow.tensors[t], images, [&y.geometry, &x.geometry], t);
+                    tally.add(flow, [&y.geometry, &x.geometry], t);
                 }
             }
         }

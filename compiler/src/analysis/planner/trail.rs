@@ -34,7 +34,11 @@ impl<'a> Trail<'a> {
         let mark = self.growing.mark();
         let placed = self.growing.flow().tensors.len();
         let has_anchor = self.growing.flow().tensors.iter().any(|t| t.is_owned());
-        let weight = self.growing.close().and_then(|()| self.weigh(groups, placed, has_anchor));
+        let closed = self.growing.close().and_then(|()| {
+            let adds_up = self.planner.adds_up(&self.planner.groups[groups.clone()]);
+            if adds_up { self.growing.add_up() } else { Some(()) }
+        });
+        let weight = closed.and_then(|()| self.weigh(groups, placed, has_anchor));
         self.growing.reopen(mark);
         weight
     }

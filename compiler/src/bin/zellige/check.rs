@@ -75,11 +75,18 @@ impl Check {
 
 fn text(program: &Program, proof: &Proof) -> String {
     let tiles = |s: &Section| s.images.saturating_mul(s.y.steps).saturating_mul(s.x.steps);
+    let sums = match proof.sums {
+        0 => String::new(),
+        n => format!(
+            "{} over tiles: exactly the contributions of each element, in the order of colours\n",
+            count(n, "sum")
+        ),
+    };
     let tiles = program.sections.iter().map(tiles).fold(0, u64::saturating_add);
     format!(
         "proved: `{}` computes its graph: {} written exactly once, for all of {} in {}\n\
          {} with {} along the axes: {} read, each there when it is read\n\
-         access relations of the graph: {} compared with what its ops mean\n",
+         access relations of the graph: {} compared with what its ops mean\n{sums}",
         program.name,
         count(proof.outputs, "output"),
         count(tiles, "tile"),

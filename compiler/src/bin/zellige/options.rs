@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use zellige_compiler::base::Bindings;
 use zellige_compiler::driver::{CompileOptions, Failure, Given, unreadable};
-use zellige_compiler::ir::{Level, Materialize, Module, Overlap, Padding};
+use zellige_compiler::ir::{Gradient, Level, Materialize, Module, Overlap, Padding};
 use zellige_compiler::passes::KeptPlan;
 use zellige_grammar::{Code, Diagnostic, SourceFile, Span};
 use zellige_runtime::engine::{EngineKind, Isa};
@@ -51,6 +51,9 @@ pub(crate) struct Compiling {
     /// Where padding goes: `post`, before tiling, so that tiles have one size; `pre`, to each tile at each layer
     #[arg(long, value_enum, value_name = "WHERE", default_value = "post")]
     pub(crate) padding: PaddingWish,
+    /// How gradients that tiles share are had: `halo`, each tile reads with overlap; `rmw`, tiles are added up in memory
+    #[arg(long, value_enum, value_name = "HOW", default_value = "halo")]
+    pub(crate) grad: GradientWish,
     /// Sections from this file, as `dump --stage sections --format json` writes it, instead of the planner's
     #[arg(long, value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
@@ -127,6 +130,15 @@ pub(crate) enum PaddingWish {
     Pre,
 }
 
+/// `--grad`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GradientWish {
+    /// The same bits for every tiling
+    Halo,
+    /// In the order of the tiles' colours: the same up to rounding
+    Rmw,
+}
+
 /// `--engine`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Engine {
@@ -152,6 +164,7 @@ impl Compiling {
             (self.plan.is_some() && self.untiled, "--plan", "--untiled"),
             (self.plan.is_some() && !self.cut_after.is_empty(), "--plan", "--cut-after"),
             (self.plan.is_some() && self.overlap != OverlapWish::Auto, "--plan", "--overlap"),
+            (self.plan.is_some() && self.grad != GradientWish::Halo, "--plan", "--grad"),
             (self.plan.is_some() && self.padding != PaddingWish::Post, "--plan", "--padding"),
             (self.weights.is_some() && self.seed.is_some(), "--weights", "--seed"),
         ];
@@ -179,6 +192,10 @@ impl Compiling {
             padding: match self.padding {
                 PaddingWish::Post => Padding::Post,
                 PaddingWish::Pre => Padding::Pre,
+            },
+            gradient: match self.grad {
+                GradientWish::Halo => Gradient::Halo,
+                GradientWish::Rmw => Gradient::Rmw,
             },
             plan: self.plan.as_deref().map(kept_plan).transpose()?,
             weights: self.weights.clone(),
@@ -222,6 +239,7 @@ impl Compiling {
             ("--overlap", self.overlap != OverlapWish::Auto),
             ("--materialize", self.materialize != MaterializeWish::Auto),
             ("--padding", self.padding != PaddingWish::Post),
+            ("--grad", self.grad != GradientWish::Halo),
             ("--plan", self.plan.is_some()),
         ];
         options.into_iter()

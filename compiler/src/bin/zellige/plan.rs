@@ -118,9 +118,13 @@ fn device_memory(report: &Report) -> String {
 fn section(section: &SectionReport, lines: &mut Vec<String>) {
     let [h, w] = section.tile;
     let [rows, columns] = section.grid;
-    let reuse = if section.overlap == Overlap::Reuse { ", rows reused" } else { "" };
+    let how = match section.colours {
+        Some([rows, columns]) => format!(", added up in {rows} x {columns} colours"),
+        None if section.overlap == Overlap::Reuse => ", rows reused".to_owned(),
+        None => String::new(),
+    };
     lines.push(format!(
-        "section {}: {}, {} of {h}x{w} ({rows} x {columns}{reuse}), {} of SRAM",
+        "section {}: {}, {} of {h}x{w} ({rows} x {columns}{how}), {} of SRAM",
         section.name,
         count(section.ops as u64, "op"),
         count(rows * columns, "tile"),

@@ -11,12 +11,12 @@ use zellige_runtime::program::{Axis, Instr, Program, Role, Section};
 
 use crate::borders::{InputFile, Sink, Source};
 use crate::execute;
-use crate::options::{Binding, Compiling, NamedFile, Running, Step, assign, named_file};
+use crate::options::{Binding, Compiling, GradientWish, NamedFile, Running, Step, assign, named_file};
 use crate::output::{self, MessageFormat, Outcome, count};
 use crate::run::{input_files, prepare, tensor_names};
 use crate::windows::Request;
 
-/// Run tiled, run untiled on the reference engine, and compare bit for bit
+/// Run tiled, run untiled on the reference engine, and compare bit for bit; up to rounding with `--grad rmw`
 #[derive(Args)]
 pub(crate) struct Verify {
     /// Model (.zlg or .zir)
@@ -48,6 +48,11 @@ impl Verify {
             return Err(Diagnostic::error(Code::E0005, "`verify` takes a model or a graph").into());
         };
         let reference = self.reference()?;
+        let adds_up = self.compiling.grad == GradientWish::Rmw;
+        if adds_up && self.windows.is_some() {
+            let message = "`--windows` and `--grad rmw` contradict each other";
+            return Err(Diagnostic::error(Code::E0004, message).into());
+        }
         if let Some(count) = self.windows {
             if self.step.train {
                 let message = "`--windows` is for outputs of a model: gradients depend on all pixels";
@@ -75,12 +80,18 @@ impl Verify {
         let Some((untiled, _)) = outputs(untiled, &jit, &inputs)? else {
             return Ok(Outcome::Interrupted);
         };
-        match difference(&tiled, &untiled) {
+        let tolerance = if adds_up { Some(ROUNDING) } else { None };
+        match difference(&tiled, &untiled, tolerance) {
             None => {
                 let values: usize = tiled.iter().map(|(_, a)| a.data.len()).sum();
                 let outputs = tiled.len();
+                let how = if adds_up {
+                    format!("equal within {ROUNDING:e} of the largest")
+                } else {
+                    "identical".to_owned()
+                };
                 output::say(&format!(
-                    "identical: {} in {} ({} in {})\n",
+                    "{how}: {} in {} ({} in {})\n",
                     count(values as u64, "value"),
                     count(outputs as u64, "output"),
                     count(tiles, "tile"),
@@ -133,6 +144,9 @@ fn windows(text: &str) -> Result<u32, String> {
     text.parse().ok().filter(|&n| n > 0).ok_or_else(|| "a number of windows is 1 or more".to_owned())
 }
 
+/// What another order of additions may change, of the largest value of an output.
+const ROUNDING: f32 = 1e-5;
+
 type Arrays = Vec<(String, Array)>;
 
 fn outputs(
@@ -156,9 +170,13 @@ pub(crate) struct Difference {
     pub(crate) untiled: f32,
 }
 
-fn difference(tiled: &Arrays, untiled: &Arrays) -> Option<Difference> {
+/// The first difference; with a tolerance, the first beyond so much of an output's largest value.
+fn difference(tiled: &Arrays, untiled: &Arrays, tolerance: Option<f32>) -> Option<Difference> {
     tiled.iter().zip(untiled).find_map(|((name, a), (_, b))| {
-        let i = a.data.iter().zip(&b.data).position(|(x, y)| x.to_bits() != y.to_bits())?;
+        let allowed = tolerance.map(|t| t * b.data.iter().fold(0f32, |m, v| m.max(v.abs())));
+        let is_near = |x: f32, y: f32| allowed.is_some_and(|allowed| (x - y).abs() <= allowed);
+        let differ = |(x, y): (&f32, &f32)| x.to_bits() != y.to_bits() && !is_near(*x, *y);
+        let i = a.data.iter().zip(&b.data).position(differ)?;
         let (d, n) = (a.dims, i as u64);
         let at = [n / (d.c * d.h * d.w), n / (d.h * d.w) % d.c, n / d.w % d.h, n % d.w];
         Some(Difference { output: name.clone(), at, tiled: a.data[i], untiled: b.data[i] })

@@ -144,6 +144,25 @@ impl Meaning {
         }
     }
 
+    /// Whether the result is a sum to which each element of operand `operand` contributes by itself, so that one which is zero
+    /// contributes nothing. Parameters that are added are not looked at.
+    pub(super) fn is_sum_over(&self, operand: usize) -> bool {
+        match self {
+            Self::Convolution(_) | Self::Adjoint(_) => operand == 0,
+            Self::MaxPoolDx(_) => operand == 1,
+            Self::Pool(_)
+            | Self::Resize(_)
+            | Self::Shuffle(_)
+            | Self::Shift(_)
+            | Self::Rearranged(_)
+            | Self::Statistic(_)
+            | Self::Products(_)
+            | Self::Fold(_)
+            | Self::Matmul(_)
+            | Self::Dropout(_) => false,
+        }
+    }
+
     /// Whether it may read every coordinate of its operand for any of the result.
     pub(super) fn reads_all(&self) -> bool {
         match self {

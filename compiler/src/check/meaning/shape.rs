@@ -88,6 +88,7 @@ impl Rearranged {
             Addressing::Transposed => Self::Transposed,
             Addressing::Wrapped { shift } => Self::wrapped(shift, from)?,
             Addressing::Reshaped => Self::Reshaped,
+            Addressing::Owned => return None,
         })
     }
 

@@ -96,6 +96,8 @@ fn section_to_json(graph: &Graph, section: &Section) -> Json {
         "tile": section.tile,
         "overlap": section.overlap,
         "padding": section.padding,
+        "gradient": section.gradient,
+        "colours": section.colours,
         "grid": section.grid,
         "sram_bytes": section.sram_bytes,
         "tensors": tensors.collect::<Map<_, _>>(),

@@ -33,6 +33,16 @@ struct ProgramAttrs {
 #[derive(Serialize, Deserialize)]
 struct SectionAttrs {
     images: u64,
+    #[serde(default = "one_colour", skip_serializing_if = "is_one_colour")]
+    colours: [u64; 2],
+}
+
+fn one_colour() -> [u64; 2] {
+    [1; 2]
+}
+
+fn is_one_colour(colours: &[u64; 2]) -> bool {
+    *colours == one_colour()
 }
 
 /// What an axis says besides its buffers.
@@ -142,7 +152,7 @@ fn write_section(section: &Section) -> Statement {
     let running = section.running.iter().map(|running| with("running", codec::encode(running)));
     let body =
         buffers.chain(axes).chain(running).chain(section.body.iter().map(write_instruction)).chain(end);
-    with("section", codec::encode(&SectionAttrs { images: section.images }))
+    with("section", codec::encode(&SectionAttrs { images: section.images, colours: section.colours }))
         .operand(name_value(&section.name))
         .body(body.collect())
 }
@@ -386,7 +396,8 @@ fn read_section(statement: &Statement, reader: &mut Reader) -> Option<Section> {
             reader.error(Code::E0607, format!("the section has no step table `{name}`"), statement.span);
         }
     }
-    Some(Section { name: name?, images: attrs?.images, y: y?, x: x?, buffers, body, end, running })
+    let SectionAttrs { images, colours } = attrs?;
+    Some(Section { name: name?, images, y: y?, x: x?, buffers, body, end, running, colours })
 }
 
 fn read_buffer(statement: &Statement, reader: &mut Reader) -> Option<Buffer> {
@@ -428,7 +439,7 @@ fn read_axis(statement: &Statement, reader: &mut Reader) -> Option<Axis> {
 }
 
 /// The names of all instructions.
-const INSTRUCTIONS: [&str; 17] = [
+const INSTRUCTIONS: [&str; 18] = [
     "load",
     "store",
     "conv2d",
@@ -446,6 +457,7 @@ const INSTRUCTIONS: [&str; 17] = [
     "max_pool_dx",
     "adjoint",
     "dropout",
+    "store_rmw",
 ];
 
 fn read_instruction(statement: &Statement, reader: &mut Reader) -> Option<Scheduled> {

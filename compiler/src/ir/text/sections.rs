@@ -11,7 +11,7 @@ use zellige_grammar::{Code, Diagnostic};
 use super::reader::{Part, Reader, name_value};
 use super::{codec, graph};
 use crate::base::{OpId, ValueId};
-use crate::ir::{Composite, Device, Graph, Overlap, Padding, Section, Sections, Target};
+use crate::ir::{Composite, Device, Gradient, Graph, Overlap, Padding, Section, Sections, Target};
 
 /// What a `section` statement says besides its tensors.
 #[derive(Serialize, Deserialize)]
@@ -20,8 +20,16 @@ struct SectionAttrs {
     overlap: Option<Overlap>,
     #[serde(default, skip_serializing_if = "is_post")]
     padding: Padding,
+    #[serde(default, skip_serializing_if = "is_halo")]
+    gradient: Gradient,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    colours: Option<[u64; 2]>,
     grid: Option<[u64; 2]>,
     sram_bytes: Option<u64>,
+}
+
+fn is_halo(gradient: &Gradient) -> bool {
+    *gradient == Gradient::Halo
 }
 
 fn is_post(padding: &Padding) -> bool {
@@ -51,14 +59,14 @@ fn value_text(graph: &Graph, value: ValueId) -> Text {
 }
 
 fn write_section(graph: &Graph, section: &Section) -> Statement {
-    let &Section { tile, overlap, padding, grid, sram_bytes, .. } = section;
+    let &Section { tile, overlap, padding, gradient, colours, grid, sram_bytes, .. } = section;
     let computed =
         section.ops.iter().filter_map(|&op| graph.ops.get(op)).map(|n| value_text(graph, n.output));
     let tensors = section.tensors.iter().map(|(&value, tiling)| {
         Statement { attrs: codec::encode(tiling), ..Statement::new("tensor") }
             .operand(value_text(graph, value))
     });
-    let attrs = codec::encode(&SectionAttrs { tile, overlap, padding, grid, sram_bytes });
+    let attrs = codec::encode(&SectionAttrs { tile, overlap, padding, gradient, colours, grid, sram_bytes });
     Statement { attrs, ..Statement::new("section") }
         .operand(name_value(&section.name))
         .operand(Text::list(computed))
@@ -133,9 +141,20 @@ impl Builder<'_, '_> {
             self.reader.expected(statement, "a name and the list of values that it computes");
         }
         let tensors = self.entries(statement, "tensor");
-        let SectionAttrs { tile, overlap, padding, grid, sram_bytes } = attrs?;
+        let SectionAttrs { tile, overlap, padding, gradient, colours, grid, sram_bytes } = attrs?;
         let ops = ops.into_iter().collect::<Option<_>>()?;
-        Some(Section { name: name?, ops, tile, overlap, padding, grid, tensors, sram_bytes })
+        Some(Section {
+            name: name?,
+            ops,
+            tile,
+            overlap,
+            padding,
+            gradient,
+            colours,
+            grid,
+            tensors,
+            sram_bytes,
+        })
     }
 
     fn device(&mut self, statement: &Statement) -> Option<Device> {

@@ -1,4 +1,4 @@
-//! Invariant 13: where buffers are placed, those alive at the same time do not overlap, and all fit the budget.
+//! Invariant 14: where buffers are placed, those alive at the same time do not overlap, and all fit the budget.
 
 use std::collections::HashMap;
 

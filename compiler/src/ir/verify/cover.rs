@@ -163,7 +163,7 @@ fn readers(map: AxisMap, out: Interval, whole: Interval) -> Interval {
 }
 
 /// The coordinate that tap `k` of output `o` reads of an input as large as `whole`, if there is one.
-fn tap(map: AxisMap, o: i64, k: i64, whole: Interval) -> Option<i64> {
+pub(super) fn tap(map: AxisMap, o: i64, k: i64, whole: Interval) -> Option<i64> {
     let last = i128::from(whole.end) - 1;
     let coordinate = match map {
         AxisMap::Identity => o.into(),

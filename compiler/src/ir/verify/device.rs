@@ -1,4 +1,4 @@
-//! Invariant 14: where device memory is laid out, it holds just the tensors that cross sections, apart from one another and
+//! Invariant 15: where device memory is laid out, it holds just the tensors that cross sections, apart from one another and
 //! within the budget.
 
 use std::collections::HashMap;

@@ -17,6 +17,7 @@ mod padding;
 mod params;
 mod partition;
 mod steps;
+mod sums;
 mod tensors;
 mod types;
 mod wiring;
@@ -40,6 +41,7 @@ pub use padding::PaddingError;
 pub use params::ParamError;
 pub use partition::PartitionError;
 pub use steps::StepsError;
+pub use sums::SumError;
 pub use tensors::TensorsError;
 pub use types::TypeError;
 use wiring::Wiring;
@@ -112,6 +114,9 @@ pub enum SectionsFault {
     /// Padding and zero-out.
     #[error(transparent)]
     Padding(#[from] PaddingError),
+    /// Tiles that are added up.
+    #[error(transparent)]
+    Sum(#[from] SumError),
     /// SRAM.
     #[error(transparent)]
     Buffer(#[from] BufferError),
@@ -172,8 +177,8 @@ pub fn sections_violations(ir: &Sections) -> Vec<SectionsViolation> {
 fn check_sections(ir: &Sections) -> Result<(), Vec<SectionsViolation>> {
     settle(ir, partition::check)?;
     let wirings: Vec<Wiring> = ir.sections.iter().map(|s| Wiring::of(ir, s)).collect();
-    let groups: [SectionCheck; 5] =
-        [tensors::check, steps::check, cover::check, padding::check, buffers::check];
+    let groups: [SectionCheck; 6] =
+        [tensors::check, steps::check, cover::check, sums::check, padding::check, buffers::check];
     for check in groups {
         settle(ir, |ir, found| {
             for (index, (section, wiring)) in ir.sections.iter().zip(&wirings).enumerate() {

@@ -1,4 +1,4 @@
-//! Invariant 12: padding, zero-out and overlap say truly what readers find outside the extent and what neighbours share.
+//! Invariant 13: padding, zero-out and overlap say truly what readers find outside the extent and what neighbours share.
 
 use zellige_runtime::program::Interval;
 use zellige_runtime::program::instr::AxisId;

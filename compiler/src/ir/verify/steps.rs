@@ -118,6 +118,22 @@ pub enum StepsError {
         /// End of what is owned before.
         frontier: i64,
     },
+    /// What is added up does not ascend.
+    #[error(
+        "`{tensor}`, step {step} of {axis}: adds to {owned}, and the step before to {before}; they must ascend"
+    )]
+    Descending {
+        /// The tensor.
+        tensor: String,
+        /// y or x.
+        axis: AxisId,
+        /// The step.
+        step: u64,
+        /// What the table says.
+        owned: Interval,
+        /// What it says of the step before.
+        before: Interval,
+    },
     /// The last rows or columns.
     #[error("`{tensor}`: the steps of {axis} own everything below {frontier} of {extent}")]
     Incomplete {
@@ -310,13 +326,17 @@ impl Table<'_> {
             if self.tiling.anchor {
                 self.check_anchor(step, owned, whole)?;
             }
+            if self.wire.added_up {
+                self.check_ascending(step, owned)?;
+            }
             if owned.is_empty() {
                 continue;
             }
-            if owned.start != frontier {
+            let overlaps = owned.start < frontier && !self.wire.added_up;
+            if overlaps || owned.start > frontier {
                 return Err(StepsError::Partition { tensor: tensor(), axis, step, owned, frontier });
             }
-            frontier = owned.end;
+            frontier = owned.end.max(frontier);
             let grain = self.wire.grain[axis.index()];
             if frontier % grain != 0 && frontier != whole.end {
                 return Err(StepsError::Grain { tensor: tensor(), axis, step, owned, grain });
@@ -326,6 +346,18 @@ impl Table<'_> {
             return Ok(());
         }
         Err(StepsError::Incomplete { tensor: tensor(), axis, frontier, extent })
+    }
+
+    /// What is added up overlaps, but starts and ends ascend.
+    fn check_ascending(&self, step: u64, owned: Interval) -> Result<(), StepsError> {
+        let axis = self.axis;
+        let before = step.checked_sub(1).map(|s| self.tiling.steps[axis.index()].owned.get(s));
+        match before.filter(|b| owned.start < b.start || owned.end < b.end) {
+            Some(before) => {
+                Err(StepsError::Descending { tensor: self.tensor.to_owned(), axis, step, owned, before })
+            }
+            None => Ok(()),
+        }
     }
 
     /// The anchor is cut by the target tile; where it is summed, its cuts lie between grains.

@@ -179,6 +179,8 @@ fn absurd_grids_are_refused_before_anybody_lists_them() {
         tile: Some([1, 1]),
         overlap: None,
         padding: crate::ir::Padding::default(),
+        gradient: crate::ir::Gradient::default(),
+        colours: None,
         grid: None,
         tensors: indexmap::IndexMap::new(),
         sram_bytes: None,

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use zellige_runtime::program::instr::AxisId;
 
 use crate::base::{AxisMap, OpId, ValueId};
-use crate::ir::{Def, Graph, Role, Section, Sections};
+use crate::ir::{Def, Gradient, Graph, Role, Section, Sections};
 use crate::ops::{Outside, Placement, Sizes};
 
 /// A section's tensors: inputs of which tiles are read, in the order of their first reads, then what its ops compute, results of reductions apart.
@@ -23,6 +23,10 @@ pub(super) struct Wire {
     pub(super) made: bool,
     pub(super) exported: bool,
     pub(super) reduced: bool,
+    /// Whether it is the sum of the section's tiles.
+    pub(super) added_up: bool,
+    /// Whether each of those tiles has a part of it.
+    pub(super) parted: bool,
     /// Rows and columns of the pieces that a reduction takes whole.
     pub(super) grain: [i64; 2],
     /// Reads by ops of the section that work tile by tile.
@@ -49,9 +53,9 @@ impl Wire {
         }
     }
 
-    /// Whether something of it leaves the section tile by tile.
+    /// Whether something of it is one tile's alone: it leaves the section tile by tile, or tiles that are added up are made of it.
     pub(super) fn leaves(&self) -> bool {
-        self.exported || self.reduced
+        self.exported || self.reduced || self.parted
     }
 }
 
@@ -79,7 +83,20 @@ impl Wiring {
         for &op in &section.ops {
             wiring.read(graph, op);
         }
+        if let (Gradient::Rmw, &[op]) = (section.gradient, section.ops.as_slice()) {
+            wiring.add_up(graph, op);
+        }
         wiring
+    }
+
+    /// Marks the sum that an op's tiles are, and the input that they are made of.
+    fn add_up(&mut self, graph: &Graph, op: OpId) {
+        let node = &graph.ops[op];
+        let Some(input) = graph.added_up(op) else { return };
+        for wire in &mut self.tensors {
+            wire.added_up = wire.value == node.output;
+            wire.parted = wire.value == node.inputs[input];
+        }
     }
 
     pub(super) fn get(&self, value: ValueId) -> Option<&Wire> {
@@ -95,6 +112,8 @@ impl Wiring {
             made,
             exported,
             reduced: false,
+            added_up: false,
+            parted: false,
             grain: [1; 2],
             reads: Vec::new(),
         });

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 use zellige_grammar::Diagnostic;
 use zellige_runtime::program::instr::{
-    Accumulate, ConvDw, Epilogue, Load, Map, Operand, Reduce, Statistic, Store,
+    Accumulate, Addressing, ConvDw, Epilogue, Load, Map, Operand, Reduce, Statistic, Store, StoreRmw,
 };
 use zellige_runtime::program::{
     Accumulator, AccumulatorId, Axis, Buffer, BufferId, BufferSteps, Data, Dims, Element, ExprId, Instr,
@@ -207,7 +207,7 @@ impl<'a> Lower<'a> {
 
     fn section(&mut self, section: &Section) -> Option<ProgramSection> {
         let graph = &self.ir.graph;
-        let flow = Flow::of(graph, &section.ops, &self.consumers)?;
+        let flow = Flow::of_section(graph, section, &self.consumers)?;
         let groups = groups(graph, &section.ops);
         let planned = buffers(&flow, &groups);
         let buffer_of: HashMap<ValueId, BufferId> = planned
@@ -221,13 +221,17 @@ impl<'a> Lower<'a> {
             for buffer in planned.iter().filter(|b| b.live[0] == g && flow.tensors[b.tensor].op.is_none()) {
                 let value = flow.tensors[buffer.tensor].value;
                 let (dst, src) = (buffer_of[&value], *self.tensor_of.get(&value)?);
-                body.push(Instr::Load(Load { dst, src, addressing: None }));
+                let addressing = flow.tensors[buffer.tensor].parted.then_some(Addressing::Owned);
+                body.push(Instr::Load(Load { dst, src, addressing }));
             }
             self.group(group, &buffer_of, &mut body)?;
             let output = flow.tensors.iter().find(|t| t.value == group.output);
             if output.is_some_and(|t| t.exported) {
                 let src = *buffer_of.get(&group.output)?;
-                body.extend(self.homes(group.output).map(|dst| Instr::Store(Store { dst, src })));
+                body.extend(self.homes(group.output).map(|dst| match flow.sum {
+                    Some(_) => Instr::StoreRmw(StoreRmw { dst, src }),
+                    None => Instr::Store(Store { dst, src }),
+                }));
             }
         }
         let mut end = Vec::new();
@@ -255,6 +259,7 @@ impl<'a> Lower<'a> {
             buffers,
             end,
             running: self.running(section)?,
+            colours: section.colours.unwrap_or([1; 2]),
         })
     }
 

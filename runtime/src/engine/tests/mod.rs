@@ -2,6 +2,7 @@
 
 mod network;
 mod products;
+mod sums;
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

@@ -232,6 +232,7 @@ impl SectionBuilder {
         let axis = |i: usize| Axis { steps: extent[i].div_ceil(tile[i]), buffers: Vec::new() };
         let section = Section {
             running: vec![],
+            colours: [1; 2],
             name: name.to_owned(),
             images,
             y: axis(0),

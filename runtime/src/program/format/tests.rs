@@ -38,6 +38,7 @@ fn programs_come_back() {
         sample::adjoints(),
         sample::dropped(),
         sample::weight_gradients([8, 32], true),
+        sample::sums([8, 8], true),
     ] {
         let bytes = bytes_of(&program, Weights::Embedded);
         assert_eq!(read(&bytes, nowhere).unwrap(), program);

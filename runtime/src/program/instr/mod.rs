@@ -33,7 +33,7 @@ pub use max_pool_dx::MaxPoolDx;
 pub use pool::{Pool, PoolKind};
 pub use reduce::{Accumulate, Reduce, Statistic};
 pub use resample::{Coordinate, Filter, PixelShuffle, PixelUnshuffle, Resize};
-pub use transfer::{Addressing, Load, Store};
+pub use transfer::{Addressing, Load, Store, StoreRmw};
 
 /// A spatial axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -136,6 +136,8 @@ pub enum Instr {
     Adjoint(Adjoint),
     /// Values dropped at random.
     Dropout(Dropout),
+    /// Buffer to device memory, where tiles that overlap are added up.
+    StoreRmw(StoreRmw),
 }
 
 impl Instr {
@@ -159,6 +161,7 @@ impl Instr {
             Self::MaxPoolDx(i) => i,
             Self::Adjoint(i) => i,
             Self::Dropout(i) => i,
+            Self::StoreRmw(i) => i,
         }
     }
 }

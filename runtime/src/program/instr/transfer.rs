@@ -32,6 +32,8 @@ pub enum Addressing {
     },
     /// The one with the same number in raster order (channels, rows, columns) within the image. The tensor is planar.
     Reshaped,
+    /// `(c, y, x)` where the tile owns the pixel of the buffer; elsewhere in the extent +0 and no element.
+    Owned,
 }
 
 impl Addressing {
@@ -65,6 +67,31 @@ pub struct Store {
 }
 
 impl Instruction for Store {
+    fn queue(&self) -> Queue {
+        Queue::Store
+    }
+
+    fn writes(&self) -> Option<BufferId> {
+        None
+    }
+
+    /// `out` is the owned interval of `src`.
+    fn reads(&self, _: AxisId, out: Interval) -> Vec<Read> {
+        vec![Read::new(self.src, out)]
+    }
+}
+
+/// Sums a buffer's tiles in a device tensor, read, modify and write: the part that the tile owns is written where no tile of an earlier
+/// colour ([`Section::colours`](crate::program::Section::colours)) owns it, and added to what is there elsewhere. NaNs canonical.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoreRmw {
+    /// Tensor written.
+    pub dst: TensorId,
+    /// Buffer read.
+    pub src: BufferId,
+}
+
+impl Instruction for StoreRmw {
     fn queue(&self) -> Queue {
         Queue::Store
     }

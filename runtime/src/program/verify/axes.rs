@@ -105,6 +105,36 @@ pub enum AxisError {
         /// End of the last owned interval before.
         frontier: i64,
     },
+    /// Owned intervals that are added up and do not ascend.
+    #[error("{buffer}, step {step} of {axis}: owns {owned}, and the step before {before}; they must ascend")]
+    Descending {
+        /// The buffer.
+        buffer: BufferId,
+        /// y or x.
+        axis: AxisId,
+        /// The step.
+        step: u64,
+        /// What the table says.
+        owned: Interval,
+        /// What it says of the step before.
+        before: Interval,
+    },
+    /// Two steps of one colour that would store the same at once.
+    #[error("{buffer}, step {step} of {axis}: owns {owned}, and step {other}, of the same colour, {shared}")]
+    Colour {
+        /// The buffer.
+        buffer: BufferId,
+        /// y or x.
+        axis: AxisId,
+        /// The step.
+        step: u64,
+        /// What the table says.
+        owned: Interval,
+        /// A step before it.
+        other: u64,
+        /// What that one owns.
+        shared: Interval,
+    },
     /// A last row or column that nobody owns.
     #[error("{buffer}: the steps of {axis} own everything below {frontier} of {extent}")]
     Incomplete {
@@ -214,6 +244,9 @@ struct AxisCheck<'a> {
     body: Vec<Operand<'a>>,
     /// Which buffers leave the section: they own their whole extent.
     exported: Vec<bool>,
+    /// Which of them leave otherwise than by being added up: their owned intervals are disjoint.
+    partitioned: Vec<bool>,
+    colours: u64,
 }
 
 /// An instruction, and whose interval its reads derive from.
@@ -241,17 +274,20 @@ struct Place {
 impl<'a> AxisCheck<'a> {
     fn new(section: &'a Section, axis: AxisId) -> Self {
         let mut exported = vec![false; section.buffers.len()];
+        let mut partitioned = exported.clone();
         let mut body = Vec::with_capacity(section.body.len());
         for scheduled in &section.body {
             let rule = rule(&scheduled.instr);
             if let Some(buffer) = rule.exports() {
                 exported[buffer.index()] = true;
+                partitioned[buffer.index()] |= !rule.adds_up();
             }
             let target = rule.writes().map(Target::Written).or(rule.exports().map(Target::Exported));
             body.extend(target.map(|target| Operand { rule, target }));
         }
         let table = [&section.y, &section.x][axis.index()];
-        Self { axis, table, buffers: &section.buffers, body, exported }
+        let colours = section.colours[axis.index()];
+        Self { axis, table, buffers: &section.buffers, body, exported, partitioned, colours }
     }
 
     fn check(&self, budget: &mut u64) -> Result<(), AxisError> {
@@ -315,20 +351,43 @@ impl<'a> AxisCheck<'a> {
             return Err(AxisError::Size { buffer, axis, step, computed, room });
         }
         let held = self.held(place, step, buffer, computed)?;
+        let is_sum = self.exported[index] && !self.partitioned[index];
+        if is_sum {
+            self.check_colour(step, buffer, owned)?;
+        }
         if !owned.is_empty() {
             let valid = held.intersect(self.extent(buffer));
             if !valid.contains(owned) {
                 return Err(AxisError::NotComputed { buffer, axis, step, owned, valid });
             }
             let frontier = place.frontier[index];
-            if owned.start < frontier || (owned.start > frontier && self.exported[index]) {
+            let overlaps = owned.start < frontier && !is_sum;
+            if overlaps || (owned.start > frontier && self.exported[index]) {
                 return Err(AxisError::Partition { buffer, axis, step, owned, frontier });
             }
-            place.frontier[index] = owned.end;
+            place.frontier[index] = owned.end.max(frontier);
         }
         place.computed[index] = computed;
         place.held[index] = held;
         place.owned[index] = owned;
+        Ok(())
+    }
+
+    /// Of what is added up: intervals ascend, and those of a colour are disjoint. So a step shares elements with fewer than
+    /// `colours` steps on either side, among which [`crate::program::owned_first`] finds the first.
+    fn check_colour(&self, step: u64, buffer: BufferId, owned: Interval) -> Result<(), AxisError> {
+        let axis = self.axis;
+        let of = |step: u64| self.table.buffers[buffer.index()].owned.get(step);
+        if let Some(before) = step.checked_sub(1).map(of)
+            && (owned.start < before.start || owned.end < before.end)
+        {
+            return Err(AxisError::Descending { buffer, axis, step, owned, before });
+        }
+        if let Some(other) = step.checked_sub(self.colours)
+            && of(other).end > owned.start
+        {
+            return Err(AxisError::Colour { buffer, axis, step, owned, other, shared: of(other) });
+        }
         Ok(())
     }
 

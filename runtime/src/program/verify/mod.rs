@@ -14,7 +14,7 @@
 //!
 //! *What runs.* For each section, for each image, y-step and x-step, the body; the tiles of a section in any order, on any
 //! number of workers, each with an SRAM of its own, but where there are rings those of a strip (one image and x-step) in
-//! the order of their y-steps on one worker; then the section's `end`; then the next section. On a unit, a body's
+//! the order of their y-steps on one worker, and where there are colours one colour after the other; then the section's `end`; then the next section. On a unit, a body's
 //! instructions run on three queues that are ahead of one another as far as tokens allow.
 //!
 //! *Sizes* (`tables`). Every id is in its table, every size is positive, and sizes in bytes do not overflow. Coordinates are
@@ -31,6 +31,8 @@
 //! Owned intervals are disjoint, inside the extent and inside what is held, so stores of different tiles write
 //! different elements, all inside the device tensor, whose extent is the buffer's; where something leaves the section
 //! they make up the whole extent, so every element is written. Steps are no more than the longest extent.
+//! Of what is added up in device memory, owned intervals may overlap, but ascend and leave no gap, and steps of one colour share nothing:
+//! tiles of one colour write different elements, and what a tile reads was written by a tile of an earlier colour, before a barrier.
 //!
 //! *Shapes* (`instr`, a file per family). Channels, groups, weights, packings and operands fit one another.
 //!

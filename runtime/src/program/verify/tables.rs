@@ -3,8 +3,8 @@
 use super::{MAX_BUFFERS, MAX_COORDINATE, MAX_INSTRUCTIONS};
 use crate::machine::MachineError;
 use crate::program::{
-    Accumulator, Buffer, Element, MAX_SUMMANDS, Packing, Program, Role, Section, Source, Tensor, Weight,
-    WeightId,
+    Accumulator, Buffer, Element, MAX_COLOURS, MAX_SUMMANDS, Packing, Program, Role, Section, Source, Tensor,
+    Weight, WeightId,
 };
 
 /// An entry of a table that makes no sense by itself.
@@ -126,6 +126,9 @@ pub enum EntryError {
         /// Given.
         found: u64,
     },
+    /// Colours and rings at once.
+    #[error("it has colours and a ring, and the tiles of a strip cannot run in the order of both")]
+    Strips,
     /// A table of another length than the buffers'.
     #[error("the step table of {axis} has {found} buffers, the section {expected}")]
     AxisBuffers {
@@ -181,6 +184,15 @@ fn check_counts(section: &Section) -> Result<(), EntryError> {
     extent("the number of images", section.images)?;
     size("the number of buffers", section.buffers.len() as u64, MAX_BUFFERS as u64)?;
     size("the number of instructions", section.body.len() as u64, MAX_INSTRUCTIONS as u64)?;
+    for (what, axis, colours) in [
+        ("the number of colours of rows", &section.y, section.colours[0]),
+        ("the number of colours of columns", &section.x, section.colours[1]),
+    ] {
+        size(what, colours, axis.steps.clamp(1, MAX_COLOURS))?;
+    }
+    if section.has_rings() && section.colours != [1; 2] {
+        return Err(EntryError::Strips);
+    }
     for (name, axis) in [("y", &section.y), ("x", &section.x)] {
         let (expected, found) = (section.buffers.len(), axis.buffers.len());
         if expected != found {

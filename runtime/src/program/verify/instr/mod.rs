@@ -73,6 +73,11 @@ pub(super) trait Rule: Instruction {
         None
     }
 
+    /// Whether owned parts of tiles of different colours may overlap, since it adds them up.
+    fn adds_up(&self) -> bool {
+        false
+    }
+
     /// The accumulator that it adds to.
     fn accumulates(&self) -> Option<AccumulatorId> {
         None
@@ -99,6 +104,7 @@ pub(super) fn rule(instr: &Instr) -> &dyn Rule {
         Instr::MaxPoolDx(i) => i,
         Instr::Adjoint(i) => i,
         Instr::Dropout(i) => i,
+        Instr::StoreRmw(i) => i,
     }
 }
 
@@ -218,6 +224,12 @@ pub enum InstrError {
     /// A write to what is only read.
     #[error("{0} is not a composite or an output: it cannot be written")]
     ReadOnly(TensorId),
+    /// A sum where the caller takes what is written.
+    #[error("{0} is not a composite: it cannot be read back and added to")]
+    NotReadable(TensorId),
+    /// A ring whose rows would be zeroed.
+    #[error("a ring keeps its rows, and what a step does not own would be zeroed")]
+    OwnedRing,
     /// A buffer written while it is read.
     #[error("{dst} is written while {src}, in the same bytes, is read")]
     InPlace {

@@ -1,7 +1,7 @@
 //! Between device memory and buffers: a whole tensor is as large as the tensor of the buffer.
 
 use super::{InstrError, Rule, attribute, check_tensor_shape, equal};
-use crate::program::instr::{Addressing, Load, Store};
+use crate::program::instr::{Addressing, Load, Store, StoreRmw};
 use crate::program::verify::MAX_COORDINATE;
 use crate::program::verify::scope::Scope;
 use crate::program::{Buffer, BufferId, Dims, Role, Tensor, TensorId};
@@ -53,6 +53,37 @@ impl Rule for Store {
     }
 }
 
+impl Rule for StoreRmw {
+    fn mnemonic(&self) -> &'static str {
+        "store_rmw"
+    }
+
+    /// What is added to is read again, which a caller's output need not allow.
+    fn check(&self, scope: &Scope<'_>) -> Result<(), InstrError> {
+        let (tensor, buffer) = (scope.tensor(self.dst)?, scope.buffer(self.src)?);
+        if !matches!(tensor.role, Role::Composite(_) | Role::Spilled) {
+            return Err(InstrError::NotReadable(self.dst));
+        }
+        check_tensor_shape(self.dst, tensor.dims, buffer, &[scope.section.images])
+    }
+
+    fn operations(&self, _: &Scope<'_>) -> u64 {
+        2
+    }
+
+    fn exports(&self) -> Option<BufferId> {
+        Some(self.src)
+    }
+
+    fn adds_up(&self) -> bool {
+        true
+    }
+
+    fn stores(&self) -> Option<TensorId> {
+        Some(self.dst)
+    }
+}
+
 pub(super) fn check_writable(id: TensorId, role: Role) -> Result<(), InstrError> {
     match role {
         Role::Composite(_) | Role::Spilled | Role::Output => Ok(()),
@@ -73,6 +104,8 @@ fn check_addressing(
         equal("lanes of a tensor that is reshaped", 1, tensor.lanes.into())?;
     }
     let dims = match addressing {
+        Addressing::Owned if buffer.ring => return Err(InstrError::OwnedRing),
+        Addressing::Owned => tensor.dims,
         Addressing::Transposed => Dims { h: w, w: h, ..tensor.dims },
         Addressing::Wrapped { shift } => {
             for shift in shift {

@@ -8,6 +8,7 @@ mod instr;
 mod memory;
 mod products;
 mod schedule;
+mod sums;
 mod tables;
 
 use expect_test::Expect;
