@@ -370,6 +370,10 @@ fn max_pool_dx(section: &Section, i: &MaxPoolDx) -> Result<Effect, InstrError> {
 }
 
 fn adjoint(section: &Section, i: &Adjoint) -> Result<Effect, InstrError> {
-    let meaning = meaning::Adjoint::of_instr(i.axes).map(Meaning::Adjoint);
+    let extent = section.buffers.get(i.src.index()).map(|buffer| buffer.extent);
+    // The numbers of outputs are those of the gradient that is read.
+    let agree =
+        extent.is_some_and(|extent| i.axes.iter().zip(extent).all(|(map, n)| map.outputs as u64 == n));
+    let meaning = meaning::Adjoint::of_instr(i.axes).filter(|_| agree).map(Meaning::Adjoint);
     applied(section, "adjoint", i.dst, &[i.src], meaning, Vec::new(), None)
 }

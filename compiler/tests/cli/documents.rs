@@ -1,4 +1,4 @@
-//! What `docs/tiling.md` says of its example is what the compiler does.
+//! What `docs/tiling.md` and `docs/backward.md` say of their examples is what the compiler does.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,8 +15,8 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn document() -> PathBuf {
-    repository().join("docs/tiling.md")
+fn document(name: &str) -> PathBuf {
+    repository().join("docs").join(name)
 }
 
 /// What a command prints, standard output first.
@@ -100,13 +100,25 @@ fn rows() -> Vec<String> {
     rows
 }
 
+/// That a document shows the model of its example, and what its commands print.
+fn check(name: &str, model: &str) -> String {
+    let text = fs::read_to_string(document(name)).unwrap();
+    let model = fs::read_to_string(document(model)).unwrap();
+    assert!(text.contains(model.split_once('\n').unwrap().1), "docs/{name} shows another model");
+    let failures: Vec<_> =
+        snapshot::compare(&document(name), &with_output(&text)).err().into_iter().collect();
+    snapshot::report(&failures);
+    text
+}
+
 #[test]
-fn the_worked_example_is_what_the_compiler_does() {
-    let text = fs::read_to_string(document()).unwrap();
+fn the_worked_example_of_tiling_is_what_the_compiler_does() {
+    let text = check("tiling.md", "tiling/small.zlg");
     let missing: Vec<_> = rows().into_iter().filter(|row| !text.contains(row.as_str())).collect();
     assert!(missing.is_empty(), "docs/tiling.md has no row\n{}", missing.join("\n"));
-    let model = fs::read_to_string(repository().join("docs/tiling/small.zlg")).unwrap();
-    assert!(text.contains(model.split_once('\n').unwrap().1), "docs/tiling.md shows another model");
-    let failures: Vec<_> = snapshot::compare(&document(), &with_output(&text)).err().into_iter().collect();
-    snapshot::report(&failures);
+}
+
+#[test]
+fn the_worked_example_of_gradients_is_what_the_compiler_does() {
+    check("backward.md", "backward/small.zlg");
 }
