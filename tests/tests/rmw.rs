@@ -191,7 +191,7 @@ fn network(seed: u64) -> String {
             4 => "relu".to_owned(),
             _ => {
                 channels = rng.u32(1..20);
-                let pad = (dilation * (kernel - 1) + 1) / 2 + rng.u8(0..2);
+                let pad = (dilation * (kernel - 1)).div_ceil(2) + rng.u8(0..2);
                 let window = format!("kernel: {kernel}, stride: {stride}, dilation: {dilation}, pad: {pad}");
                 format!("conv2d(out: {channels}, {window}, name: \"c{i}\")")
             }
