@@ -6,6 +6,8 @@ use zellige_compiler::front::{LOSS, Training, bind, lower_training};
 use zellige_compiler::ir::Graph;
 use zellige_compiler::passes::{Wanted, differentiate};
 use zellige_grammar::parse_model;
+use zellige_runtime::io::Array;
+use zellige_runtime::program::Dims;
 use zellige_tests::parameters;
 use zellige_tests::plans::{self, Plan};
 use zellige_tests::run::{self, Arrays, describe};
@@ -55,6 +57,46 @@ fn the_loss_is_the_sum_of_its_terms() {
     let (sum, whole) = (terms.sum::<f64>(), value(&whole));
     assert_eq!(statements.count(), 5);
     assert!((whole - sum).abs() < 1e-5 * sum, "{whole}, {sum}");
+}
+
+/// Padded with the image's own other side, so that copies of an image side by side see what the image sees.
+const CIRCULAR: &str = r#"
+    model m(image: f32[1, 3, H, W]) -> (out: f32[1, 2, H, W]) {
+        let a = conv2d(image, out: 8, kernel: 3, pad: 1, pad_mode: "circular", name: "a") |> silu;
+        let b = conv2d(a, out: 4, kernel: 5, pad: 2, pad_mode: "circular", name: "b") |> relu;
+        return conv2d(b, out: 2, kernel: 1, name: "c");
+    }
+    train(target: f32[1, 2, H, W]) { loss mse(out, target, reduction: "sum"); }
+"#;
+
+#[test]
+fn gradients_of_copies_are_as_many_times_those_of_one() {
+    const COPIES: u64 = 4;
+    // Whole grains, so that those of a copy are those of the image.
+    let (h, w) = (24, 64);
+    let graph = |copies: u64| gradients(&bound(&training(CIRCULAR), [1, 3, copies * h, copies * w]));
+    let one = inputs(&graph(1));
+    let copied = |(name, array): &(String, Array)| {
+        let Dims { c, h, w, .. } = array.dims;
+        let dims = Dims { n: 1, c, h: COPIES * h, w: COPIES * w };
+        let row = |row: &[f32]| row.repeat(COPIES as usize);
+        let plane = |plane: &[f32]| {
+            let rows: Vec<f32> = plane.chunks(w as usize).flat_map(row).collect();
+            rows.repeat(COPIES as usize)
+        };
+        let data = array.data.chunks((h * w) as usize).flat_map(plane).collect();
+        (name.clone(), Array { dims, data })
+    };
+    let many: Arrays = one.iter().map(copied).collect();
+    let of_one = outputs(&graph(1), &plans::reference(), &one);
+    let canonical = run::canonical(&graph(COPIES)).expect("it is canonical");
+    let plan = plans::plan(&canonical, &mut Rng::with_seed(3));
+    let of_many = outputs(&graph(COPIES), &plan, &many);
+    assert_eq!(of_one.len(), 7);
+    for ((name, one), (_, many)) in of_one.iter().zip(&of_many) {
+        let times: Vec<f32> = one.data.iter().map(|v| v * (COPIES * COPIES) as f32).collect();
+        assert_eq!(times, many.data, "{name}");
+    }
 }
 
 #[test]

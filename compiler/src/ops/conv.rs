@@ -32,7 +32,7 @@ pub(super) fn defs() -> Vec<OpDef> {
             .concat(),
             |args| {
                 let pad_mode = PadMode::from_args(args, "pad_mode")?;
-                Ok(Conv2d { geometry: Geometry::from_args(args)?, pad_mode })
+                Ok(Conv2d { geometry: Geometry::from_args(args)?, pad_mode, circular: None })
             },
         ),
         OpDef::new(
@@ -222,9 +222,39 @@ pub(super) struct Conv2d {
     /// Other than `zero` it is an op of its own.
     #[serde(default, skip_serializing_if = "PadMode::is_zero")]
     pad_mode: PadMode,
+    /// How far (top, left, bottom, right) its input is continued circularly. Only gradients ask; it changes nothing else, and is no
+    /// attribute of the op's text.
+    #[serde(skip)]
+    circular: Option<[i64; 4]>,
 }
 
 impl Conv2d {
+    /// The gradient of an input that is continued circularly, of so many rows and columns: that of what was continued, as if all of it stood
+    /// inside, so that every pixel is summed in the same order, at the border as elsewhere; nothing is left for the border to fold back.
+    /// `None` where the output has another size than what was continued.
+    fn circular_dx(
+        &self,
+        [c, h, w]: [u64; 3],
+        builder: &mut dyn Builder,
+        at: &Differentiable<'_>,
+    ) -> Option<ValueId> {
+        let pad @ [top, left, bottom, right] = self.circular?;
+        let before = [0, 1].map(|axis| self.geometry.span(axis) - 1);
+        if before != [top + bottom, left + right] {
+            return None;
+        }
+        // The output's gradient goes on like its input, by what windows reach from the other side.
+        let continued = Pad::new([bottom, right, top, left], PadMode::Circular);
+        let dy = builder.op(Arc::new(continued), &[at.gradient], &[]);
+        let geometry =
+            Geometry { pad: [before[0], before[1], before[0], before[1]], ..self.geometry.clone() };
+        let forward = Self { geometry, pad_mode: PadMode::Zero, circular: None };
+        let inner = |size: u64, both: i64| size.checked_sub(both.unsigned_abs());
+        let size = [c, inner(h, top + bottom)?, inner(w, left + right)?];
+        let dx = builder.op(Arc::new(ConvDx { forward, size }), &[dy], &at.params[..1]);
+        Some(builder.op(Arc::new(Pad::new(pad, PadMode::Zero)), &[dx], &[]))
+    }
+
     /// The padding that is an op of its own.
     fn explicit_pad(&self) -> Option<Pad> {
         (!self.pad_mode.is_zero()).then(|| Pad::new(self.geometry.pad, self.pad_mode))
@@ -294,12 +324,14 @@ impl Op for Conv2d {
     fn expand(&self, builder: &mut dyn Builder, inputs: &[ValueId], params: &[ParamId]) -> Option<ValueId> {
         let padded = builder.op(Arc::new(self.explicit_pad()?), inputs, &[]);
         let geometry = Geometry { pad: [0; 4], ..self.geometry.clone() };
-        Some(builder.op(Arc::new(Self { geometry, pad_mode: PadMode::Zero }), &[padded], params))
+        let circular = self.pad_mode == PadMode::Circular && self.geometry.stride == [1; 2];
+        let circular = circular.then_some(self.geometry.pad);
+        Some(builder.op(Arc::new(Self { geometry, pad_mode: PadMode::Zero, circular }), &[padded], params))
     }
 
     fn absorb_scaling(&self) -> Option<Absorbed> {
         let geometry = Geometry { bias: true, ..self.geometry.clone() };
-        Some(Absorbed { op: Arc::new(Self { geometry, pad_mode: self.pad_mode }), transposed: None })
+        Some(Absorbed { op: Arc::new(Self { geometry, ..self.clone() }), transposed: None })
     }
 
     fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
@@ -320,8 +352,12 @@ impl Op for Conv2d {
 
     fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
         let [_, size @ ..] = at.shape(builder, 0).sizes()?;
-        let dx = ConvDx { forward: self.clone(), size };
-        conv_gradient::gradients(&self.geometry, Arc::new(dx), false, builder, at)
+        conv_gradient::gradients(&self.geometry, false, builder, at, |builder| {
+            self.circular_dx(size, builder, at).unwrap_or_else(|| {
+                let dx = ConvDx { forward: Self { circular: None, ..self.clone() }, size };
+                builder.op(Arc::new(dx), &[at.gradient], &at.params[..1])
+            })
+        })
     }
 }
 
@@ -423,6 +459,8 @@ impl Op for ConvTranspose2d {
     fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
         let [_, size @ ..] = at.shape(builder, 0).sizes()?;
         let dx = ConvDx { forward: self.clone(), size };
-        conv_gradient::gradients(&self.geometry, Arc::new(dx), true, builder, at)
+        conv_gradient::gradients(&self.geometry, true, builder, at, |builder| {
+            builder.op(Arc::new(dx), &[at.gradient], &at.params[..1])
+        })
     }
 }

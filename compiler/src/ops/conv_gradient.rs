@@ -13,7 +13,7 @@ use super::{
     ArgError, Builder, Differentiable, FromAttrs, Gradients, Init, Lowering, Op, OpDef, Outside, ParamSpec,
     Products, Reduction, Requirements, ShapeError, Sizes, attrs_of,
 };
-use crate::base::{AxisMap, Shape};
+use crate::base::{AxisMap, Shape, ValueId};
 
 pub(super) fn defs() -> Vec<OpDef> {
     vec![
@@ -35,13 +35,13 @@ pub(super) fn defs() -> Vec<OpDef> {
 /// The gradients of a convolution, that of its input by `dx`.
 pub(super) fn gradients(
     geometry: &Geometry,
-    dx: Arc<dyn Op>,
     transposed: bool,
     builder: &mut dyn Builder,
     at: &Differentiable<'_>,
+    dx: impl FnOnce(&mut dyn Builder) -> ValueId,
 ) -> Option<Gradients> {
     let (x, dy) = (at.inputs[0], at.gradient);
-    let dx = at.wanted[0].then(|| builder.op(dx, &[dy], &at.params[..1]));
+    let dx = at.wanted[0].then(|| dx(&mut *builder));
     let dw = ConvDw { geometry: geometry.clone(), transposed };
     let mut params = vec![Some(builder.op(Arc::new(dw), &[x, dy], &[]))];
     if geometry.bias {
