@@ -138,7 +138,7 @@ fn check(op: &str, number: usize, case: &GradientCase, dir: &Path) -> Result<(),
 }
 
 /// The gradients of the sum of the output times another input, `dy`.
-fn differentiated(graph: &Graph) -> Result<Graph, String> {
+pub(super) fn differentiated(graph: &Graph) -> Result<Graph, String> {
     let mut graph = run::expanded(graph).map_err(|d| describe(&d))?;
     let y = graph.outputs[0].value;
     let shape = graph.values[y].ty.shape.clone();

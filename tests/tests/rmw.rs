@@ -2,12 +2,7 @@
 //! `--grad halo` up to rounding.
 
 use fastrand::Rng;
-use serde_json::json;
-use zellige_compiler::base::TensorType;
 use zellige_compiler::ir::{Gradient, Graph, Overlap};
-use zellige_compiler::ops;
-use zellige_compiler::passes::{Wanted, differentiate};
-use zellige_grammar::Span;
 use zellige_runtime::engine::{EngineKind, Isa, Options};
 use zellige_runtime::program::instr::{Addressing, Store};
 use zellige_runtime::program::verify::{Limits, verify};
@@ -17,6 +12,8 @@ use zellige_tests::op_cases;
 use zellige_tests::plans::{self, Plan};
 use zellige_tests::run::{self, Arrays, describe};
 use zellige_tests::{parallel, parameters};
+
+use crate::gradients::differentiated;
 
 /// What adding in another order may change, of the largest value of a tensor.
 const TOLERANCE: f32 = 1e-5;
@@ -155,17 +152,9 @@ fn distance(
     Some(format!("`{name}` {at}: {a:?}, with halos {b:?}, of which the largest is {largest:?}"))
 }
 
-/// The gradients of all parameters and inputs, of the sum of the output times another input.
+/// The gradients of all parameters and inputs.
 fn gradients(text: &str) -> Result<Graph, String> {
-    let mut graph = run::expanded(&op_cases::graph(text)?).map_err(|d| describe(&d))?;
-    let y = graph.outputs[0].value;
-    let shape = graph.values[y].ty.shape.clone();
-    let inputs = graph.inputs.clone();
-    let dy = graph.add_input("dy", TensorType::f32(shape));
-    let mul = (ops::find("mul").expect("an op").parse)(json!({})).expect("it has no attributes");
-    let loss = graph.add_op("product", mul, vec![y, dy], "", Span::default()).map_err(|e| e.to_string())?;
-    let wanted = Wanted { params: graph.params.ids().collect(), inputs };
-    differentiate(&graph, loss, &wanted).map_err(|d| describe(&d))
+    differentiated(&op_cases::graph(text)?)
 }
 
 /// A chain of layers, brought back to the size of the input.

@@ -7,7 +7,7 @@ use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::program::Data;
 
 use super::CompileOptions;
-use super::weights::{open, values_at, weights_file};
+use super::weights::{open, weights_file};
 use crate::base::ParamId;
 use crate::ir::{Derived, Graph};
 use crate::ops::Init;
@@ -42,15 +42,10 @@ impl Parameters {
             return Ok(Self::initial(graph, options.seed));
         };
         let file = open(graph, &path)?;
-        let values = |name: &str, dims: &[u64]| {
-            let offset = file.tensors().get(name)?.offset;
-            values_at(file.data(), offset, dims)
-        };
         let mut parameters = Self::default();
         for (_, param) in graph.params.iter().filter(|(_, p)| p.derived.is_none()) {
-            let values = values(&param.name, &param.dims).ok_or_else(|| {
-                vec![Diagnostic::error(Code::E0401, format!("`{}` has no values", param.name))]
-            })?;
+            let values = file.values(&param.name);
+            let values = values.map_err(|e| vec![Diagnostic::error(Code::E0401, e.to_string())])?;
             parameters.push(&param.name, &param.dims, values);
         }
         Ok(parameters)

@@ -95,7 +95,7 @@ impl Trainer {
         &mut self.parameters
     }
 
-    /// Whether images of a batch see each other, so that they are one step; others are steps of their own.
+    /// Whether the images of a batch are one step ([`Trainee::is_joint`]); otherwise each is a step of its own.
     pub fn is_joint(&self) -> bool {
         self.trainee.is_joint(&self.asked)
     }

@@ -104,7 +104,8 @@ impl Trainee {
         graph
     }
 
-    /// Whether images of a batch see each other in training, as in a batch norm.
+    /// Whether some op is something else in training, as a batch norm, which sees all images of a batch, and as dropout: a batch is then
+    /// one step.
     pub fn is_joint(&self, asked: &Asked) -> bool {
         let graph = &self.model.graph;
         graph.ops.iter().any(|(_, node)| {

@@ -109,7 +109,7 @@ fn derive(
 }
 
 /// The values of a parameter of some shape; `None` if the data is too short.
-pub(super) fn values_at(data: &Data, offset: u64, dims: &[u64]) -> Option<Vec<f32>> {
+fn values_at(data: &Data, offset: u64, dims: &[u64]) -> Option<Vec<f32>> {
     let bytes = dims.iter().try_fold(4u64, |bytes, dim| bytes.checked_mul(*dim))?;
     let range = usize::try_from(offset).ok()?..usize::try_from(offset.checked_add(bytes)?).ok()?;
     let words = data.bytes().get(range)?.as_chunks::<4>().0;

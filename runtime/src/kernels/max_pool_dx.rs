@@ -27,16 +27,6 @@ impl MaxPoolDxKernel {
         Self { dst: instr.dst, x: instr.x, dy: instr.dy, window: instr.window }
     }
 
-    /// Along one axis, the first input of window `o` and the taps that lie in `within`.
-    #[inline(always)]
-    fn taps(&self, axis: usize, o: i64, within: Interval) -> (i64, Interval) {
-        let Window { kernel, stride, dilation, pad } = self.window;
-        let (first, d) = (o * i64::from(stride[axis]) - pad[axis], i64::from(dilation[axis]).max(1));
-        // Smallest k with first + k·d >= bound.
-        let reach = |bound: i64| (bound - first + d - 1).div_euclid(d).clamp(0, i64::from(kernel[axis]));
-        (first, Interval::new(reach(within.start), reach(within.end)))
-    }
-
     /// Along one axis, the windows that may hold input `i`.
     #[inline(always)]
     fn windows(&self, axis: AxisId, i: i64, within: Interval) -> Interval {
@@ -100,8 +90,8 @@ impl MaxPoolDxKernel {
         at: [i64; 2],
     ) -> [bool; L] {
         let [dy, dx] = self.window.dilation.map(i64::from);
-        let (y0, rows) = self.taps(0, oy, view.extent.y);
-        let (x0, cols) = self.taps(1, ox, view.extent.x);
+        let (y0, rows) = self.window.taps(0, oy, view.extent.y);
+        let (x0, cols) = self.window.taps(1, ox, view.extent.x);
         let (mut largest, mut here) = ([0.0; L], [false; L]);
         let mut is_first = true;
         for ky in each(rows) {

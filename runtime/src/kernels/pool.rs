@@ -20,24 +20,14 @@ impl PoolKernel {
         Self { dst: instr.dst, src: instr.src, kind: instr.kind, window: instr.window }
     }
 
-    /// Along one axis, the first input of output `o` and the taps that lie in `[start, end)`.
-    #[inline(always)]
-    fn taps(&self, axis: usize, o: i64, within: Interval) -> (i64, Interval) {
-        let Window { kernel, stride, dilation, pad } = self.window;
-        let (first, d) = (o * i64::from(stride[axis]) - pad[axis], i64::from(dilation[axis]).max(1));
-        // Smallest k with first + k·d >= bound.
-        let reach = |bound: i64| (bound - first + d - 1).div_euclid(d).clamp(0, i64::from(kernel[axis]));
-        (first, Interval::new(reach(within.start), reach(within.end)))
-    }
-
     /// Number of taps that the definition divides by.
     #[inline(always)]
     fn count(&self, extent: Region, y: i64, x: i64) -> f32 {
         let PoolKind::Average { margin: [top, left, bottom, right] } = self.kind else { return 1.0 };
         let wide =
             |i: Interval, a: i64, b: i64| Interval::new(i.start.saturating_sub(a), i.end.saturating_add(b));
-        let rows = self.taps(0, y, wide(extent.y, top, bottom)).1;
-        let cols = self.taps(1, x, wide(extent.x, left, right)).1;
+        let rows = self.window.taps(0, y, wide(extent.y, top, bottom)).1;
+        let cols = self.window.taps(1, x, wide(extent.x, left, right)).1;
         (rows.len() * cols.len()) as f32
     }
 
@@ -45,8 +35,8 @@ impl PoolKernel {
     #[inline(always)]
     fn for_each_tap(&self, src: &View, y: i64, x: i64, mut f: impl FnMut(isize)) {
         let [dy, dx] = self.window.dilation.map(i64::from);
-        let (y0, rows) = self.taps(0, y, src.extent.y);
-        let (x0, cols) = self.taps(1, x, src.extent.x);
+        let (y0, rows) = self.window.taps(0, y, src.extent.y);
+        let (x0, cols) = self.window.taps(1, x, src.extent.x);
         for ky in each(rows) {
             let row = src.slot(y0 + ky * dy) * src.row_stride;
             for kx in each(cols) {

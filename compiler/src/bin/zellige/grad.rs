@@ -64,8 +64,9 @@ impl Grad {
         let Some(found) = gradients(&mut trainer, &inputs, random, &mut sinks)? else {
             return Ok(Outcome::Interrupted);
         };
+        let staged = staged(sinks, &program, &wanted)?;
         self.write(&mut trainer, &inputs, &found)?;
-        commit(sinks, &program, &wanted)?;
+        staged.into_iter().try_for_each(NewFile::commit).map_err(|e| io_failure(&e, true))?;
         if let Some(path) = &self.stats {
             let stats = Stats::new(&compiled, 0.0, std::slice::from_ref(&found.stats));
             output::save(path, format!("{}\n", stats.json()).as_bytes())?;
@@ -141,16 +142,15 @@ pub(crate) fn gradients(
     run.transpose().map(Option::flatten)
 }
 
-/// All files appear when all are complete.
-fn commit(
+/// The files of the inputs' gradients, complete, which appear when they are committed.
+fn staged(
     sinks: Vec<(String, Sink)>,
     program: &Program,
     wanted: &[(String, PathBuf)],
-) -> Result<(), Failure> {
+) -> Result<Vec<NewFile>, Failure> {
     let staged = sinks.into_iter().zip(wanted).filter_map(|((name, sink), (_, path))| {
         let tensor = borders::outputs(program).find(|t| t.name == name)?;
         Some(sink.stage(tensor, path))
     });
-    let staged = staged.collect::<Result<Vec<_>, _>>();
-    staged.and_then(|files| files.into_iter().try_for_each(NewFile::commit)).map_err(|e| io_failure(&e, true))
+    staged.collect::<Result<_, _>>().map_err(|e| io_failure(&e, true))
 }

@@ -28,6 +28,16 @@ impl Window {
         Interval::new(first(out.start), first(out.end.saturating_sub(1)).saturating_add(reach))
     }
 
+    /// Along one axis, the first input of output `o`, and the taps that lie in `within`.
+    #[inline(always)]
+    pub(crate) fn taps(&self, axis: usize, o: i64, within: Interval) -> (i64, Interval) {
+        let Self { kernel, stride, dilation, pad } = self;
+        let (first, d) = (o * i64::from(stride[axis]) - pad[axis], i64::from(dilation[axis]).max(1));
+        // Smallest k with first + k·d >= bound.
+        let reach = |bound: i64| (bound - first + d - 1).div_euclid(d).clamp(0, i64::from(kernel[axis]));
+        (first, Interval::new(reach(within.start), reach(within.end)))
+    }
+
     /// The inputs that outputs `[a, b)` of the transposed window need: `o = i·s − p + k·d` solved for `i`, that is
     /// `[⌈(a + p − (k − 1)·d) / s⌉, ⌊(b − 1 + p) / s⌋ + 1)`.
     pub fn transposed_need(&self, axis: AxisId, out: Interval) -> Interval {
