@@ -1,9 +1,11 @@
 //! Tile buffers of a section: how long each lives, how large it is, and where it can lie in SRAM.
 
+use std::collections::HashMap;
+
 use zellige_runtime::memory::{PRODUCTS_SCRATCH_BYTES, scratch_bytes};
 use zellige_runtime::program::Packing;
 
-use super::flow::Flow;
+use super::flow::{Flow, FlowTensor};
 use super::fusion::Group;
 use super::geometry::AxisGeometry;
 use super::work::running_bytes;
@@ -31,18 +33,18 @@ pub fn lanes(channels: u64) -> u32 {
 
 /// The buffers of a section, those of its inputs first, then those of what it computes in order; tensors inside a group have none.
 pub fn buffers(flow: &Flow, groups: &[Group]) -> Vec<Buffer> {
-    let read_by = |value: ValueId| (0..groups.len()).filter(move |&g| groups[g].reads.contains(&value));
-    let mut buffers = Vec::new();
-    for (t, tensor) in flow.tensors.iter().enumerate().rev() {
-        let made = groups.iter().position(|g| g.output == tensor.value);
-        if tensor.op.is_some() && made.is_none() {
-            continue;
+    // Where each value is made or read first, and where last.
+    let mut lives: HashMap<ValueId, [usize; 2]> = HashMap::new();
+    for (g, group) in groups.iter().enumerate() {
+        for &value in group.reads.iter().chain([&group.output]) {
+            lives.entry(value).or_insert([g, g])[1] = g;
         }
-        let Some(first) = made.or_else(|| read_by(tensor.value).min()) else { continue };
-        let last = read_by(tensor.value).max().unwrap_or(first).max(first);
-        buffers.push(Buffer { tensor: t, lanes: lanes(tensor.sizes[1]), live: [first, last] });
     }
-    buffers
+    let buffer = |(t, tensor): (usize, &FlowTensor)| {
+        let live = *lives.get(&tensor.value)?;
+        Some(Buffer { tensor: t, lanes: lanes(tensor.sizes[1]), live })
+    };
+    flow.tensors.iter().enumerate().rev().filter_map(buffer).collect()
 }
 
 impl Buffer {

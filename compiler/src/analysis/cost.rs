@@ -76,6 +76,7 @@ pub struct Tally {
 
 impl Tally {
     /// Adds tensor `t` of a section, with its tiles along both axes.
+    #[inline]
     pub fn add(&mut self, flow: &Flow, axes: [&AxisGeometry; 2], t: usize) {
         let (tensor, images) = (&flow.tensors[t], flow.images());
         let sums = flow.sum.is_some_and(|sum| sum.output == t);

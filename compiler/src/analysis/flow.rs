@@ -68,7 +68,7 @@ pub struct FlowTensor {
 }
 
 /// A read of a tensor by an op of the section.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlowReader {
     /// Reading op.
     pub op: OpId,
@@ -84,9 +84,9 @@ pub struct FlowReader {
 }
 
 impl FlowReader {
-    /// What it reads for, of the tiles of its output, in a step.
-    pub fn output_interval(&self, output: &AxisTiles, step: usize) -> Interval {
-        if self.for_owned { output.owned[step] } else { output.computed[step] }
+    /// What it reads for, of the tiles of its output, in each step.
+    pub fn output_intervals<'a>(&self, output: &'a AxisTiles) -> &'a [Interval] {
+        if self.for_owned { &output.owned } else { &output.computed }
     }
 }
 
@@ -94,6 +94,16 @@ impl FlowTensor {
     /// Whether something of it is one tile's alone: what leaves the section tile by tile, and the input of tiles that are added up.
     pub fn is_owned(&self) -> bool {
         self.exported || self.reduced || self.parted
+    }
+
+    /// Whether its tiles are those of a tensor of another section that has the first `common` tensors too: all that it is read for is
+    /// among them, and it gives out as much.
+    pub fn is_tiled_as(&self, other: &Self, common: usize) -> bool {
+        let owned = |t: &Self| t.is_owned().then_some(t.grain);
+        self.value == other.value
+            && owned(self) == owned(other)
+            && self.readers == other.readers
+            && self.readers.iter().all(|reader| reader.output < common)
     }
 
     /// Rows or columns.

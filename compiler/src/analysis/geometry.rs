@@ -66,15 +66,18 @@ pub struct AxisTiles {
 fn pixels(computed: &[Interval], extent: i64, steps: u64) -> f64 {
     let whole = Interval::new(0, extent);
     let inside = |tiles: &[Interval]| tiles.iter().map(|c| c.intersect(whole).len() as f64).sum::<f64>();
-    let tail = &computed[computed.len() / 2..];
+    let (head, tail) = computed.split_at(computed.len() / 2);
+    let (first, last) = (inside(head), inside(tail));
     let rest = steps.saturating_sub(computed.len() as u64) as f64;
-    inside(computed) + rest * inside(tail) / tail.len().max(1) as f64
+    first + last + rest * last / tail.len().max(1) as f64
 }
 
 /// The geometry for anchor tiles of `tile` pixels, for the first `limit` steps (a planner looks at a few only).
 pub fn axis_geometry(flow: &Flow, axis: AxisId, tile: u64, scheme: Scheme, limit: u64) -> AxisGeometry {
     let mut geometry = AxisGeometry::new(flow, axis, tile, scheme, limit);
-    geometry.extend_to(flow, flow.tensors.len());
+    for _ in &flow.tensors {
+        geometry.push(geometry.next(flow));
+    }
     geometry
 }
 
@@ -90,25 +93,29 @@ impl AxisGeometry {
         Self { steps, tensors: Vec::new(), rings: 0, cuts }
     }
 
-    /// Goes on to the first tensors of `flow`, so many.
-    pub fn extend_to(&mut self, flow: &Flow, tensors: usize) {
-        let walk = Walk { flow, steps: self.steps, cuts: self.cuts };
-        for t in self.tensors.len()..tensors {
-            let tiles = if self.cuts.strips {
-                strips::rows(&walk, t, &self.tensors)
-            } else {
-                walk.tiles(t, &self.tensors)
-            };
-            let pixels = pixels(&tiles.computed, flow.tensors[t].extent(self.cuts.axis), self.steps);
-            self.rings += usize::from(tiles.ring);
-            self.tensors.push(AxisTiles { pixels, ..tiles });
-        }
+    /// The tiles of the next tensor of `flow`.
+    pub fn next(&self, flow: &Flow) -> AxisTiles {
+        let (walk, t) = (Walk { flow, steps: self.steps, cuts: self.cuts }, self.tensors.len());
+        let tiles = if self.cuts.strips {
+            strips::rows(&walk, t, &self.tensors)
+        } else {
+            walk.tiles(t, &self.tensors)
+        };
+        let pixels = pixels(&tiles.computed, flow.tensors[t].extent(self.cuts.axis), self.steps);
+        AxisTiles { pixels, ..tiles }
     }
 
-    /// Forgets all but the first `tensors` tensors.
-    pub fn truncate(&mut self, tensors: usize) {
-        let forgotten = self.tensors.drain(tensors..);
-        self.rings -= forgotten.filter(|t| t.ring).count();
+    /// Goes on to the next tensor.
+    pub fn push(&mut self, tiles: AxisTiles) {
+        self.rings += usize::from(tiles.ring);
+        self.tensors.push(tiles);
+    }
+
+    /// Takes away the tiles of all but the first `tensors` tensors.
+    pub fn split_off(&mut self, tensors: usize) -> Vec<AxisTiles> {
+        let taken = self.tensors.split_off(tensors);
+        self.rings -= taken.iter().filter(|t| t.ring).count();
+        taken
     }
 
     /// Whether steps read rows that earlier ones have computed.
@@ -139,12 +146,9 @@ pub(super) struct Walk<'a> {
 impl Walk<'_> {
     fn tiles(&self, t: usize, done: &[AxisTiles]) -> AxisTiles {
         let tensor = &self.flow.tensors[t];
-        let mut needs: Vec<Interval> =
-            (0..self.cuts.count).map(|i| self.need(tensor, i as usize, done)).collect();
+        let mut needs = self.needs(tensor, done);
         if t == self.flow.anchor && !tensor.parted {
-            for (i, need) in needs.iter_mut().enumerate() {
-                *need = need.hull(self.anchor(i as u64));
-            }
+            self.include_anchor(&mut needs);
         }
         let owned = match self.flow.sum.filter(|sum| sum.output == t) {
             Some(sum) => self.contributions(&sum),
@@ -154,44 +158,54 @@ impl Walk<'_> {
         self.include(t, &owned, &mut needs);
         let size = needs.iter().map(|n| n.len()).max().unwrap_or(0).max(1);
         let mut start = 0;
-        let computed = needs.iter().map(|need| {
+        let mut computed = needs;
+        for tile in &mut computed {
             // A step that needs nothing gets a tile all the same, where the last one was.
-            start = if need.is_empty() { start } else { need.start };
-            let length = if self.cuts.same_size { size } else { need.len().max(1) };
-            Interval::new(start, start.saturating_add(length))
-        });
-        AxisTiles { size, computed: computed.collect(), owned, ..AxisTiles::default() }
+            start = if tile.is_empty() { start } else { tile.start };
+            let length = if self.cuts.same_size { size } else { tile.len().max(1) };
+            *tile = Interval::new(start, start.saturating_add(length));
+        }
+        AxisTiles { size, computed, owned, ..AxisTiles::default() }
+    }
+
+    /// Adds the anchor's tile of each step to what is needed of it.
+    pub(super) fn include_anchor(&self, needs: &mut [Interval]) {
+        for (i, need) in needs.iter_mut().enumerate() {
+            *need = need.hull(self.anchor(i as u64));
+        }
     }
 
     /// The anchor's tile of step `i`; the last one hangs over, where tiles have one size.
-    pub(super) fn anchor(&self, i: u64) -> Interval {
+    fn anchor(&self, i: u64) -> Interval {
         let start = i as i64 * self.cuts.tile;
         let tile = Interval::new(start, start.saturating_add(self.cuts.tile));
         let extent = self.flow.tensors[self.flow.anchor].extent(self.cuts.axis).max(1);
         if self.cuts.same_size { tile } else { tile.intersect(Interval::new(0, extent)) }
     }
 
-    /// The hull of what the readers of a tensor need in step `i`.
-    pub(super) fn need(&self, tensor: &FlowTensor, i: usize, done: &[AxisTiles]) -> Interval {
+    /// The hull of what the readers of a tensor need, in each step.
+    pub(super) fn needs(&self, tensor: &FlowTensor, done: &[AxisTiles]) -> Vec<Interval> {
         let extent = tensor.extent(self.cuts.axis);
+        let mut needs = vec![Interval::default(); self.cuts.count as usize];
         // What the tensor itself owns is not known yet: `include` adds it.
-        let each = tensor.readers.iter().filter(|r| r.output < done.len()).map(|r| {
-            let output = &done[r.output];
-            let computed = r.output_interval(output, i);
-            let whole = Interval::new(0, self.flow.tensors[r.output].extent(self.cuts.axis));
-            let out = if self.cuts.same_size { computed } else { computed.intersect(whole) };
-            need(r.maps[self.cuts.axis.index()], out, extent)
-        });
-        each.fold(Interval::default(), Interval::hull)
+        for reader in tensor.readers.iter().filter(|r| r.output < done.len()) {
+            let map = reader.maps[self.cuts.axis.index()];
+            let whole = Interval::new(0, self.flow.tensors[reader.output].extent(self.cuts.axis));
+            for (needed, &computed) in needs.iter_mut().zip(reader.output_intervals(&done[reader.output])) {
+                let out = if self.cuts.same_size { computed } else { computed.intersect(whole) };
+                *needed = needed.hull(need(map, out, extent));
+            }
+        }
+        needs
     }
 
     /// Adds what each step owns of a tensor to what is needed of it, and what a reduction of the tensor with itself reads for that.
     pub(super) fn include(&self, t: usize, owned: &[Interval], needs: &mut [Interval]) {
         let tensor = &self.flow.tensors[t];
         let extent = tensor.extent(self.cuts.axis);
-        let own: Vec<_> = tensor.readers.iter().filter(|r| r.output == t).collect();
         for (needed, &owned) in needs.iter_mut().zip(owned) {
-            let read = own.iter().map(|r| need(r.maps[self.cuts.axis.index()], owned, extent));
+            let own = tensor.readers.iter().filter(|r| r.output == t);
+            let read = own.map(|r| need(r.maps[self.cuts.axis.index()], owned, extent));
             *needed = read.fold(needed.hull(owned), Interval::hull);
         }
     }
@@ -225,24 +239,21 @@ impl Walk<'_> {
     /// One interval a step, given where each step but the first begins: on grains, where the tensor is summed.
     pub(super) fn owned(&self, t: usize, cut: impl Fn(u64) -> i64) -> Vec<Interval> {
         let tensor = &self.flow.tensors[t];
-        let extent = tensor.extent(self.cuts.axis);
-        let mut cuts = vec![0];
+        let (extent, grain) = (tensor.extent(self.cuts.axis), tensor.grain[self.cuts.axis.index()]);
+        let mut owned: Vec<Interval> = Vec::with_capacity(self.cuts.count as usize);
+        let mut start = 0;
         for i in 1..self.cuts.count {
             let cut = cut(i);
-            let grain = tensor.grain[self.cuts.axis.index()];
             let cut = if cut < extent { cut.div_euclid(grain) * grain } else { cut };
-            cuts.push(cut.clamp(cuts[i as usize - 1], extent));
+            let end = cut.clamp(start, extent);
+            owned.push(Interval::new(start, end));
+            start = end;
         }
-        let last = if self.cuts.count == self.steps { extent } else { self.next_cut(&cuts, extent) };
-        cuts.push(last);
-        cuts.windows(2).map(|w| Interval::new(w[0], w[1])).collect()
-    }
-
-    /// Where a planner's look ends before the axis does: as far as the cut before.
-    fn next_cut(&self, cuts: &[i64], extent: i64) -> i64 {
-        let last = cuts[cuts.len() - 1];
-        let before = cuts.len().checked_sub(2).map_or(0, |i| cuts[i]);
-        (2 * last - before).clamp(last, extent)
+        // Where a planner's look ends before the axis does, the last step has as much as the one before.
+        let as_before = start.saturating_add(owned.last().map_or(0, |o| o.len()));
+        let end = if self.cuts.count == self.steps { extent } else { as_before.clamp(start, extent) };
+        owned.push(Interval::new(start, end));
+        owned
     }
 
     /// The cut before step `i`: where the anchor's is; in the middle of what two steps both need; or in proportion.

@@ -11,15 +11,12 @@ use super::geometry::{AxisTiles, Walk};
 /// The rows of tensor `t`, given those of its readers.
 pub(super) fn rows(walk: &Walk<'_>, t: usize, done: &[AxisTiles]) -> AxisTiles {
     let tensor = &walk.flow.tensors[t];
-    let mut needs: Vec<Interval> =
-        (0..walk.cuts.count).map(|i| walk.need(tensor, i as usize, done)).collect();
+    let mut needs = walk.needs(tensor, done);
     if t == walk.flow.anchor {
-        for (i, need) in needs.iter_mut().enumerate() {
-            *need = need.hull(walk.anchor(i as u64));
-        }
+        walk.include_anchor(&mut needs);
     }
-    let frontiers = frontiers(&needs);
     let owned = if tensor.is_owned() {
+        let frontiers: Vec<i64> = frontiers(&needs).collect();
         // What readers are in no hurry for is given out as the anchor is.
         let least = |i: u64| if t == walk.flow.anchor { i64::MIN } else { frontiers[i as usize - 1] };
         walk.owned(t, |i| walk.in_proportion(t, i as i64).max(least(i)))
@@ -31,20 +28,23 @@ pub(super) fn rows(walk: &Walk<'_>, t: usize, done: &[AxisTiles]) -> AxisTiles {
 }
 
 /// The end of what is needed up to each step.
-fn frontiers(needs: &[Interval]) -> Vec<i64> {
-    let first = needs.iter().filter(|n| !n.is_empty()).map(|n| n.start).min().unwrap_or(0);
-    let ends = needs.iter().scan(first, |frontier, need| {
+fn frontiers(needs: &[Interval]) -> impl Iterator<Item = i64> {
+    needs.iter().scan(first_row(needs), |frontier, need| {
         if !need.is_empty() {
             *frontier = need.end.max(*frontier);
         }
         Some(*frontier)
-    });
-    ends.collect()
+    })
+}
+
+/// The first row that is needed.
+fn first_row(needs: &[Interval]) -> i64 {
+    needs.iter().filter(|n| !n.is_empty()).map(|n| n.start).min().unwrap_or(0)
 }
 
 /// What each step adds in order that it has what it needs, and the rows to keep.
 fn keep(needs: &[Interval], owned: Vec<Interval>) -> AxisTiles {
-    let mut start = needs.iter().filter(|n| !n.is_empty()).map(|n| n.start).min().unwrap_or(0);
+    let mut start = first_row(needs);
     let (mut size, mut ring) = (1, false);
     let mut computed = Vec::with_capacity(needs.len());
     for (need, end) in needs.iter().zip(frontiers(needs)) {

@@ -16,26 +16,31 @@ pub struct Interval {
 
 impl Interval {
     /// `[start, end)`.
+    #[inline]
     pub const fn new(start: i64, end: i64) -> Self {
         Self { start, end }
     }
 
     /// Number of elements, 0 for an empty interval.
+    #[inline]
     pub fn len(self) -> i64 {
         self.end.saturating_sub(self.start).max(0)
     }
 
     /// Whether there is no element.
+    #[inline]
     pub fn is_empty(self) -> bool {
         self.end <= self.start
     }
 
     /// The elements common to both.
+    #[inline]
     pub fn intersect(self, other: Self) -> Self {
         Self::new(self.start.max(other.start), self.end.min(other.end))
     }
 
     /// The smallest interval that holds both; an empty one adds nothing.
+    #[inline]
     pub fn hull(self, other: Self) -> Self {
         match (self.is_empty(), other.is_empty()) {
             (true, _) => other,

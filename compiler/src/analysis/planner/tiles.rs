@@ -8,8 +8,8 @@ use zellige_runtime::program::instr::AxisId;
 use super::Planner;
 use super::segment::{Room, Segment};
 use crate::analysis::cost::{Cost, Tally};
-use crate::analysis::flow::Flow;
-use crate::analysis::geometry::{AxisGeometry, MAX_STEPS};
+use crate::analysis::flow::{Flow, FlowTensor};
+use crate::analysis::geometry::{AxisGeometry, AxisTiles, MAX_STEPS};
 use crate::ir::{Overlap, Scheme};
 
 /// Steps of an axis that are looked at while choosing: more than a period of any usual stride.
@@ -27,12 +27,23 @@ pub(super) struct Tiles {
     tallies: Vec<Tally>,
     /// Tensors that are in the tallies.
     tensors: usize,
+    aside: Aside,
+}
+
+/// Tensors that [`Tiles::reset`] has forgotten: as inputs most come again when the section has grown, with the same tiles.
+#[derive(Default)]
+struct Aside {
+    tensors: Vec<FlowTensor>,
+    /// How many tensors stood before them.
+    common: usize,
 }
 
 /// A size of tiles along one axis.
 pub(super) struct Candidate {
     pub(super) overlap: Overlap,
     pub(super) geometry: AxisGeometry,
+    /// The tiles of tensors that are forgotten.
+    aside: Vec<AxisTiles>,
 }
 
 /// What [`Tiles::reset`] goes back to.
@@ -53,7 +64,8 @@ impl Planner<'_> {
         }
         let cols: Vec<Candidate> = self.candidates(flow, AxisId::X, Overlap::Recompute).collect();
         let tallies = vec![Tally::default(); rows.len() * cols.len()];
-        Tiles { rows, cols, forced: self.wishes.overlap.is_some(), tallies, tensors: 0 }
+        let forced = self.wishes.overlap.is_some();
+        Tiles { rows, cols, forced, tallies, tensors: 0, aside: Aside::default() }
     }
 
     /// The one way in which overlaps may be had, if there is but one: one tile has none, and tiles that are added up keep no rows.
@@ -66,7 +78,7 @@ impl Planner<'_> {
         let scheme = self.scheme(overlap);
         let geometry = move |tile| AxisGeometry::new(flow, axis, tile, scheme, LOOK);
         let sizes = self.sizes(extent, axis, overlap).into_iter();
-        sizes.map(move |tile| Candidate { overlap, geometry: geometry(tile) })
+        sizes.map(move |tile| Candidate { overlap, geometry: geometry(tile), aside: Vec::new() })
     }
 
     pub(super) fn scheme(&self, overlap: Overlap) -> Scheme {
@@ -109,10 +121,11 @@ impl Tiles {
 
     /// Looks at the first tensors of the flow.
     pub(super) fn extend_to(&mut self, flow: &Flow, tensors: usize) {
-        for candidate in self.rows.iter_mut().chain(&mut self.cols) {
-            candidate.geometry.extend_to(flow, tensors);
-        }
         for t in self.tensors..tensors {
+            let known = self.aside.take(&flow.tensors[t]);
+            for candidate in self.rows.iter_mut().chain(&mut self.cols) {
+                candidate.extend(flow, known);
+            }
             let mut tallies = self.tallies.iter_mut();
             for y in &self.rows {
                 for (x, tally) in self.cols.iter().zip(&mut tallies) {
@@ -127,11 +140,12 @@ impl Tiles {
         Mark { tallies: self.tallies.clone(), tensors: self.tensors }
     }
 
-    /// Forgets the tensors that were looked at after the mark.
-    pub(super) fn reset(&mut self, mark: Mark) {
+    /// Forgets the tensors of the flow that were looked at after the mark.
+    pub(super) fn reset(&mut self, flow: &Flow, mark: Mark) {
         for candidate in self.rows.iter_mut().chain(&mut self.cols) {
-            candidate.geometry.truncate(mark.tensors);
+            candidate.aside = candidate.geometry.split_off(mark.tensors);
         }
+        self.aside = Aside { tensors: flow.tensors[mark.tensors..self.tensors].to_vec(), common: mark.tensors };
         (self.tallies, self.tensors) = (mark.tallies, mark.tensors);
     }
 
@@ -160,6 +174,26 @@ impl Tiles {
         let axes = [&self.rows[y].geometry, &self.cols[x].geometry];
         let in_order = self.rows[y].geometry.keeps_rows();
         tally.cost(&planner.target.machine, planner.target.threads, flow.images(), axes, in_order)
+    }
+}
+
+impl Aside {
+    /// Which of them has the tiles of a tensor; it is taken away.
+    fn take(&mut self, tensor: &FlowTensor) -> Option<usize> {
+        let at = self.tensors.iter().position(|known| known.is_tiled_as(tensor, self.common))?;
+        self.tensors.swap_remove(at);
+        Some(at)
+    }
+}
+
+impl Candidate {
+    /// Looks at the next tensor of the flow, whose tiles are `known` where they were set aside.
+    fn extend(&mut self, flow: &Flow, known: Option<usize>) {
+        let tiles = match known {
+            Some(at) => self.aside.swap_remove(at),
+            None => self.geometry.next(flow),
+        };
+        self.geometry.push(tiles);
     }
 }
 

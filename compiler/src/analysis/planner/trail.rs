@@ -57,7 +57,7 @@ impl<'a> Trail<'a> {
         let mark = tiles.mark();
         tiles.extend(flow);
         let weight = weight(planner, flow, &room, tiles);
-        tiles.reset(mark);
+        tiles.reset(flow, mark);
         weight
     }
 }
