@@ -3,7 +3,11 @@
 use zellige_runtime::machine::Machine;
 
 use super::flow::Flow;
+use super::fusion::is_reduction;
 use super::geometry::AxisGeometry;
+use super::work::total_flops;
+use crate::base::OpId;
+use crate::ir::Graph;
 
 /// Seconds that an instruction takes on a tile besides its arithmetic, and on each row of it.
 const INSTRUCTION_OVERHEAD: f64 = 1.0e-6;
@@ -140,6 +144,15 @@ fn speed(machine: &Machine) -> f64 {
 /// Seconds of so many floating-point operations on all workers.
 pub fn arithmetic_seconds(machine: &Machine, threads: u32, flops: f64) -> f64 {
     flops / speed(machine) / f64::from(threads.max(1))
+}
+
+/// Seconds that an op takes at least: without halos, overheads and traffic.
+pub fn least_seconds(machine: &Machine, threads: u32, graph: &Graph, op: OpId) -> f64 {
+    let elements = match is_reduction(graph, op) {
+        true => 0.0,
+        false => graph.sizes(graph.ops[op].output).unwrap_or([0; 4]).iter().map(|&s| s as f64).product(),
+    };
+    arithmetic_seconds(machine, threads, total_flops(graph, op) + elements * MOVE_FLOPS)
 }
 
 /// Seconds that it takes to store a tensor and to load it again; to and from a file if it `spills`.

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::buffers::Fixed;
-use super::cost::Cost;
+use super::cost::{self, Cost};
 use super::fusion::{self, Group};
 use crate::base::{Dim, OpId, ValueId};
 use crate::ir::{Gradient, Graph, Overlap, Padding, Target};
@@ -157,6 +157,19 @@ fn reduced_input(graph: &Graph, group: &Group) -> Option<ValueId> {
     if fusion::is_reduction(graph, first) { graph.ops[first].inputs.last().copied() } else { None }
 }
 
+/// What the groups before each one cost at least, and all of them: the arithmetic without halos, where time counts.
+fn floors(graph: &Graph, target: &Target, objective: Objective, groups: &[Group]) -> Vec<f64> {
+    let of_op = |&op: &OpId| match objective {
+        Objective::Time => cost::least_seconds(&target.machine, target.threads, graph, op),
+        Objective::Memory => 0.0,
+    };
+    let mut floors = vec![0.0];
+    for group in groups {
+        floors.push(floors[floors.len() - 1] + group.ops.iter().map(of_op).sum::<f64>());
+    }
+    floors
+}
+
 /// The ops of some groups, sorted.
 fn ops_of(groups: &[Group]) -> Vec<OpId> {
     let mut ops: Vec<OpId> = groups.iter().flat_map(|g| g.ops.iter().copied()).collect();
@@ -173,6 +186,8 @@ struct Planner<'a> {
     groups: Vec<Group>,
     /// What is known of each group by itself.
     traits: Vec<Traits>,
+    /// What the groups before each one cost at least, and all of them.
+    floors: Vec<f64>,
     /// Whether reductions stay in the section that makes their input. That spares reading it again, but tiles are whole grains
     /// then, which may be too large for SRAM.
     reductions_inside: bool,
@@ -200,8 +215,27 @@ struct Plan {
     choices: Vec<Choice>,
 }
 
-/// What sections of the given ops, sorted, have been found to cost; `None` where no tile fits.
-type Weights = HashMap<Vec<OpId>, Option<f64>>;
+/// What sections of the given ops, sorted, have been found to cost.
+type Weights = HashMap<Vec<OpId>, Weight>;
+
+/// What a section costs.
+#[derive(Clone, Copy)]
+struct Weight {
+    /// Of the tiles that were looked at the least; infinite where none fits.
+    least: f64,
+    /// The other tiles cost more than this; infinite where there are none.
+    others: f64,
+}
+
+impl Weight {
+    /// Where no tile fits.
+    const NONE: Self = Self { least: f64::INFINITY, others: f64::INFINITY };
+
+    /// Whether it says all that there is to know of tiles that cost no more than `limit`.
+    fn holds_within(self, limit: f64) -> bool {
+        self.least.min(limit) <= self.others
+    }
+}
 
 /// First group of a section, and the group that it ends before.
 type Span = (usize, usize);
@@ -217,7 +251,8 @@ impl<'a> Planner<'a> {
         let traits = groups.iter().map(|group| Traits::of(graph, wishes, group)).collect();
         let consumers = graph.consumers();
         let (reductions_inside, by_op) = (false, false);
-        Self { graph, target, wishes, objective, consumers, groups, traits, reductions_inside, by_op }
+        let floors = floors(graph, target, objective, &groups);
+        Self { graph, target, wishes, objective, consumers, groups, traits, floors, reductions_inside, by_op }
     }
 
     /// For each order, with reductions where their inputs are made, if they can stay there, and anywhere. The latter come last: they can
@@ -251,7 +286,7 @@ impl<'a> Planner<'a> {
             };
             match spans.into_iter().map(settle).collect() {
                 Ok(choices) => return Ok(Plan { weight, choices }),
-                Err(span) => weights.insert(ops_of(&self.groups[span.0..span.1]), None),
+                Err(span) => weights.insert(ops_of(&self.groups[span.0..span.1]), Weight::NONE),
             };
         }
     }
@@ -286,15 +321,26 @@ impl<'a> Planner<'a> {
     ) -> Option<(f64, usize)> {
         let mut found: Option<(f64, usize)> = None;
         let mut trail = Trail::new(self);
-        for start in (end.saturating_sub(LONGEST_SECTION)..end).rev() {
+        let window = end.saturating_sub(LONGEST_SECTION)..end;
+        // By how much plans for fewer groups exceed what these cost at least.
+        let excess = window.clone().filter_map(|start| Some(best[start]?.0 - self.floors[start]));
+        let excess = excess.fold(f64::INFINITY, f64::min);
+        for start in window.rev() {
             let joins = (start + 1..end).all(|later| self.may_join(start, later));
             if !joins || trail.grow(start).is_none() {
                 break;
             }
             let Some((before, _)) = best[start].filter(|_| self.may_cut_before(start)) else { continue };
             let ops = ops_of(&self.groups[start..end]);
-            let Some(weight) = *weights.entry(ops).or_insert_with(|| trail.weight(start..end)) else { break };
-            let total = before + weight;
+            // A tile that costs more will be of no use, however many groups there are in front.
+            let limit = found.map_or(f64::INFINITY, |(least, _)| least - excess - self.floors[start]);
+            let known = weights.get(&ops).copied().filter(|known| known.holds_within(limit));
+            let weight = known.unwrap_or_else(|| trail.weight(start..end, limit));
+            weights.insert(ops, weight);
+            if weight.least == f64::INFINITY {
+                break;
+            }
+            let (weight, total) = (weight.least, before + weight.least);
             match found {
                 // With more groups in front it would cost still more.
                 Some((least, _)) if weight > least => break,

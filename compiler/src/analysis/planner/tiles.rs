@@ -2,6 +2,7 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
+use std::ops::Range;
 
 use zellige_runtime::program::instr::AxisId;
 
@@ -19,8 +20,12 @@ const BANDS: [u64; 7] = [1, 2, 4, 8, 16, 32, 64];
 
 /// Candidate tiles: rows, columns, and what there is to do for each pair of them.
 pub(super) struct Tiles {
-    pub(super) rows: Vec<Candidate>,
-    pub(super) cols: Vec<Candidate>,
+    rows: Vec<Candidate>,
+    cols: Vec<Candidate>,
+    /// For each of the rows, which columns it is looked at with.
+    looked_at: Vec<Range<usize>>,
+    /// Whether there are pairs that are not looked at because they cost too much.
+    narrowed: bool,
     /// Whether strips are looked at even where no tensor keeps rows.
     forced: bool,
     /// A row of `cols` for each of `rows`.
@@ -39,9 +44,9 @@ struct Aside {
 }
 
 /// A size of tiles along one axis.
-pub(super) struct Candidate {
-    pub(super) overlap: Overlap,
-    pub(super) geometry: AxisGeometry,
+struct Candidate {
+    overlap: Overlap,
+    geometry: AxisGeometry,
     /// The tiles of tensors that are forgotten.
     aside: Vec<AxisTiles>,
 }
@@ -64,8 +69,16 @@ impl Planner<'_> {
         }
         let cols: Vec<Candidate> = self.candidates(flow, AxisId::X, Overlap::Recompute).collect();
         let tallies = vec![Tally::default(); rows.len() * cols.len()];
-        let forced = self.wishes.overlap.is_some();
-        Tiles { rows, cols, forced, tallies, tensors: 0, aside: Aside::default() }
+        Tiles {
+            looked_at: vec![0..cols.len(); rows.len()],
+            rows,
+            cols,
+            narrowed: false,
+            forced: self.wishes.overlap.is_some(),
+            tallies,
+            tensors: 0,
+            aside: Aside::default(),
+        }
     }
 
     /// The one way in which overlaps may be had, if there is but one: one tile has none, and tiles that are added up keep no rows.
@@ -123,17 +136,46 @@ impl Tiles {
     pub(super) fn extend_to(&mut self, flow: &Flow, tensors: usize) {
         for t in self.tensors..tensors {
             let known = self.aside.take(&flow.tensors[t]);
-            for candidate in self.rows.iter_mut().chain(&mut self.cols) {
-                candidate.extend(flow, known);
-            }
-            let mut tallies = self.tallies.iter_mut();
-            for y in &self.rows {
-                for (x, tally) in self.cols.iter().zip(&mut tallies) {
-                    tally.add(flow, [&y.geometry, &x.geometry], t);
+            self.candidates().for_each(|candidate| candidate.extend(flow, known));
+            for ((row, columns), tallies) in
+                self.rows.iter().zip(&self.looked_at).zip(self.tallies.chunks_mut(self.cols.len()))
+            {
+                for (column, tally) in self.cols[columns.clone()].iter().zip(&mut tallies[columns.clone()]) {
+                    tally.add(flow, [&row.geometry, &column.geometry], t);
                 }
             }
         }
         self.tensors = tensors;
+    }
+
+    /// The rows and columns that are looked at.
+    fn candidates(&mut self) -> impl Iterator<Item = &mut Candidate> {
+        let used = self.looked_at.iter().filter(|columns| !columns.is_empty());
+        let columns = used.fold(0..0, |all: Range<usize>, columns| match all.is_empty() {
+            true => columns.clone(),
+            false => all.start.min(columns.start)..all.end.max(columns.end),
+        });
+        let rows = self.rows.iter_mut().zip(&self.looked_at).filter(|(_, columns)| !columns.is_empty());
+        rows.map(|(row, _)| row).chain(&mut self.cols[columns])
+    }
+
+    /// From now on looks at no pair whose arithmetic and overhead take more than some seconds, if only smaller columns do too.
+    pub(super) fn narrow(&mut self, planner: &Planner<'_>, flow: &Flow, seconds: f64) {
+        for y in 0..self.rows.len() {
+            let columns = self.looked_at[y].clone();
+            let is_dear = |&x: &usize| {
+                let cost = self.cost(planner, flow, [y, x]);
+                cost.compute + cost.overhead > seconds
+            };
+            let dear = columns.take_while(is_dear).count();
+            self.looked_at[y].start += dear;
+            self.narrowed |= dear > 0;
+        }
+    }
+
+    /// Whether all that could fit is looked at.
+    pub(super) fn is_narrowed(&self) -> bool {
+        self.narrowed
     }
 
     pub(super) fn mark(&self) -> Mark {
@@ -142,16 +184,23 @@ impl Tiles {
 
     /// Forgets the tensors of the flow that were looked at after the mark.
     pub(super) fn reset(&mut self, flow: &Flow, mark: Mark) {
-        for candidate in self.rows.iter_mut().chain(&mut self.cols) {
-            candidate.aside = candidate.geometry.split_off(mark.tensors);
-        }
-        self.aside = Aside { tensors: flow.tensors[mark.tensors..self.tensors].to_vec(), common: mark.tensors };
+        self.candidates().for_each(|candidate| candidate.aside = candidate.geometry.split_off(mark.tensors));
+        self.aside =
+            Aside { tensors: flow.tensors[mark.tensors..self.tensors].to_vec(), common: mark.tensors };
         (self.tallies, self.tensors) = (mark.tallies, mark.tensors);
     }
 
-    /// The cheapest that fits in the steps looked at.
-    pub(super) fn cheapest(&self, planner: &Planner<'_>, flow: &Flow, room: &Room) -> Option<Cost> {
-        Ranking::new(self, planner, flow).next(self, flow, room).map(|at| self.cost(planner, flow, at))
+    /// The cheapest that fits in the steps looked at. What is found not to fit is not looked at again.
+    pub(super) fn cheapest(&mut self, planner: &Planner<'_>, flow: &Flow, room: &Room) -> Option<Cost> {
+        let mut ranking = Ranking::new(self, planner, flow);
+        let found = ranking.next(self, flow, room).map(|at| self.cost(planner, flow, at));
+        // With more groups there is more to keep, unless groups become one.
+        if !planner.by_op {
+            for (columns, fitting) in self.looked_at.iter_mut().zip(ranking.fitting) {
+                columns.end = fitting.unwrap_or(columns.end);
+            }
+        }
+        found
     }
 
     /// Those that fit in the steps looked at, the cheapest first.
@@ -167,6 +216,14 @@ impl Tiles {
             let tile = [y, x].map(|c| c.geometry.tile());
             Some((tile, y.overlap, self.cost(planner, &segment.flow, at)))
         })
+    }
+
+    /// Where those of the columns end that a row is looked at with and that could fit.
+    fn fitting(&self, row: usize, could_fit: impl Fn(&Candidate) -> bool) -> usize {
+        let Range { start, end } = self.looked_at[row];
+        let columns = &self.cols[start..end];
+        // Columns are ascending, and so is what they take. Those that fit with a group less mostly still do.
+        if columns.last().is_some_and(&could_fit) { end } else { start + columns.partition_point(could_fit) }
     }
 
     fn cost(&self, planner: &Planner<'_>, flow: &Flow, [y, x]: [usize; 2]) -> Cost {
@@ -201,7 +258,7 @@ impl Candidate {
 struct Ranking {
     heap: BinaryHeap<Reverse<Ranked>>,
     budget: u64,
-    /// For each of the rows that have been looked at, how many columns' buffers could fit.
+    /// For each of the rows that have been looked at, where the columns end whose buffers could fit.
     fitting: Vec<Option<usize>>,
 }
 
@@ -217,7 +274,7 @@ impl Ranking {
         for (y, row) in tiles.rows.iter().enumerate() {
             // Without a ring a strip is tiles that happen to lie below each other.
             if row.overlap == Overlap::Recompute || row.geometry.keeps_rows() || tiles.forced {
-                ranked.extend((0..tiles.cols.len()).map(|x| {
+                ranked.extend(tiles.looked_at[y].clone().map(|x| {
                     let Cost { seconds, .. } = tiles.cost(planner, flow, [y, x]);
                     Reverse(Ranked { seconds, at: [y as u32, x as u32] })
                 }));
@@ -232,8 +289,7 @@ impl Ranking {
             let [y, x] = at.map(|i| i as usize);
             let row = &tiles.rows[y].geometry;
             let could_fit = |column: &Candidate| room.least(flow, [row, &column.geometry]) <= self.budget;
-            // Columns are ascending, and so is what they take.
-            let fitting = *self.fitting[y].get_or_insert_with(|| tiles.cols.partition_point(could_fit));
+            let fitting = *self.fitting[y].get_or_insert_with(|| tiles.fitting(y, could_fit));
             if x < fitting && room.placed(flow, [row, &tiles.cols[x].geometry]) <= self.budget {
                 return Some([y, x]);
             }

@@ -5,9 +5,12 @@ use std::ops::Range;
 
 use super::segment::Room;
 use super::tiles::Tiles;
-use super::{Objective, Planner};
+use super::{Objective, Planner, Weight};
 use crate::analysis::buffers::Fixed;
 use crate::analysis::flow::{Flow, Growing};
+
+/// What a second counts where memory is made small: nothing but ties.
+const SECONDS_IN_BYTES: f64 = 1e-9;
 
 pub(super) struct Trail<'a> {
     planner: &'a Planner<'a>,
@@ -29,8 +32,8 @@ impl<'a> Trail<'a> {
         self.planner.groups[group].ops.iter().rev().try_for_each(|&op| self.growing.grow(op))
     }
 
-    /// What the section costs, as the planner's objective has it; `None` if no tile fits. `groups` are those that it has.
-    pub(super) fn weight(&mut self, groups: Range<usize>) -> Option<f64> {
+    /// What the section costs, as the planner's objective has it, if it may be worth no more than `limit`. `groups` are those that it has.
+    pub(super) fn weight(&mut self, groups: Range<usize>, limit: f64) -> Weight {
         let mark = self.growing.mark();
         let placed = self.growing.flow().tensors.len();
         let has_anchor = self.growing.flow().tensors.iter().any(|t| t.is_owned());
@@ -38,38 +41,56 @@ impl<'a> Trail<'a> {
             let adds_up = self.planner.adds_up(&self.planner.groups[groups.clone()]);
             if adds_up { self.growing.add_up() } else { Some(()) }
         });
-        let weight = closed.and_then(|()| self.weigh(groups, placed, has_anchor));
+        let weight = closed.map(|()| self.weigh(groups, placed, has_anchor, limit));
         self.growing.reopen(mark);
-        weight
+        weight.unwrap_or(Weight::NONE)
     }
 
-    fn weigh(&mut self, groups: Range<usize>, placed: usize, has_anchor: bool) -> Option<f64> {
+    fn weigh(&mut self, groups: Range<usize>, placed: usize, has_anchor: bool, limit: f64) -> Weight {
         let (planner, flow) = (self.planner, self.growing.flow());
         let room = planner.room(flow, &planner.groups[groups], self.fixed);
         if !has_anchor {
             // What cuts it is one of its inputs, and another will once the section has grown.
             let mut tiles = planner.tiles(flow);
             tiles.extend(flow);
-            return weight(planner, flow, &room, &tiles);
+            return Weight { least: least(planner, flow, &room, &mut tiles), others: f64::INFINITY };
         }
         let tiles = self.tiles.get_or_insert_with(|| planner.tiles(flow));
         tiles.extend_to(flow, placed);
+        tiles.narrow(planner, flow, planner.seconds_within(flow, limit));
         let mark = tiles.mark();
         tiles.extend(flow);
-        let weight = weight(planner, flow, &room, tiles);
+        let least = least(planner, flow, &room, tiles);
         tiles.reset(flow, mark);
-        weight
+        Weight { least, others: if tiles.is_narrowed() { limit } else { f64::INFINITY } }
     }
 }
 
 /// Of the cheapest tile that fits in the steps looked at.
-fn weight(planner: &Planner<'_>, flow: &Flow, room: &Room, tiles: &Tiles) -> Option<f64> {
-    let seconds = tiles.cheapest(planner, flow, room)?.seconds;
-    Some(match planner.objective {
-        Objective::Time => seconds,
-        Objective::Memory => {
-            let exported = flow.tensors.iter().filter(|t| t.exported && !planner.graph.is_output(t.value));
-            exported.map(|t| t.sizes.iter().product::<u64>() as f64).sum::<f64>() + seconds * 1e-9
+fn least(planner: &Planner<'_>, flow: &Flow, room: &Room, tiles: &mut Tiles) -> f64 {
+    tiles.cheapest(planner, flow, room).map_or(f64::INFINITY, |cost| planner.weight(flow, cost.seconds))
+}
+
+impl Planner<'_> {
+    /// What a section that takes some seconds costs.
+    fn weight(&self, flow: &Flow, seconds: f64) -> f64 {
+        match self.objective {
+            Objective::Time => seconds,
+            Objective::Memory => self.exported(flow) + seconds * SECONDS_IN_BYTES,
         }
-    })
+    }
+
+    /// How many seconds a section may take that costs no more than `weight`.
+    fn seconds_within(&self, flow: &Flow, weight: f64) -> f64 {
+        match self.objective {
+            Objective::Time => weight,
+            Objective::Memory => (weight - self.exported(flow)) / SECONDS_IN_BYTES,
+        }
+    }
+
+    /// Elements of the tensors that are kept for other sections.
+    fn exported(&self, flow: &Flow) -> f64 {
+        let exported = flow.tensors.iter().filter(|t| t.exported && !self.graph.is_output(t.value));
+        exported.map(|t| t.sizes.iter().product::<u64>() as f64).sum()
+    }
 }
