@@ -66,13 +66,16 @@ impl Buffer {
 pub fn peak(lives: &[[usize; 2]], bytes: &[u64]) -> u64 {
     // The most is reached where some life begins.
     let last = lives.iter().map(|life| life[0]).max().unwrap_or(0);
-    let mut alive = vec![0u64; last + 1];
-    for ([first, end], bytes) in lives.iter().zip(bytes) {
-        for sum in &mut alive[*first..=(*end).min(last)] {
-            *sum = sum.saturating_add(*bytes);
-        }
+    let mut changes = vec![0i128; last + 2];
+    for ([first, end], &bytes) in lives.iter().zip(bytes) {
+        changes[*first] += i128::from(bytes);
+        changes[(*end).min(last) + 1] -= i128::from(bytes);
     }
-    alive.into_iter().max().unwrap_or(0)
+    let alive = changes.iter().scan(0, |alive, change| {
+        *alive += change;
+        Some(*alive)
+    });
+    alive.max().map_or(0, |most| u64::try_from(most).unwrap_or(u64::MAX))
 }
 
 /// Offsets such that buffers alive at the same time do not overlap, and the end of the last one: largest first, each at the

@@ -52,9 +52,7 @@ impl Planner<'_> {
 
     /// The tiles that fit in all steps, the cheapest first.
     pub(super) fn ranked(&self, segment: &Segment) -> impl Iterator<Item = Choice> {
-        let mut tiles = self.tiles(&segment.flow);
-        tiles.extend(&segment.flow);
-        let ranked = tiles.into_ranked(self, segment);
+        let ranked = self.tiles(&segment.flow).into_ranked(self, segment);
         ranked.filter_map(move |(tile, overlap, cost)| {
             let sram = segment.sram(tile, self.scheme(overlap));
             let gradient = if segment.flow.sum.is_some() { Gradient::Rmw } else { Gradient::Halo };

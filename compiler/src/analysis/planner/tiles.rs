@@ -2,7 +2,6 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
-use std::ops::Range;
 
 use zellige_runtime::program::instr::AxisId;
 
@@ -18,29 +17,19 @@ const LOOK: u64 = 12;
 /// Rows that a strip advances at a time.
 const BANDS: [u64; 7] = [1, 2, 4, 8, 16, 32, 64];
 
-/// Candidate tiles: rows, columns, and what there is to do for each pair of them.
+/// Candidate tiles: pairs of rows and columns.
 pub(super) struct Tiles {
     rows: Vec<Candidate>,
     cols: Vec<Candidate>,
-    /// For each of the rows, which columns it is looked at with.
-    looked_at: Vec<Range<usize>>,
-    /// Whether there are pairs that are not looked at because they cost too much.
+    /// Those that are looked at.
+    pairs: Vec<Pair>,
+    /// Whether others are not because they cost too much.
     narrowed: bool,
     /// Whether strips are looked at even where no tensor keeps rows.
     forced: bool,
-    /// A row of `cols` for each of `rows`.
-    tallies: Vec<Tally>,
     /// Tensors that are in the tallies.
     tensors: usize,
     aside: Aside,
-}
-
-/// Tensors that [`Tiles::reset`] has forgotten: as inputs most come again when the section has grown, with the same tiles.
-#[derive(Default)]
-struct Aside {
-    tensors: Vec<FlowTensor>,
-    /// How many tensors stood before them.
-    common: usize,
 }
 
 /// A size of tiles along one axis.
@@ -49,12 +38,26 @@ struct Candidate {
     geometry: AxisGeometry,
     /// The tiles of tensors that are forgotten.
     aside: Vec<AxisTiles>,
+    /// Whether it is in a pair.
+    used: bool,
 }
 
-/// What [`Tiles::reset`] goes back to.
-pub(super) struct Mark {
-    tallies: Vec<Tally>,
-    tensors: usize,
+/// A size of tiles, and what there is to do.
+#[derive(Clone, Copy)]
+struct Pair {
+    /// Which of the rows and which of the columns.
+    at: [usize; 2],
+    tally: Tally,
+    /// Whether it has not been found to take too much SRAM.
+    fits: bool,
+}
+
+/// Tensors that are forgotten: as inputs most come again when the section has grown, with the same tiles.
+#[derive(Default)]
+struct Aside {
+    tensors: Vec<FlowTensor>,
+    /// How many tensors stood before them.
+    common: usize,
 }
 
 impl Planner<'_> {
@@ -68,17 +71,10 @@ impl Planner<'_> {
             }
         }
         let cols: Vec<Candidate> = self.candidates(flow, AxisId::X, Overlap::Recompute).collect();
-        let tallies = vec![Tally::default(); rows.len() * cols.len()];
-        Tiles {
-            looked_at: vec![0..cols.len(); rows.len()],
-            rows,
-            cols,
-            narrowed: false,
-            forced: self.wishes.overlap.is_some(),
-            tallies,
-            tensors: 0,
-            aside: Aside::default(),
-        }
+        let pair = |y, x| Pair { at: [y, x], tally: Tally::default(), fits: true };
+        let pairs = (0..rows.len()).flat_map(|y| (0..cols.len()).map(move |x| pair(y, x))).collect();
+        let forced = self.wishes.overlap.is_some();
+        Tiles { rows, cols, pairs, narrowed: false, forced, tensors: 0, aside: Aside::default() }
     }
 
     /// The one way in which overlaps may be had, if there is but one: one tile has none, and tiles that are added up keep no rows.
@@ -91,7 +87,7 @@ impl Planner<'_> {
         let scheme = self.scheme(overlap);
         let geometry = move |tile| AxisGeometry::new(flow, axis, tile, scheme, LOOK);
         let sizes = self.sizes(extent, axis, overlap).into_iter();
-        sizes.map(move |tile| Candidate { overlap, geometry: geometry(tile), aside: Vec::new() })
+        sizes.map(move |tile| Candidate { overlap, geometry: geometry(tile), aside: Vec::new(), used: true })
     }
 
     pub(super) fn scheme(&self, overlap: Overlap) -> Scheme {
@@ -127,110 +123,93 @@ impl Planner<'_> {
 }
 
 impl Tiles {
-    /// Looks at all tensors of the flow.
-    pub(super) fn extend(&mut self, flow: &Flow) {
-        self.extend_to(flow, flow.tensors.len());
-    }
-
     /// Looks at the first tensors of the flow.
     pub(super) fn extend_to(&mut self, flow: &Flow, tensors: usize) {
         for t in self.tensors..tensors {
             let known = self.aside.take(&flow.tensors[t]);
             self.candidates().for_each(|candidate| candidate.extend(flow, known));
-            for ((row, columns), tallies) in
-                self.rows.iter().zip(&self.looked_at).zip(self.tallies.chunks_mut(self.cols.len()))
-            {
-                for (column, tally) in self.cols[columns.clone()].iter().zip(&mut tallies[columns.clone()]) {
-                    tally.add(flow, [&row.geometry, &column.geometry], t);
-                }
+            for Pair { at: [y, x], tally, .. } in &mut self.pairs {
+                tally.add(flow, [&self.rows[*y].geometry, &self.cols[*x].geometry], t);
             }
         }
         self.tensors = tensors;
     }
 
-    /// The rows and columns that are looked at.
-    fn candidates(&mut self) -> impl Iterator<Item = &mut Candidate> {
-        let used = self.looked_at.iter().filter(|columns| !columns.is_empty());
-        let columns = used.fold(0..0, |all: Range<usize>, columns| match all.is_empty() {
-            true => columns.clone(),
-            false => all.start.min(columns.start)..all.end.max(columns.end),
-        });
-        let rows = self.rows.iter_mut().zip(&self.looked_at).filter(|(_, columns)| !columns.is_empty());
-        rows.map(|(row, _)| row).chain(&mut self.cols[columns])
-    }
-
-    /// From now on looks at no pair whose arithmetic and overhead take more than some seconds, if only smaller columns do too.
+    /// From now on looks neither at pairs that do not fit nor at those whose arithmetic and overhead take more than some seconds.
     pub(super) fn narrow(&mut self, planner: &Planner<'_>, flow: &Flow, seconds: f64) {
-        for y in 0..self.rows.len() {
-            let columns = self.looked_at[y].clone();
-            let is_dear = |&x: &usize| {
-                let cost = self.cost(planner, flow, [y, x]);
-                cost.compute + cost.overhead > seconds
-            };
-            let dear = columns.take_while(is_dear).count();
-            self.looked_at[y].start += dear;
-            self.narrowed |= dear > 0;
+        let mut pairs = std::mem::take(&mut self.pairs);
+        pairs.retain(|pair| pair.fits);
+        let fitting = pairs.len();
+        pairs.retain(|pair| {
+            let cost = self.cost(planner, flow, pair);
+            cost.compute + cost.overhead <= seconds
+        });
+        self.narrowed |= pairs.len() < fitting;
+        self.candidates().for_each(|candidate| candidate.used = false);
+        for [y, x] in pairs.iter().map(|pair| pair.at) {
+            (self.rows[y].used, self.cols[x].used) = (true, true);
         }
+        self.pairs = pairs;
     }
 
-    /// Whether all that could fit is looked at.
+    /// Whether tiles that could fit are not looked at.
     pub(super) fn is_narrowed(&self) -> bool {
         self.narrowed
     }
 
-    pub(super) fn mark(&self) -> Mark {
-        Mark { tallies: self.tallies.clone(), tensors: self.tensors }
-    }
-
-    /// Forgets the tensors of the flow that were looked at after the mark.
-    pub(super) fn reset(&mut self, flow: &Flow, mark: Mark) {
-        self.candidates().for_each(|candidate| candidate.aside = candidate.geometry.split_off(mark.tensors));
-        self.aside =
-            Aside { tensors: flow.tensors[mark.tensors..self.tensors].to_vec(), common: mark.tensors };
-        (self.tallies, self.tensors) = (mark.tallies, mark.tensors);
-    }
-
-    /// The cheapest that fits in the steps looked at. What is found not to fit is not looked at again.
+    /// The cheapest that fits in the steps looked at, with all tensors of the flow. Those that have not been looked at before are
+    /// forgotten again.
     pub(super) fn cheapest(&mut self, planner: &Planner<'_>, flow: &Flow, room: &Room) -> Option<Cost> {
+        let (tensors, pairs) = (self.tensors, self.pairs.clone());
+        self.extend_to(flow, flow.tensors.len());
         let mut ranking = Ranking::new(self, planner, flow);
-        let found = ranking.next(self, flow, room).map(|at| self.cost(planner, flow, at));
+        let found = ranking.next(self, flow, room).map(|at| self.cost(planner, flow, &self.pairs[at]));
+        self.forget(flow, tensors);
+        self.pairs = pairs;
         // With more groups there is more to keep, unless groups become one.
         if !planner.by_op {
-            for (columns, fitting) in self.looked_at.iter_mut().zip(ranking.fitting) {
-                columns.end = fitting.unwrap_or(columns.end);
-            }
+            ranking.too_large.into_iter().for_each(|at| self.pairs[at].fits = false);
         }
         found
     }
 
+    /// Sets all but the first tensors of the flow aside.
+    fn forget(&mut self, flow: &Flow, tensors: usize) {
+        self.candidates().for_each(|candidate| candidate.aside = candidate.geometry.split_off(tensors));
+        self.aside = Aside { tensors: flow.tensors[tensors..].to_vec(), common: tensors };
+        self.tensors = tensors;
+    }
+
     /// Those that fit in the steps looked at, the cheapest first.
     pub(super) fn into_ranked(
-        self,
+        mut self,
         planner: &Planner<'_>,
         segment: &Segment,
     ) -> impl Iterator<Item = ([u64; 2], Overlap, Cost)> {
-        let mut ranking = Ranking::new(&self, planner, &segment.flow);
+        let Segment { flow, room, .. } = segment;
+        self.extend_to(flow, flow.tensors.len());
+        let mut ranking = Ranking::new(&self, planner, flow);
         std::iter::from_fn(move || {
-            let at = ranking.next(&self, &segment.flow, &segment.room)?;
-            let [y, x] = [&self.rows[at[0]], &self.cols[at[1]]];
-            let tile = [y, x].map(|c| c.geometry.tile());
-            Some((tile, y.overlap, self.cost(planner, &segment.flow, at)))
+            let pair = &self.pairs[ranking.next(&self, flow, room)?];
+            let tile = self.axes(pair).map(AxisGeometry::tile);
+            Some((tile, self.rows[pair.at[0]].overlap, self.cost(planner, flow, pair)))
         })
     }
 
-    /// Where those of the columns end that a row is looked at with and that could fit.
-    fn fitting(&self, row: usize, could_fit: impl Fn(&Candidate) -> bool) -> usize {
-        let Range { start, end } = self.looked_at[row];
-        let columns = &self.cols[start..end];
-        // Columns are ascending, and so is what they take. Those that fit with a group less mostly still do.
-        if columns.last().is_some_and(&could_fit) { end } else { start + columns.partition_point(could_fit) }
+    fn cost(&self, planner: &Planner<'_>, flow: &Flow, pair: &Pair) -> Cost {
+        let axes = self.axes(pair);
+        let (machine, threads) = (&planner.target.machine, planner.target.threads);
+        pair.tally.cost(machine, threads, flow.images(), axes, axes[0].keeps_rows())
     }
 
-    fn cost(&self, planner: &Planner<'_>, flow: &Flow, [y, x]: [usize; 2]) -> Cost {
-        let tally = &self.tallies[y * self.cols.len() + x];
-        let axes = [&self.rows[y].geometry, &self.cols[x].geometry];
-        let in_order = self.rows[y].geometry.keeps_rows();
-        tally.cost(&planner.target.machine, planner.target.threads, flow.images(), axes, in_order)
+    fn axes(&self, pair: &Pair) -> [&AxisGeometry; 2] {
+        let [y, x] = pair.at;
+        [&self.rows[y].geometry, &self.cols[x].geometry]
+    }
+
+    /// The rows and columns that are in pairs.
+    fn candidates(&mut self) -> impl Iterator<Item = &mut Candidate> {
+        self.rows.iter_mut().chain(&mut self.cols).filter(|candidate| candidate.used)
     }
 }
 
@@ -254,44 +233,41 @@ impl Candidate {
     }
 }
 
-/// Pairs that have not been looked at, the cheapest on top.
+/// Pairs that have not been tried, the cheapest on top.
 struct Ranking {
     heap: BinaryHeap<Reverse<Ranked>>,
     budget: u64,
-    /// For each of the rows that have been looked at, where the columns end whose buffers could fit.
-    fitting: Vec<Option<usize>>,
+    /// Those that were tried and cannot fit.
+    too_large: Vec<usize>,
 }
 
 struct Ranked {
     seconds: f64,
-    /// Which row and column.
-    at: [u32; 2],
+    /// Which pair.
+    at: usize,
 }
 
 impl Ranking {
     fn new(tiles: &Tiles, planner: &Planner<'_>, flow: &Flow) -> Self {
-        let mut ranked = Vec::with_capacity(tiles.tallies.len());
-        for (y, row) in tiles.rows.iter().enumerate() {
-            // Without a ring a strip is tiles that happen to lie below each other.
-            if row.overlap == Overlap::Recompute || row.geometry.keeps_rows() || tiles.forced {
-                ranked.extend(tiles.looked_at[y].clone().map(|x| {
-                    let Cost { seconds, .. } = tiles.cost(planner, flow, [y, x]);
-                    Reverse(Ranked { seconds, at: [y as u32, x as u32] })
-                }));
-            }
-        }
-        Self { heap: ranked.into(), budget: planner.budget(), fitting: vec![None; tiles.rows.len()] }
+        // Without a ring a strip is tiles that happen to lie below each other.
+        let is_strip = |row: &Candidate| row.overlap == Overlap::Recompute || row.geometry.keeps_rows();
+        let pairs = tiles.pairs.iter().enumerate();
+        let pairs = pairs.filter(|(_, pair)| tiles.forced || is_strip(&tiles.rows[pair.at[0]]));
+        let ranked = pairs.map(|(at, pair)| {
+            let seconds = tiles.cost(planner, flow, pair).seconds;
+            Reverse(Ranked { seconds, at })
+        });
+        Self { heap: ranked.collect(), budget: planner.budget(), too_large: Vec::new() }
     }
 
-    /// The row and column of the cheapest pair that fits.
-    fn next(&mut self, tiles: &Tiles, flow: &Flow, room: &Room) -> Option<[usize; 2]> {
+    /// The cheapest pair that fits.
+    fn next(&mut self, tiles: &Tiles, flow: &Flow, room: &Room) -> Option<usize> {
         while let Some(Reverse(Ranked { at, .. })) = self.heap.pop() {
-            let [y, x] = at.map(|i| i as usize);
-            let row = &tiles.rows[y].geometry;
-            let could_fit = |column: &Candidate| room.least(flow, [row, &column.geometry]) <= self.budget;
-            let fitting = *self.fitting[y].get_or_insert_with(|| tiles.fitting(y, could_fit));
-            if x < fitting && room.placed(flow, [row, &tiles.cols[x].geometry]) <= self.budget {
-                return Some([y, x]);
+            let axes = tiles.axes(&tiles.pairs[at]);
+            if room.least(flow, axes) > self.budget {
+                self.too_large.push(at);
+            } else if room.placed(flow, axes) <= self.budget {
+                return Some(at);
             }
         }
         None

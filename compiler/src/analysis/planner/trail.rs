@@ -51,18 +51,14 @@ impl<'a> Trail<'a> {
         let room = planner.room(flow, &planner.groups[groups], self.fixed);
         if !has_anchor {
             // What cuts it is one of its inputs, and another will once the section has grown.
-            let mut tiles = planner.tiles(flow);
-            tiles.extend(flow);
-            return Weight { least: least(planner, flow, &room, &mut tiles), others: f64::INFINITY };
+            let least = least(planner, flow, &room, &mut planner.tiles(flow));
+            return Weight { least, others: f64::INFINITY };
         }
         let tiles = self.tiles.get_or_insert_with(|| planner.tiles(flow));
         tiles.extend_to(flow, placed);
         tiles.narrow(planner, flow, planner.seconds_within(flow, limit));
-        let mark = tiles.mark();
-        tiles.extend(flow);
-        let least = least(planner, flow, &room, tiles);
-        tiles.reset(flow, mark);
-        Weight { least, others: if tiles.is_narrowed() { limit } else { f64::INFINITY } }
+        let others = if tiles.is_narrowed() { limit } else { f64::INFINITY };
+        Weight { least: least(planner, flow, &room, tiles), others }
     }
 }
 
