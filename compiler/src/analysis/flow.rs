@@ -176,7 +176,7 @@ pub struct Growing<'a> {
 }
 
 /// The reads of a tensor, from the last to the first.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Wanted {
     /// What each is for, and the read; the index of its output is not known yet.
     reads: Vec<(ValueId, FlowReader)>,
@@ -242,9 +242,10 @@ impl<'a> Growing<'a> {
 
     /// Takes the section's inputs away again, and what was placed after them.
     pub fn reopen(&mut self, mark: Mark) {
-        self.flow.tensors.truncate(mark.tensors);
+        for tensor in self.flow.tensors.drain(mark.tensors..) {
+            self.index.remove(&tensor.value);
+        }
         (self.flow.anchor, self.flow.sum) = (mark.anchor, None);
-        self.index.retain(|_, at| *at < mark.tensors);
         self.waiting = mark.waiting;
     }
 
@@ -272,8 +273,8 @@ impl<'a> Growing<'a> {
         let at = self.flow.tensors.len();
         self.index.insert(value, at);
         // An input stays wanted: an op that makes it may come yet.
-        let Wanted { reads, grain, flops, running_bytes } =
-            self.wanted.get(&value).cloned().unwrap_or_default();
+        let nothing = Wanted::default();
+        let Wanted { reads, grain, flops, running_bytes } = self.wanted.get(&value).unwrap_or(&nothing);
         let placed = |(output, read): &(ValueId, FlowReader)| {
             Some(FlowReader { output: *self.index.get(output)?, ..*read })
         };
@@ -290,8 +291,8 @@ impl<'a> Growing<'a> {
             exported: op.is_some() && (graph.is_output(value) || outside),
             parted: false,
             reduced: grain.is_some(),
-            reduced_flops: flops,
-            running_bytes: running_bytes as f64,
+            reduced_flops: *flops,
+            running_bytes: *running_bytes as f64,
             grain: grain.unwrap_or([1; 2]),
             readers,
         });

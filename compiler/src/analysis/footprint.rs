@@ -30,9 +30,11 @@ pub fn need(map: AxisMap, out: Interval, extent: i64) -> Interval {
                 saturated(0, extent)
             }
         }
+        // The most frequent of all.
         AxisMap::Window { kernel, stride, dilation, pad } => {
-            let [kernel, stride, dilation, pad] = [kernel, stride, dilation, pad].map(i128::from);
-            saturated(first * stride - pad, last * stride - pad + (kernel - 1) * dilation + 1)
+            let at = |o: i64| o.saturating_mul(stride).saturating_sub(pad);
+            let reach = (kernel - 1).saturating_mul(dilation).saturating_add(1);
+            Interval::new(at(out.start), at(out.end - 1).saturating_add(reach))
         }
         AxisMap::Transposed { kernel, stride, dilation, pad } => {
             let [kernel, stride, dilation, pad] = [kernel, stride, dilation, pad].map(i128::from);

@@ -244,7 +244,7 @@ impl Walk<'_> {
         let mut start = 0;
         for i in 1..self.cuts.count {
             let cut = cut(i);
-            let cut = if cut < extent { cut.div_euclid(grain) * grain } else { cut };
+            let cut = if cut < extent && grain > 1 { cut.div_euclid(grain) * grain } else { cut };
             let end = cut.clamp(start, extent);
             owned.push(Interval::new(start, end));
             start = end;
@@ -270,6 +270,10 @@ impl Walk<'_> {
             self.flow.tensors[self.flow.anchor].extent(self.cuts.axis),
             self.flow.tensors[t].extent(self.cuts.axis),
         );
-        (i128::from(i * self.cuts.tile) * i128::from(extent) / i128::from(of.max(1))) as i64
+        let (before, of) = (i * self.cuts.tile, of.max(1));
+        match before.checked_mul(extent) {
+            Some(product) => product / of,
+            None => (i128::from(before) * i128::from(extent) / i128::from(of)) as i64,
+        }
     }
 }

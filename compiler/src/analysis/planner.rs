@@ -101,22 +101,21 @@ pub fn plan(
     objective: Objective,
 ) -> Result<Vec<Choice>, PlanError> {
     let mut weights = HashMap::new();
-    let mut best: Option<Plan> = None;
-    let mut refused: Option<PlanError> = None;
-    for planner in Planner::all(graph, target, wishes, objective) {
-        match planner.search(&mut weights) {
-            Ok(plan) if best.as_ref().is_none_or(|b| plan.weight < b.weight) => best = Some(plan),
-            Ok(_) => {}
-            Err(error) if refused.as_ref().is_none_or(|r| error.needed() < r.needed()) => {
-                refused = Some(error)
-            }
-            Err(_) => {}
-        }
-    }
-    match (best, refused) {
-        (Some(plan), _) => Ok(plan.choices),
-        (None, Some(error)) => Err(error),
-        (None, None) => Ok(Vec::new()),
+    let planners = Planner::all(graph, target, wishes, objective);
+    let mut found: Vec<_> = planners.iter().map(|planner| planner.cheapest(&mut weights)).collect();
+    loop {
+        let plans = found.iter().enumerate().filter_map(|(i, cuts)| Some((i, cuts.as_ref().ok()?)));
+        let Some((i, cuts)) = plans.min_by(|(_, a), (_, b)| a.weight.total_cmp(&b.weight)) else {
+            let refused = found.into_iter().filter_map(Result::err);
+            return refused.min_by_key(PlanError::needed).map_or(Ok(Vec::new()), Err);
+        };
+        match planners[i].settle(cuts) {
+            Ok(choices) => return Ok(choices),
+            // A tile that fits in the steps looked at may not fit in all of them: a section for which no other tile does is not
+            // considered again.
+            Err(ops) => weights.insert(ops, Weight::NONE),
+        };
+        found[i] = planners[i].cheapest(&mut weights);
     }
 }
 
@@ -209,10 +208,10 @@ struct Traits {
     fixed: Fixed,
 }
 
-/// Sections with what they cost together: seconds or bytes, as the objective has it.
-struct Plan {
+/// Where a planner cuts, with what the sections cost together: seconds or bytes, as the objective has it.
+struct Cuts {
     weight: f64,
-    choices: Vec<Choice>,
+    spans: Vec<Range<usize>>,
 }
 
 /// What sections of the given ops, sorted, have been found to cost.
@@ -223,8 +222,17 @@ type Weights = HashMap<Vec<OpId>, Weight>;
 struct Weight {
     /// Of the tiles that were looked at the least; infinite where none fits.
     least: f64,
-    /// The other tiles cost more than this; infinite where there are none.
+    /// The other tiles cost no less than this; infinite where there are none.
     others: f64,
+}
+
+/// What a section may cost if it is to be of use.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// As it is.
+    now: f64,
+    /// With any groups in front.
+    growing: f64,
 }
 
 impl Weight {
@@ -235,10 +243,12 @@ impl Weight {
     fn holds_within(self, limit: f64) -> bool {
         self.least.min(limit) <= self.others
     }
-}
 
-/// First group of a section, and the group that it ends before.
-type Span = (usize, usize);
+    /// Whether no tile that fits costs less than `limit`, and none was looked at.
+    fn is_beyond(self, limit: f64) -> bool {
+        self.least == f64::INFINITY && self.others >= limit
+    }
+}
 
 impl<'a> Planner<'a> {
     fn new(
@@ -275,24 +285,17 @@ impl<'a> Planner<'a> {
         inside.into_iter().chain(anywhere).chain(by_op).collect()
     }
 
-    /// A tile that fits in the steps looked at may not fit in all of them: a section for which no other tile does is not
-    /// considered again.
-    fn search(&self, weights: &mut Weights) -> Result<Plan, PlanError> {
-        loop {
-            let (weight, spans) = self.cheapest(weights)?;
-            let settle = |span: Span| {
-                let choice = self.segment(&self.groups[span.0..span.1]).and_then(|s| self.choose(&s));
-                choice.ok_or(span)
-            };
-            match spans.into_iter().map(settle).collect() {
-                Ok(choices) => return Ok(Plan { weight, choices }),
-                Err(span) => weights.insert(ops_of(&self.groups[span.0..span.1]), Weight::NONE),
-            };
-        }
+    /// The sections between cuts with their tiles, or the ops of one that no tile of fits.
+    fn settle(&self, cuts: &Cuts) -> Result<Vec<Choice>, Vec<OpId>> {
+        let choose = |span: &Range<usize>| {
+            let groups = &self.groups[span.clone()];
+            self.segment(groups).and_then(|segment| self.choose(&segment)).ok_or_else(|| ops_of(groups))
+        };
+        cuts.spans.iter().map(choose).collect()
     }
 
-    /// The least weight, and the sections that have it together.
-    fn cheapest(&self, weights: &mut Weights) -> Result<(f64, Vec<Span>), PlanError> {
+    /// The cuts that cost the least.
+    fn cheapest(&self, weights: &mut Weights) -> Result<Cuts, PlanError> {
         let n = self.groups.len();
         // The least cost of the groups before `end`, and where the last section begins.
         let mut best: Vec<Option<(f64, usize)>> = vec![None; n + 1];
@@ -304,11 +307,11 @@ impl<'a> Planner<'a> {
         let mut spans = Vec::new();
         let mut at = n;
         while let Some((_, start)) = best[at].filter(|_| at > 0) {
-            spans.push((start, at));
+            spans.push(start..at);
             at = start;
         }
         spans.reverse();
-        Ok((best[n].map_or(0.0, |(weight, _)| weight), spans))
+        Ok(Cuts { weight: best[n].map_or(0.0, |(weight, _)| weight), spans })
     }
 
     /// The least cost of the groups before `end`, and where the last of the sections that have it begins; given the same for fewer
@@ -332,20 +335,17 @@ impl<'a> Planner<'a> {
             }
             let Some((before, _)) = best[start].filter(|_| self.may_cut_before(start)) else { continue };
             let ops = ops_of(&self.groups[start..end]);
-            // A tile that costs more will be of no use, however many groups there are in front.
-            let limit = found.map_or(f64::INFINITY, |(least, _)| least - excess - self.floors[start]);
-            let known = weights.get(&ops).copied().filter(|known| known.holds_within(limit));
-            let weight = known.unwrap_or_else(|| trail.weight(start..end, limit));
+            let least = found.map_or(f64::INFINITY, |(least, _)| least);
+            let limits = Limits { now: least - before, growing: least - excess - self.floors[start] };
+            let known = weights.get(&ops).copied().filter(|known| known.holds_within(limits.now));
+            let weight = known.unwrap_or_else(|| trail.weight(start..end, limits));
             weights.insert(ops, weight);
-            if weight.least == f64::INFINITY {
+            // With more groups in front it would cost still more.
+            if weight.is_beyond(limits.growing) || weight.least.min(weight.others) > least {
                 break;
             }
-            let (weight, total) = (weight.least, before + weight.least);
-            match found {
-                // With more groups in front it would cost still more.
-                Some((least, _)) if weight > least => break,
-                Some((least, _)) if total >= least => {}
-                _ => found = Some((total, start)),
+            if before + weight.least < least {
+                found = Some((before + weight.least, start));
             }
         }
         found

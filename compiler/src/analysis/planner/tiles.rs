@@ -135,14 +135,18 @@ impl Tiles {
         self.tensors = tensors;
     }
 
-    /// From now on looks neither at pairs that do not fit nor at those whose arithmetic and overhead take more than some seconds.
-    pub(super) fn narrow(&mut self, planner: &Planner<'_>, flow: &Flow, seconds: f64) {
+    /// From now on looks neither at pairs that do not fit nor at those whose arithmetic and overhead take more than some seconds. Gives
+    /// the least of these seconds.
+    pub(super) fn narrow(&mut self, planner: &Planner<'_>, flow: &Flow, seconds: f64) -> f64 {
+        let mut least = f64::INFINITY;
         let mut pairs = std::mem::take(&mut self.pairs);
         pairs.retain(|pair| pair.fits);
         let fitting = pairs.len();
         pairs.retain(|pair| {
             let cost = self.cost(planner, flow, pair);
-            cost.compute + cost.overhead <= seconds
+            let busy = cost.compute + cost.overhead;
+            least = least.min(busy);
+            busy <= seconds
         });
         self.narrowed |= pairs.len() < fitting;
         self.candidates().for_each(|candidate| candidate.used = false);
@@ -150,6 +154,7 @@ impl Tiles {
             (self.rows[y].used, self.cols[x].used) = (true, true);
         }
         self.pairs = pairs;
+        least
     }
 
     /// Whether tiles that could fit are not looked at.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::segment::Room;
 use super::tiles::Tiles;
-use super::{Objective, Planner, Weight};
+use super::{Limits, Objective, Planner, Weight};
 use crate::analysis::buffers::Fixed;
 use crate::analysis::flow::{Flow, Growing};
 
@@ -32,8 +32,8 @@ impl<'a> Trail<'a> {
         self.planner.groups[group].ops.iter().rev().try_for_each(|&op| self.growing.grow(op))
     }
 
-    /// What the section costs, as the planner's objective has it, if it may be worth no more than `limit`. `groups` are those that it has.
-    pub(super) fn weight(&mut self, groups: Range<usize>, limit: f64) -> Weight {
+    /// What the section costs, as the planner's objective has it. `groups` are those that it has.
+    pub(super) fn weight(&mut self, groups: Range<usize>, limits: Limits) -> Weight {
         let mark = self.growing.mark();
         let placed = self.growing.flow().tensors.len();
         let has_anchor = self.growing.flow().tensors.iter().any(|t| t.is_owned());
@@ -41,12 +41,12 @@ impl<'a> Trail<'a> {
             let adds_up = self.planner.adds_up(&self.planner.groups[groups.clone()]);
             if adds_up { self.growing.add_up() } else { Some(()) }
         });
-        let weight = closed.map(|()| self.weigh(groups, placed, has_anchor, limit));
+        let weight = closed.map(|()| self.weigh(groups, placed, has_anchor, limits));
         self.growing.reopen(mark);
         weight.unwrap_or(Weight::NONE)
     }
 
-    fn weigh(&mut self, groups: Range<usize>, placed: usize, has_anchor: bool, limit: f64) -> Weight {
+    fn weigh(&mut self, groups: Range<usize>, placed: usize, has_anchor: bool, limits: Limits) -> Weight {
         let (planner, flow) = (self.planner, self.growing.flow());
         let room = planner.room(flow, &planner.groups[groups], self.fixed);
         if !has_anchor {
@@ -56,8 +56,13 @@ impl<'a> Trail<'a> {
         }
         let tiles = self.tiles.get_or_insert_with(|| planner.tiles(flow));
         tiles.extend_to(flow, placed);
-        tiles.narrow(planner, flow, planner.seconds_within(flow, limit));
-        let others = if tiles.is_narrowed() { limit } else { f64::INFINITY };
+        let open = tiles.narrow(planner, flow, planner.seconds_within(flow, limits.growing));
+        let others = if tiles.is_narrowed() { limits.growing } else { f64::INFINITY };
+        let open = planner.weight(flow, open).min(others);
+        // With its inputs it costs more.
+        if open > limits.now {
+            return Weight { least: f64::INFINITY, others: open };
+        }
         Weight { least: least(planner, flow, &room, tiles), others }
     }
 }
