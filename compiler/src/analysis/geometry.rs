@@ -112,10 +112,9 @@ impl AxisGeometry {
     }
 
     /// Takes away the tiles of all but the first `tensors` tensors.
-    pub fn split_off(&mut self, tensors: usize) -> Vec<AxisTiles> {
-        let taken = self.tensors.split_off(tensors);
-        self.rings -= taken.iter().filter(|t| t.ring).count();
-        taken
+    pub fn drain(&mut self, tensors: usize) -> impl Iterator<Item = AxisTiles> {
+        self.rings -= self.tensors[tensors..].iter().filter(|t| t.ring).count();
+        self.tensors.drain(tensors..)
     }
 
     /// Whether steps read rows that earlier ones have computed.

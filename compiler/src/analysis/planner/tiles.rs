@@ -36,7 +36,7 @@ pub(super) struct Tiles {
 struct Candidate {
     overlap: Overlap,
     geometry: AxisGeometry,
-    /// The tiles of tensors that are forgotten.
+    /// The tiles of tensors that are forgotten; none, if it was not looked at for them.
     aside: Vec<AxisTiles>,
     /// Whether it is in a pair.
     used: bool,
@@ -48,6 +48,8 @@ struct Pair {
     /// Which of the rows and which of the columns.
     at: [usize; 2],
     tally: Tally,
+    /// Seconds of arithmetic and overhead when it was looked at last.
+    seconds: f64,
     /// Whether it has not been found to take too much SRAM.
     fits: bool,
 }
@@ -71,7 +73,7 @@ impl Planner<'_> {
             }
         }
         let cols: Vec<Candidate> = self.candidates(flow, AxisId::X, Overlap::Recompute).collect();
-        let pair = |y, x| Pair { at: [y, x], tally: Tally::default(), fits: true };
+        let pair = |y, x| Pair { at: [y, x], tally: Tally::default(), seconds: 0.0, fits: true };
         let pairs = (0..rows.len()).flat_map(|y| (0..cols.len()).map(move |x| pair(y, x))).collect();
         let forced = self.wishes.overlap.is_some();
         Tiles { rows, cols, pairs, narrowed: false, forced, tensors: 0, aside: Aside::default() }
@@ -135,26 +137,18 @@ impl Tiles {
         self.tensors = tensors;
     }
 
-    /// From now on looks neither at pairs that do not fit nor at those whose arithmetic and overhead take more than some seconds. Gives
-    /// the least of these seconds.
-    pub(super) fn narrow(&mut self, planner: &Planner<'_>, flow: &Flow, seconds: f64) -> f64 {
-        let mut least = f64::INFINITY;
+    /// From now on looks neither at pairs that do not fit nor at those whose arithmetic and overhead take more than some seconds.
+    pub(super) fn narrow(&mut self, planner: &Planner<'_>, flow: &Flow, seconds: f64) {
         let mut pairs = std::mem::take(&mut self.pairs);
         pairs.retain(|pair| pair.fits);
-        let fitting = pairs.len();
-        pairs.retain(|pair| {
+        for pair in &mut pairs {
             let cost = self.cost(planner, flow, pair);
-            let busy = cost.compute + cost.overhead;
-            least = least.min(busy);
-            busy <= seconds
-        });
-        self.narrowed |= pairs.len() < fitting;
-        self.candidates().for_each(|candidate| candidate.used = false);
-        for [y, x] in pairs.iter().map(|pair| pair.at) {
-            (self.rows[y].used, self.cols[x].used) = (true, true);
+            pair.seconds = cost.compute + cost.overhead;
         }
-        self.pairs = pairs;
-        least
+        let fitting = pairs.len();
+        pairs.retain(|pair| pair.seconds <= seconds);
+        self.narrowed |= pairs.len() < fitting;
+        self.replace(pairs);
     }
 
     /// Whether tiles that could fit are not looked at.
@@ -162,25 +156,53 @@ impl Tiles {
         self.narrowed
     }
 
-    /// The cheapest that fits in the steps looked at, with all tensors of the flow. Those that have not been looked at before are
-    /// forgotten again.
-    pub(super) fn cheapest(&mut self, planner: &Planner<'_>, flow: &Flow, room: &Room) -> Option<Cost> {
-        let (tensors, pairs) = (self.tensors, self.pairs.clone());
+    /// The least seconds of arithmetic and overhead above `seconds` for the tensors looked at so far.
+    pub(super) fn least_above(&self, seconds: f64) -> f64 {
+        let above = self.pairs.iter().map(|pair| pair.seconds).filter(|&s| s > seconds);
+        above.fold(f64::INFINITY, f64::min)
+    }
+
+    /// The cheapest that fits in the steps looked at, with all tensors of the flow, of those that take no more than some seconds for
+    /// the tensors looked at so far. The others are forgotten again.
+    pub(super) fn cheapest(
+        &mut self,
+        planner: &Planner<'_>,
+        flow: &Flow,
+        room: &Room,
+        seconds: f64,
+    ) -> Option<Cost> {
+        let (tensors, mut all) = (self.tensors, std::mem::take(&mut self.pairs));
+        let (places, pairs): (Vec<usize>, Vec<Pair>) =
+            all.iter().copied().enumerate().filter(|(_, pair)| pair.seconds <= seconds).unzip();
+        if pairs.is_empty() {
+            self.pairs = all;
+            return None;
+        }
+        self.replace(pairs);
         self.extend_to(flow, flow.tensors.len());
         let mut ranking = Ranking::new(self, planner, flow);
         let found = ranking.next(self, flow, room).map(|at| self.cost(planner, flow, &self.pairs[at]));
         self.forget(flow, tensors);
-        self.pairs = pairs;
         // With more groups there is more to keep, unless groups become one.
         if !planner.by_op {
-            ranking.too_large.into_iter().for_each(|at| self.pairs[at].fits = false);
+            ranking.too_large.into_iter().for_each(|at| all[places[at]].fits = false);
         }
+        self.replace(all);
         found
+    }
+
+    /// Looks at other pairs than before.
+    fn replace(&mut self, pairs: Vec<Pair>) {
+        self.candidates().for_each(|candidate| candidate.used = false);
+        for [y, x] in pairs.iter().map(|pair| pair.at) {
+            (self.rows[y].used, self.cols[x].used) = (true, true);
+        }
+        self.pairs = pairs;
     }
 
     /// Sets all but the first tensors of the flow aside.
     fn forget(&mut self, flow: &Flow, tensors: usize) {
-        self.candidates().for_each(|candidate| candidate.aside = candidate.geometry.split_off(tensors));
+        self.rows.iter_mut().chain(&mut self.cols).for_each(|candidate| candidate.forget(tensors));
         self.aside = Aside { tensors: flow.tensors[tensors..].to_vec(), common: tensors };
         self.tensors = tensors;
     }
@@ -231,10 +253,18 @@ impl Candidate {
     /// Looks at the next tensor of the flow, whose tiles are `known` where they were set aside.
     fn extend(&mut self, flow: &Flow, known: Option<usize>) {
         let tiles = match known {
-            Some(at) => self.aside.swap_remove(at),
-            None => self.geometry.next(flow),
+            Some(at) if at < self.aside.len() => self.aside.swap_remove(at),
+            _ => self.geometry.next(flow),
         };
         self.geometry.push(tiles);
+    }
+
+    /// Sets all but the first tensors aside: none, where it was not looked at.
+    fn forget(&mut self, tensors: usize) {
+        self.aside.clear();
+        if self.used {
+            self.aside.extend(self.geometry.drain(tensors));
+        }
     }
 }
 
@@ -258,11 +288,12 @@ impl Ranking {
         let is_strip = |row: &Candidate| row.overlap == Overlap::Recompute || row.geometry.keeps_rows();
         let pairs = tiles.pairs.iter().enumerate();
         let pairs = pairs.filter(|(_, pair)| tiles.forced || is_strip(&tiles.rows[pair.at[0]]));
-        let ranked = pairs.map(|(at, pair)| {
+        let mut ranked = Vec::with_capacity(tiles.pairs.len());
+        ranked.extend(pairs.map(|(at, pair)| {
             let seconds = tiles.cost(planner, flow, pair).seconds;
             Reverse(Ranked { seconds, at })
-        });
-        Self { heap: ranked.collect(), budget: planner.budget(), too_large: Vec::new() }
+        }));
+        Self { heap: ranked.into(), budget: planner.budget(), too_large: Vec::new() }
     }
 
     /// The cheapest pair that fits.

@@ -3,10 +3,10 @@
 
 use std::ops::Range;
 
-use super::segment::Room;
 use super::tiles::Tiles;
 use super::{Limits, Objective, Planner, Weight};
 use crate::analysis::buffers::Fixed;
+use crate::analysis::cost::Cost;
 use crate::analysis::flow::{Flow, Growing};
 
 /// What a second counts where memory is made small: nothing but ties.
@@ -51,25 +51,19 @@ impl<'a> Trail<'a> {
         let room = planner.room(flow, &planner.groups[groups], self.fixed);
         if !has_anchor {
             // What cuts it is one of its inputs, and another will once the section has grown.
-            let least = least(planner, flow, &room, &mut planner.tiles(flow));
-            return Weight { least, others: f64::INFINITY };
+            let cost = planner.tiles(flow).cheapest(planner, flow, &room, f64::INFINITY);
+            return Weight { least: planner.weight_of(flow, cost), others: f64::INFINITY };
         }
         let tiles = self.tiles.get_or_insert_with(|| planner.tiles(flow));
         tiles.extend_to(flow, placed);
-        let open = tiles.narrow(planner, flow, planner.seconds_within(flow, limits.growing));
-        let others = if tiles.is_narrowed() { limits.growing } else { f64::INFINITY };
-        let open = planner.weight(flow, open).min(others);
-        // With its inputs it costs more.
-        if open > limits.now {
-            return Weight { least: f64::INFINITY, others: open };
-        }
-        Weight { least: least(planner, flow, &room, tiles), others }
+        let [now, growing] = [limits.now, limits.growing].map(|limit| planner.seconds_within(flow, limit));
+        tiles.narrow(planner, flow, growing);
+        // With the inputs it costs more: what is beyond the limit already is not looked at.
+        let beyond = planner.weight(flow, tiles.least_above(now));
+        let others = if tiles.is_narrowed() { beyond.min(limits.growing) } else { beyond };
+        let cost = tiles.cheapest(planner, flow, &room, now);
+        Weight { least: planner.weight_of(flow, cost), others }
     }
-}
-
-/// Of the cheapest tile that fits in the steps looked at.
-fn least(planner: &Planner<'_>, flow: &Flow, room: &Room, tiles: &mut Tiles) -> f64 {
-    tiles.cheapest(planner, flow, room).map_or(f64::INFINITY, |cost| planner.weight(flow, cost.seconds))
 }
 
 impl Planner<'_> {
@@ -79,6 +73,11 @@ impl Planner<'_> {
             Objective::Time => seconds,
             Objective::Memory => self.exported(flow) + seconds * SECONDS_IN_BYTES,
         }
+    }
+
+    /// What a section costs, given the cheapest tile.
+    fn weight_of(&self, flow: &Flow, cheapest: Option<Cost>) -> f64 {
+        cheapest.map_or(f64::INFINITY, |cost| self.weight(flow, cost.seconds))
     }
 
     /// How many seconds a section may take that costs no more than `weight`.
