@@ -1,6 +1,6 @@
 //! The tensors of a section and who reads whom: what all geometry of the section follows from.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use indexmap::IndexMap;
 use zellige_runtime::program::Interval;
@@ -9,7 +9,7 @@ use zellige_runtime::program::instr::AxisId;
 use super::fusion::{addressing, is_inlined, is_reduction};
 use super::geometry::AxisTiles;
 use super::work::{op_flops, running_bytes, total_flops, weight_bytes};
-use crate::base::{AxisMap, OpId, ValueId};
+use crate::base::{AxisMap, Id, OpId, ValueId};
 use crate::ir::{Gradient, Graph, Section};
 use crate::ops::{Outside, Sizes};
 
@@ -166,9 +166,10 @@ pub struct Growing<'a> {
     graph: &'a Graph,
     consumers: &'a HashMap<ValueId, Vec<OpId>>,
     flow: Flow,
-    members: HashSet<OpId>,
-    /// Where the placed tensors are.
-    index: HashMap<ValueId, usize>,
+    /// Of every op of the graph, whether it is in the section.
+    members: Vec<bool>,
+    /// Of every value of the graph, where it is among the tensors placed.
+    index: Vec<Option<usize>>,
     /// What is read and not placed yet; read backwards, in the order in which the section reads it first.
     wanted: IndexMap<ValueId, Wanted>,
     /// Ops whose outputs are not placed yet: a reduction reads them for what it owns of a tensor that is not.
@@ -194,8 +195,8 @@ impl<'a> Growing<'a> {
             graph,
             consumers,
             flow: Flow::default(),
-            members: HashSet::new(),
-            index: HashMap::new(),
+            members: vec![false; graph.ops.len()],
+            index: vec![None; graph.values.len()],
             wanted: IndexMap::new(),
             waiting: Vec::new(),
         }
@@ -208,7 +209,7 @@ impl<'a> Growing<'a> {
 
     /// Puts an op in front of the others. `None` if sizes are not known.
     pub fn grow(&mut self, op: OpId) -> Option<()> {
-        self.members.insert(op);
+        self.members[op.index()] = true;
         self.read(op)?;
         if !is_reduction(self.graph, op) {
             self.waiting.push(op);
@@ -218,7 +219,7 @@ impl<'a> Growing<'a> {
 
     /// Places the section's inputs, as if no op came before. `None` if nothing leaves the section.
     pub fn close(&mut self) -> Option<()> {
-        let is_input = |g: &Self, v: ValueId| g.graph.producer(v).is_none_or(|op| !g.members.contains(&op));
+        let is_input = |g: &Self, v: ValueId| g.graph.producer(v).is_none_or(|op| !g.members[op.index()]);
         let mut inputs: Vec<ValueId> = self.wanted.keys().copied().filter(|&v| is_input(self, v)).collect();
         loop {
             let before = self.flow.tensors.len();
@@ -243,7 +244,7 @@ impl<'a> Growing<'a> {
     /// Takes the section's inputs away again, and what was placed after them.
     pub fn reopen(&mut self, mark: Mark) {
         for tensor in self.flow.tensors.drain(mark.tensors..) {
-            self.index.remove(&tensor.value);
+            self.index[tensor.value.index()] = None;
         }
         (self.flow.anchor, self.flow.sum) = (mark.anchor, None);
         self.waiting = mark.waiting;
@@ -265,22 +266,22 @@ impl<'a> Growing<'a> {
 
     /// Whether all that it is read for is placed, or is the tensor itself.
     fn is_ready(&self, value: ValueId) -> bool {
-        let is_placed = |output: ValueId| output == value || self.index.contains_key(&output);
+        let is_placed = |output: ValueId| output == value || self.index[output.index()].is_some();
         self.wanted.get(&value).is_none_or(|w| w.reads.iter().all(|(output, _)| is_placed(*output)))
     }
 
     fn place(&mut self, value: ValueId, op: Option<OpId>) -> Option<()> {
         let at = self.flow.tensors.len();
-        self.index.insert(value, at);
+        self.index[value.index()] = Some(at);
         // An input stays wanted: an op that makes it may come yet.
         let nothing = Wanted::default();
         let Wanted { reads, grain, flops, running_bytes } = self.wanted.get(&value).unwrap_or(&nothing);
         let placed = |(output, read): &(ValueId, FlowReader)| {
-            Some(FlowReader { output: *self.index.get(output)?, ..*read })
+            Some(FlowReader { output: self.index[output.index()]?, ..*read })
         };
         let readers = reads.iter().rev().map(placed).collect::<Option<Vec<_>>>()?;
         let graph = self.graph;
-        let outside = self.consumers.get(&value).into_iter().flatten().any(|r| !self.members.contains(r));
+        let outside = self.consumers.get(&value).into_iter().flatten().any(|r| !self.members[r.index()]);
         self.flow.tensors.push(FlowTensor {
             value,
             sizes: graph.sizes(value)?,

@@ -1,4 +1,12 @@
 //! Where to cut and how to tile: dynamic programming over the groups in topological order, by modelled time.
+//!
+//! For each group the sections that end with it are weighed, each with a group more in front than the one before. Nearly all of the work
+//! is to see what the tiles of a section would cost, and most of it is spared:
+//! - A section goes on from the one before: only tensors that it did not have are looked at (`trail`, `tiles`).
+//! - A tile costs more with more groups. It is dropped where even the cheapest plan for the groups in front, at any cut, could not make
+//!   up for that, given that those groups take their arithmetic in any case (`Limits`).
+//! - A tile that takes too much SRAM is dropped: with more groups it takes more.
+//! - What a set of ops costs is remembered, for other orders of the ops (`Weights`).
 
 mod alternatives;
 mod orders;
@@ -119,6 +127,12 @@ pub fn plan(
     }
 }
 
+/// Whether there is a plan for the SRAM of the target: as [`smallest_sram`] has it.
+pub fn fits_sram(graph: &Graph, target: &Target, wishes: &Wishes) -> bool {
+    let planners = Planner::all(graph, target, wishes, Objective::Time);
+    planners.iter().any(|planner| planner.too_small().needed() <= target.sram)
+}
+
 /// The SRAM that suffices for some plan: the most that any op takes by itself with its smallest tile.
 pub fn smallest_sram(graph: &Graph, target: &Target, wishes: &Wishes) -> u64 {
     let planners = Planner::all(graph, target, wishes, Objective::Time);
@@ -156,7 +170,8 @@ fn reduced_input(graph: &Graph, group: &Group) -> Option<ValueId> {
     if fusion::is_reduction(graph, first) { graph.ops[first].inputs.last().copied() } else { None }
 }
 
-/// What the groups before each one cost at least, and all of them: the arithmetic without halos, where time counts.
+/// What the groups before each one cost at least, and all of them: the arithmetic without halos, where time counts. (A little more
+/// than the least where a window is narrower than its stride, or a crop leaves out what nobody else reads.)
 fn floors(graph: &Graph, target: &Target, objective: Objective, groups: &[Group]) -> Vec<f64> {
     let of_op = |&op: &OpId| match objective {
         Objective::Time => cost::least_seconds(&target.machine, target.threads, graph, op),
@@ -217,21 +232,21 @@ struct Cuts {
 /// What sections of the given ops, sorted, have been found to cost.
 type Weights = HashMap<Vec<OpId>, Weight>;
 
-/// What a section costs.
+/// What is known of the cost of a section.
 #[derive(Clone, Copy)]
 struct Weight {
-    /// Of the tiles that were looked at the least; infinite where none fits.
+    /// What the cheapest of the tiles costs that were looked at; infinite where none of them fits.
     least: f64,
     /// The other tiles cost no less than this; infinite where there are none.
     others: f64,
 }
 
-/// What a section may cost if it is to be of use.
+/// What a tile of a section may cost if it is to be of use.
 #[derive(Clone, Copy)]
 struct Limits {
-    /// As it is.
+    /// If the section begins where it does.
     now: f64,
-    /// With any groups in front.
+    /// If it begins there or with any of the groups in front.
     growing: f64,
 }
 
@@ -325,7 +340,7 @@ impl<'a> Planner<'a> {
         let mut found: Option<(f64, usize)> = None;
         let mut trail = Trail::new(self);
         let window = end.saturating_sub(LONGEST_SECTION)..end;
-        // By how much plans for fewer groups exceed what these cost at least.
+        // What plans for fewer groups cost, besides what these cost at least.
         let excess = window.clone().filter_map(|start| Some(best[start]?.0 - self.floors[start]));
         let excess = excess.fold(f64::INFINITY, f64::min);
         for start in window.rev() {

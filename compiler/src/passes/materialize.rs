@@ -37,7 +37,7 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
     }
     let rewritten = Rewrite::of(&graph, options).graph();
     let unchanged = rewritten.ops.len() == graph.ops.len();
-    let fits = || section_cut::smallest_sram(&rewritten, options) <= options.target.sram;
+    let fits = || section_cut::fits_sram(&rewritten, options);
     // What is modelled to be faster must not be what makes a plan impossible.
     let taken = !unchanged && (options.materialize.is_some() || fits());
     Ok(Module::Graph(if taken { rewritten } else { graph }))

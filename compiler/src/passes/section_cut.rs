@@ -179,9 +179,9 @@ fn cut_after(graph: &Graph, names: &[String]) -> Result<Vec<OpId>, Vec<Diagnosti
     names.iter().map(find).collect()
 }
 
-/// The SRAM that some plan can do with, whatever its cuts besides those that are asked for.
-pub(super) fn smallest_sram(graph: &Graph, options: &Options) -> u64 {
-    planner::smallest_sram(graph, &options.target, &wishes(graph, options))
+/// Whether some plan can do with the SRAM there is, whatever its cuts besides those that are asked for.
+pub(super) fn fits_sram(graph: &Graph, options: &Options) -> bool {
+    planner::fits_sram(graph, &options.target, &wishes(graph, options))
 }
 
 /// The smallest SRAM a worker (as found with the smallest tiles, op by op), and the device memory of the plan with the
@@ -191,7 +191,7 @@ pub(super) fn smallest_budgets(graph: &Graph, options: &Options) -> Option<[u64;
         return None;
     }
     let wishes = wishes(graph, options);
-    let sram = smallest_sram(graph, options);
+    let sram = planner::smallest_sram(graph, &options.target, &wishes);
     let small = planner::plan(graph, &options.target, &wishes, Objective::Memory).ok()?;
     // Where nothing has to be in memory, any budget will do.
     Some([sram, device_plan(graph, &small, 0).ok()?.total().max(1)])

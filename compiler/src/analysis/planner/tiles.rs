@@ -48,7 +48,7 @@ struct Pair {
     /// Which of the rows and which of the columns.
     at: [usize; 2],
     tally: Tally,
-    /// Seconds of arithmetic and overhead when it was looked at last.
+    /// Seconds of arithmetic and overhead, at least.
     seconds: f64,
     /// Whether it has not been found to take too much SRAM.
     fits: bool,
@@ -137,14 +137,25 @@ impl Tiles {
         self.tensors = tensors;
     }
 
-    /// From now on looks neither at pairs that do not fit nor at those whose arithmetic and overhead take more than some seconds.
-    pub(super) fn narrow(&mut self, planner: &Planner<'_>, flow: &Flow, seconds: f64) {
+    /// Sees how long each pair takes for the tensors looked at so far.
+    pub(super) fn time(&mut self, planner: &Planner<'_>, flow: &Flow) {
         let mut pairs = std::mem::take(&mut self.pairs);
-        pairs.retain(|pair| pair.fits);
         for pair in &mut pairs {
             let cost = self.cost(planner, flow, pair);
             pair.seconds = cost.compute + cost.overhead;
         }
+        self.pairs = pairs;
+    }
+
+    /// Counts some seconds for tensors that have not been looked at.
+    pub(super) fn add_seconds(&mut self, seconds: f64) {
+        self.pairs.iter_mut().for_each(|pair| pair.seconds += seconds);
+    }
+
+    /// From now on looks neither at pairs that do not fit nor at those that take more than some seconds.
+    pub(super) fn narrow(&mut self, seconds: f64) {
+        let mut pairs = std::mem::take(&mut self.pairs);
+        pairs.retain(|pair| pair.fits);
         let fitting = pairs.len();
         pairs.retain(|pair| pair.seconds <= seconds);
         self.narrowed |= pairs.len() < fitting;
@@ -156,7 +167,7 @@ impl Tiles {
         self.narrowed
     }
 
-    /// The least seconds of arithmetic and overhead above `seconds` for the tensors looked at so far.
+    /// The least seconds above `seconds` that a pair takes.
     pub(super) fn least_above(&self, seconds: f64) -> f64 {
         let above = self.pairs.iter().map(|pair| pair.seconds).filter(|&s| s > seconds);
         above.fold(f64::INFINITY, f64::min)

@@ -18,12 +18,14 @@ pub(super) struct Trail<'a> {
     fixed: Fixed,
     /// Of the tensors placed so far, once one of them is the anchor.
     tiles: Option<Tiles>,
+    /// The first group of the section for which the seconds of the tiles hold.
+    timed: usize,
 }
 
 impl<'a> Trail<'a> {
     pub(super) fn new(planner: &'a Planner<'a>) -> Self {
         let growing = Growing::new(planner.graph, &planner.consumers);
-        Self { planner, growing, fixed: Fixed::default(), tiles: None }
+        Self { planner, growing, fixed: Fixed::default(), tiles: None, timed: 0 }
     }
 
     /// Puts a group in front of the others. `None` if sizes are not known.
@@ -34,6 +36,10 @@ impl<'a> Trail<'a> {
 
     /// What the section costs, as the planner's objective has it. `groups` are those that it has.
     pub(super) fn weight(&mut self, groups: Range<usize>, limits: Limits) -> Weight {
+        let least = self.least(groups.start, limits);
+        if least > limits.now {
+            return Weight { least: f64::INFINITY, others: least };
+        }
         let mark = self.growing.mark();
         let placed = self.growing.flow().tensors.len();
         let has_anchor = self.growing.flow().tensors.iter().any(|t| t.is_owned());
@@ -46,18 +52,32 @@ impl<'a> Trail<'a> {
         weight.unwrap_or(Weight::NONE)
     }
 
+    /// What the section costs at least, going by what it cost with fewer groups.
+    fn least(&mut self, start: usize, limits: Limits) -> f64 {
+        let (planner, flow) = (self.planner, self.growing.flow());
+        let Some(tiles) = &mut self.tiles else { return f64::NEG_INFINITY };
+        tiles.add_seconds(planner.floors[self.timed] - planner.floors[start]);
+        self.timed = start;
+        tiles.narrow(planner.seconds_within(flow, limits.growing));
+        let least = planner.weight(flow, tiles.least_above(f64::NEG_INFINITY));
+        if tiles.is_narrowed() { least.min(limits.growing) } else { least }
+    }
+
+    /// The weight of the section with all its inputs, the last of its tensors: the first `placed` are made in it.
     fn weigh(&mut self, groups: Range<usize>, placed: usize, has_anchor: bool, limits: Limits) -> Weight {
         let (planner, flow) = (self.planner, self.growing.flow());
+        self.timed = groups.start;
         let room = planner.room(flow, &planner.groups[groups], self.fixed);
         if !has_anchor {
             // What cuts it is one of its inputs, and another will once the section has grown.
             let cost = planner.tiles(flow).cheapest(planner, flow, &room, f64::INFINITY);
             return Weight { least: planner.weight_of(flow, cost), others: f64::INFINITY };
         }
+        let [now, growing] = [limits.now, limits.growing].map(|limit| planner.seconds_within(flow, limit));
         let tiles = self.tiles.get_or_insert_with(|| planner.tiles(flow));
         tiles.extend_to(flow, placed);
-        let [now, growing] = [limits.now, limits.growing].map(|limit| planner.seconds_within(flow, limit));
-        tiles.narrow(planner, flow, growing);
+        tiles.time(planner, flow);
+        tiles.narrow(growing);
         // With the inputs it costs more: what is beyond the limit already is not looked at.
         let beyond = planner.weight(flow, tiles.least_above(now));
         let others = if tiles.is_narrowed() { beyond.min(limits.growing) } else { beyond };
