@@ -68,7 +68,7 @@ impl Search<'_> {
 fn cheapest_tile(planner: &Planner<'_>, segment: &Segment) -> f64 {
     let target = planner.target;
     let mut tiles = planner.tiles(&segment.flow);
-    tiles.extend(&segment.flow);
+    tiles.extend_to(&segment.flow, segment.flow.tensors.len());
     let mut least = f64::INFINITY;
     for rows in &tiles.rows {
         for columns in &tiles.cols {

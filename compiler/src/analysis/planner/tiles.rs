@@ -19,8 +19,8 @@ const BANDS: [u64; 7] = [1, 2, 4, 8, 16, 32, 64];
 
 /// Candidate tiles: pairs of rows and columns.
 pub(super) struct Tiles {
-    rows: Vec<Candidate>,
-    cols: Vec<Candidate>,
+    pub(super) rows: Vec<Candidate>,
+    pub(super) cols: Vec<Candidate>,
     /// Those that are looked at.
     pairs: Vec<Pair>,
     /// Whether others are not because they cost too much.
@@ -33,9 +33,9 @@ pub(super) struct Tiles {
 }
 
 /// A size of tiles along one axis.
-struct Candidate {
-    overlap: Overlap,
-    geometry: AxisGeometry,
+pub(super) struct Candidate {
+    pub(super) overlap: Overlap,
+    pub(super) geometry: AxisGeometry,
     /// The tiles of tensors that are forgotten; none, if it was not looked at for them.
     aside: Vec<AxisTiles>,
     /// Whether it is in a pair.
