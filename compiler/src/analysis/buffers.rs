@@ -85,17 +85,15 @@ pub fn place(live: &[[usize; 2]], bytes: &[u64]) -> (Vec<u64>, u64) {
     order.sort_by_key(|&i| (std::cmp::Reverse(bytes[i]), i));
     let mut offsets = vec![0u64; live.len()];
     let mut placed: Vec<usize> = Vec::new();
+    let mut taken: Vec<(u64, u64)> = Vec::new();
     for i in order {
         let together = |&j: &usize| live[i][0] <= live[j][1] && live[j][0] <= live[i][1];
-        let mut taken: Vec<_> = placed
-            .iter()
-            .copied()
-            .filter(together)
-            .map(|j| (offsets[j], offsets[j].saturating_add(bytes[j])))
-            .collect();
+        let ends = |j: usize| (offsets[j], offsets[j].saturating_add(bytes[j]));
+        taken.clear();
+        taken.extend(placed.iter().copied().filter(together).map(ends));
         taken.sort_unstable();
         let mut offset = 0u64;
-        for (start, end) in taken {
+        for &(start, end) in &taken {
             if offset.saturating_add(bytes[i]) <= start {
                 break;
             }

@@ -179,6 +179,7 @@ pub struct Growing<'a> {
 /// The reads of a tensor, from the last to the first.
 #[derive(Default)]
 struct Wanted {
+    sizes: Sizes,
     /// What each is for, and the read; the index of its output is not known yet.
     reads: Vec<(ValueId, FlowReader)>,
     /// The pieces in which it is summed, if it is.
@@ -274,8 +275,15 @@ impl<'a> Growing<'a> {
         let at = self.flow.tensors.len();
         self.index[value.index()] = Some(at);
         // An input stays wanted: an op that makes it may come yet.
-        let nothing = Wanted::default();
-        let Wanted { reads, grain, flops, running_bytes } = self.wanted.get(&value).unwrap_or(&nothing);
+        let unread;
+        let wanted = match self.wanted.get(&value) {
+            Some(wanted) => wanted,
+            None => {
+                unread = Wanted { sizes: self.graph.sizes(value)?, ..Wanted::default() };
+                &unread
+            }
+        };
+        let Wanted { sizes, reads, grain, flops, running_bytes } = wanted;
         let placed = |(output, read): &(ValueId, FlowReader)| {
             Some(FlowReader { output: self.index[output.index()]?, ..*read })
         };
@@ -284,7 +292,7 @@ impl<'a> Growing<'a> {
         let outside = self.consumers.get(&value).into_iter().flatten().any(|r| !self.members[r.index()]);
         self.flow.tensors.push(FlowTensor {
             value,
-            sizes: graph.sizes(value)?,
+            sizes: *sizes,
             op,
             loaded: op.is_none_or(|op| addressing(graph, op).is_some()),
             flops: op.map_or(0.0, |op| op_flops(graph, op)),
@@ -316,6 +324,7 @@ impl<'a> Growing<'a> {
             }
             // At the end again: the section reads it here first, as far as it has grown.
             let mut wanted = self.wanted.shift_remove(&value).unwrap_or_default();
+            wanted.sizes = sizes[i];
             if let Some(reduction) = node.op.reduction().filter(|_| i + 1 == node.inputs.len()) {
                 let (grain, other) = (reduction.kind().grain(), wanted.grain.unwrap_or([1; 2]));
                 wanted.grain = Some([0, 1].map(|axis| grain[axis].max(other[axis])));

@@ -90,7 +90,7 @@ impl AxisGeometry {
         let strips = scheme.overlap == Overlap::Reuse && axis == AxisId::Y;
         let same_size = scheme.padding == Padding::Post && !strips;
         let cuts = Cuts { axis, tile, strips, same_size, count: steps.min(limit) };
-        Self { steps, tensors: Vec::new(), rings: 0, cuts }
+        Self { steps, tensors: Vec::with_capacity(flow.tensors.len()), rings: 0, cuts }
     }
 
     /// The tiles of the next tensor of `flow`.

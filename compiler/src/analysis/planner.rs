@@ -6,7 +6,7 @@
 //! - A tile costs more with more groups. It is dropped where even the cheapest plan for the groups in front, at any cut, could not make
 //!   up for that, given that those groups take their arithmetic in any case (`Limits`).
 //! - A tile that takes too much SRAM is dropped: with more groups it takes more.
-//! - What a set of ops costs is remembered, for other orders of the ops (`Weights`).
+//! - What a run of ops costs is remembered, for other orders of the graph in which it occurs (`Weights`).
 
 mod alternatives;
 mod orders;
@@ -14,12 +14,13 @@ mod segment;
 mod tiles;
 mod trail;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::buffers::Fixed;
 use super::cost::{self, Cost};
 use super::fusion::{self, Group};
+use super::work::computed_whole;
 use crate::base::{Dim, OpId, ValueId};
 use crate::ir::{Gradient, Graph, Overlap, Padding, Target};
 use segment::Segment;
@@ -170,12 +171,15 @@ fn reduced_input(graph: &Graph, group: &Group) -> Option<ValueId> {
     if fusion::is_reduction(graph, first) { graph.ops[first].inputs.last().copied() } else { None }
 }
 
-/// What the groups before each one cost at least, and all of them: the arithmetic without halos, where time counts. (A little more
-/// than the least where a window is narrower than its stride, or a crop leaves out what nobody else reads.)
+/// What the groups before each one cost at least, and all of them: the arithmetic without halos, where time counts.
 fn floors(graph: &Graph, target: &Target, objective: Objective, groups: &[Group]) -> Vec<f64> {
-    let of_op = |&op: &OpId| match objective {
-        Objective::Time => cost::least_seconds(&target.machine, target.threads, graph, op),
-        Objective::Memory => 0.0,
+    let whole = match objective {
+        Objective::Time => computed_whole(graph),
+        Objective::Memory => HashSet::new(),
+    };
+    let of_op = |op: &OpId| match whole.contains(op) {
+        true => cost::least_seconds(&target.machine, target.threads, graph, *op),
+        false => 0.0,
     };
     let mut floors = vec![0.0];
     for group in groups {
@@ -184,11 +188,9 @@ fn floors(graph: &Graph, target: &Target, objective: Objective, groups: &[Group]
     floors
 }
 
-/// The ops of some groups, sorted.
+/// The ops of some groups.
 fn ops_of(groups: &[Group]) -> Vec<OpId> {
-    let mut ops: Vec<OpId> = groups.iter().flat_map(|g| g.ops.iter().copied()).collect();
-    ops.sort_unstable();
-    ops
+    groups.iter().flat_map(|g| g.ops.iter().copied()).collect()
 }
 
 struct Planner<'a> {
@@ -229,7 +231,7 @@ struct Cuts {
     spans: Vec<Range<usize>>,
 }
 
-/// What sections of the given ops, sorted, have been found to cost.
+/// What sections of the given ops, in order, have been found to cost: the order decides which tensor the tile cuts.
 type Weights = HashMap<Vec<OpId>, Weight>;
 
 /// What is known of the cost of a section.

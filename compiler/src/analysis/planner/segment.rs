@@ -109,8 +109,14 @@ impl Room {
         buffers::peak(&self.lives(axes[0]), &self.bytes(flow, axes)).saturating_add(self.fixed)
     }
 
+    /// Whether the buffers can be placed within a budget.
+    pub(super) fn fits(&self, flow: &Flow, axes: [&AxisGeometry; 2], budget: u64) -> bool {
+        let beside = self.bytes(flow, axes).iter().fold(self.fixed, |all, bytes| all.saturating_add(*bytes));
+        beside <= budget || self.placed(flow, axes) <= budget
+    }
+
     /// Bytes with the buffers placed.
-    pub(super) fn placed(&self, flow: &Flow, axes: [&AxisGeometry; 2]) -> u64 {
+    fn placed(&self, flow: &Flow, axes: [&AxisGeometry; 2]) -> u64 {
         let (_, end) = buffers::place(&self.lives(axes[0]), &self.bytes(flow, axes));
         end.saturating_add(self.fixed)
     }

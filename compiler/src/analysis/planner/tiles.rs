@@ -313,7 +313,7 @@ impl Ranking {
             let axes = tiles.axes(&tiles.pairs[at]);
             if room.least(flow, axes) > self.budget {
                 self.too_large.push(at);
-            } else if room.placed(flow, axes) <= self.budget {
+            } else if room.fits(flow, axes, self.budget) {
                 return Some(at);
             }
         }
