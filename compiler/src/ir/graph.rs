@@ -70,6 +70,8 @@ pub struct Node {
     pub output: ValueId,
     /// Where it was written.
     pub span: Span,
+    /// Which pass through the network it is part of.
+    pub direction: Direction,
 }
 
 /// Equality does not look at spans.
@@ -79,6 +81,40 @@ impl PartialEq for Node {
             && self.inputs == other.inputs
             && self.params == other.params
             && self.output == other.output
+            && self.direction == other.direction
+    }
+}
+
+impl Node {
+    /// Where it comes from.
+    pub fn origin(&self) -> Origin {
+        Origin { span: self.span, direction: self.direction }
+    }
+}
+
+/// A pass through the network. Ops of the forward pass stand before those of the backward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Direction {
+    /// From inputs to outputs and the loss.
+    #[default]
+    Forward,
+    /// From the loss to the gradients, with what is computed again for them.
+    Backward,
+}
+
+/// Where an op comes from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Origin {
+    /// Where it was written.
+    pub span: Span,
+    /// Which pass through the network it is part of.
+    pub direction: Direction,
+}
+
+/// The text of a model asks for the forward pass.
+impl From<Span> for Origin {
+    fn from(span: Span) -> Self {
+        Self { span, direction: Direction::Forward }
     }
 }
 
@@ -188,7 +224,7 @@ impl Graph {
         }
         let params = names.into_iter().zip(specs);
         let params = params.map(|(name, spec)| self.params.push(Param::stored(name, spec.dims))).collect();
-        Ok(self.push_op(name, op, inputs, params, TensorType::f32(shape), span))
+        Ok(self.push_op(name, op, inputs, params, TensorType::f32(shape), span.into()))
     }
 
     /// Gives a value another name, which nothing has.
@@ -205,11 +241,12 @@ impl Graph {
         inputs: Vec<ValueId>,
         params: Vec<ParamId>,
         ty: TensorType,
-        span: Span,
+        origin: Origin,
     ) -> ValueId {
+        let Origin { span, direction } = origin;
         let id = OpId::from_index(self.ops.len());
         let output = self.define(name, ty, Def::Op(id));
-        self.ops.push(Node { op, inputs, params, output, span });
+        self.ops.push(Node { op, inputs, params, output, span, direction });
         output
     }
 

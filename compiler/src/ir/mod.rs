@@ -7,7 +7,9 @@ mod sections;
 pub mod text;
 pub mod verify;
 
-pub use graph::{Def, Derived, Exact, Graph, GraphError, Node, Output, Param, Spans, Value};
+pub use graph::{
+    Def, Derived, Direction, Exact, Graph, GraphError, Node, Origin, Output, Param, Spans, Value,
+};
 pub use module::{Level, Module};
 pub use names::Names;
 pub use sections::{

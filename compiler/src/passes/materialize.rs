@@ -19,7 +19,7 @@ use crate::analysis::cost;
 use crate::analysis::stages::Stages;
 use crate::analysis::work::op_flops;
 use crate::base::{OpId, ValueId};
-use crate::ir::{Def, Graph, Materialize, Node, Output, Target};
+use crate::ir::{Def, Direction, Graph, Materialize, Node, Origin, Output, Target};
 use crate::ops::Placement;
 
 /// Smaller tensors are kept: they cost nothing.
@@ -111,27 +111,29 @@ impl<'a> Rewrite<'a> {
         for &input in &node.inputs {
             if self.reads_late(input, stage) && self.is_open(input, stage) {
                 match self.cheaper_again(input, stage) {
-                    Some(ops) => ops.into_iter().for_each(|op| self.add_again(op, stage)),
+                    Some(ops) => ops.into_iter().for_each(|op| self.add_again(op, stage, node.direction)),
                     None => {
                         self.kept.insert(input);
                     }
                 }
             }
         }
-        self.push(node, name, stage)
+        self.push(node, name, stage, node.direction)
     }
 
-    fn push(&mut self, node: &Node, name: &str, stage: usize) -> ValueId {
+    fn push(&mut self, node: &Node, name: &str, stage: usize, direction: Direction) -> ValueId {
         let stands = |v: &ValueId| self.again.get(&(*v, stage)).unwrap_or(&self.values[v]);
         let inputs = node.inputs.iter().map(|v| *stands(v)).collect();
         let ty = self.old.values[node.output].ty.clone();
-        self.new.push_op(name, node.op.clone(), inputs, node.params.clone(), ty, node.span)
+        let origin = Origin { direction, ..node.origin() };
+        self.new.push_op(name, node.op.clone(), inputs, node.params.clone(), ty, origin)
     }
 
-    fn add_again(&mut self, op: OpId, stage: usize) {
+    /// Adds an op once more, for one of the given direction.
+    fn add_again(&mut self, op: OpId, stage: usize, direction: Direction) {
         let node = &self.old.ops[op];
         let name = format!("{}.again", self.old.values[node.output].name);
-        let value = self.push(node, &name, stage);
+        let value = self.push(node, &name, stage, direction);
         self.again.insert((node.output, stage), value);
     }
 
