@@ -1,6 +1,6 @@
 //! What a plan comes to: what `zellige plan` prints and `--stats` carries.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde::Serialize;
 use zellige_runtime::program::instr::AxisId;
@@ -9,8 +9,8 @@ use crate::analysis::cost::section_cost;
 use crate::analysis::flow::Flow;
 use crate::analysis::geometry::{AxisGeometry, axis_geometry};
 use crate::analysis::receptive::receptive_field;
-use crate::analysis::work::{network_flops, repeated, total_flops};
-use crate::base::OpId;
+use crate::analysis::work::{network_flops, total_flops};
+use crate::base::{OpId, ValueId};
 use crate::ir::{Overlap, Role, Sections};
 
 /// A plan in numbers.
@@ -98,8 +98,8 @@ pub struct TensorReport {
 impl Report {
     /// Of sections that have been through `allocate`. `None` if they have not.
     pub fn of(ir: &Sections) -> Option<Self> {
-        let repeated = repeated(&ir.graph);
-        let sections = ir.sections.iter().map(|s| section(ir, s, &repeated)).collect::<Option<Vec<_>>>()?;
+        let repeats = ir.graph.repeats();
+        let sections = ir.sections.iter().map(|s| section(ir, s, &repeats)).collect::<Option<Vec<_>>>()?;
         let flops = network_flops(&ir.graph);
         let computed: f64 = sections.iter().map(|s| s.flops).sum();
         let device = ir.device.as_ref()?;
@@ -111,13 +111,17 @@ impl Report {
             device_bytes: device.arena_bytes,
             border_bytes: device.border_bytes,
             streamed: device.streamed,
-            spilled_bytes: device.composites.values().filter(|c| c.spilled).map(|c| c.bytes).sum(),
+            spilled_bytes: device.composites.iter().filter(|(_, c)| c.spilled).map(|(_, c)| c.bytes).sum(),
             sections,
         })
     }
 }
 
-fn section(ir: &Sections, section: &crate::ir::Section, repeated: &HashSet<OpId>) -> Option<SectionReport> {
+fn section(
+    ir: &Sections,
+    section: &crate::ir::Section,
+    repeats: &HashMap<ValueId, ValueId>,
+) -> Option<SectionReport> {
     let graph = &ir.graph;
     let tile = section.tile?;
     let flow = Flow::of_section(graph, section, &graph.consumers())?;
@@ -160,7 +164,12 @@ fn section(ir: &Sections, section: &crate::ir::Section, repeated: &HashSet<OpId>
         inputs: tensors(&|t| t.role == Role::Input),
         outputs: tensors(&|t| t.role == Role::Output),
         reduced: tensors(&|t| t.reduced).into_iter().map(|t| t.name).collect(),
-        again: section.ops.iter().filter(|op| repeated.contains(op)).map(name).collect(),
+        again: section
+            .ops
+            .iter()
+            .filter(|&&op| repeats.contains_key(&graph.ops[op].output))
+            .map(name)
+            .collect(),
     })
 }
 

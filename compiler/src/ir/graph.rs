@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::Serialize;
 use zellige_grammar::Span;
 use zellige_runtime::program::instr::AxisId;
 
@@ -93,7 +94,8 @@ impl Node {
 }
 
 /// A pass through the network. Ops of the forward pass stand before those of the backward pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// From inputs to outputs and the loss.
     #[default]
@@ -316,6 +318,21 @@ impl Graph {
             }
         }
         consumers
+    }
+
+    /// For each value that an op computes again, the one that was computed first.
+    pub fn repeats(&self) -> HashMap<ValueId, ValueId> {
+        let mut repeats: HashMap<ValueId, ValueId> = HashMap::new();
+        let mut seen = HashMap::new();
+        for (_, node) in self.ops.iter() {
+            let inputs: Vec<ValueId> = node.inputs.iter().map(|v| *repeats.get(v).unwrap_or(v)).collect();
+            let computation = (node.op.name(), node.op.attrs().to_string(), inputs, &node.params);
+            let first = *seen.entry(computation).or_insert(node.output);
+            if first != node.output {
+                repeats.insert(node.output, first);
+            }
+        }
+        repeats
     }
 
     /// Whether a value is an output of the graph.

@@ -59,6 +59,8 @@ pub struct Section {
     pub grid: Option<[u64; 2]>,
     /// Tiling of each tensor that the section reads, computes or gives out: inputs first, then in the order of ops.
     pub tensors: IndexMap<ValueId, Tiling>,
+    /// Of tensors of the forward pass that its ops of the backward pass need, and earlier sections have computed, how they are had.
+    pub materialized: IndexMap<ValueId, Materialize>,
     /// Bytes of SRAM that its buffers, scratch and a block of weights take together.
     pub sram_bytes: Option<u64>,
 }
@@ -98,11 +100,14 @@ pub enum Gradient {
     Rmw,
 }
 
-/// What becomes of a tensor that is needed on both sides of a forced cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What becomes of a tensor that is needed on both sides of a cut, of the forward pass on the one and of the backward pass on the other above all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Materialize {
-    /// It is kept in device memory.
+    /// It is kept in device memory, or in a file.
     Keep,
+    /// It is kept there tile by tile: a block for each tile behind the cut, with what tiles have in common stored in each.
+    Tiles,
     /// It is computed again.
     Recompute,
 }
@@ -224,8 +229,9 @@ pub struct BufferPlan {
 /// Device memory: what lies where.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Device {
-    /// Tensors at section boundaries.
-    pub composites: IndexMap<ValueId, Composite>,
+    /// Tensors at section boundaries, in the order in which they are made; of one that is kept tile by tile, what each section
+    /// reads that has tiles of its own.
+    pub composites: Vec<(ValueId, Composite)>,
     /// Bytes of packed weights.
     pub weight_bytes: u64,
     /// Bytes of accumulators.
@@ -253,6 +259,20 @@ pub struct Composite {
     /// Whether it lies in a temporary file, since there is no room for it; its offset is 0 then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub spilled: bool,
+    /// How it is cut, if it is kept tile by tile.
+    pub blocks: Option<Blocks>,
+}
+
+/// A composite that is kept tile by tile. Pairs are rows, columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blocks {
+    /// Index of the section whose tiles load them.
+    pub section: u32,
+    /// Number of blocks.
+    pub grid: [u64; 2],
+    /// Pixels of a block.
+    pub size: [u64; 2],
 }
 
 impl Section {

@@ -149,11 +149,12 @@ fn dump_after_shows_passes_on_standard_error() {
         [
             "canonicalize",
             "fold-batch-norm",
-            "materialize",
+            "recompute",
             "section-cut",
             "tile",
             "pad",
             "overlap",
+            "materialize",
             "allocate",
             "lower"
         ]

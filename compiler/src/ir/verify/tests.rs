@@ -185,6 +185,7 @@ fn absurd_grids_are_refused_before_anybody_lists_them() {
         colours: None,
         grid: None,
         tensors: indexmap::IndexMap::new(),
+        materialized: Default::default(),
         sram_bytes: None,
     };
     let target = options(1 << 20, None).target;
