@@ -11,7 +11,7 @@ use crate::analysis::geometry::{AxisGeometry, axis_geometry};
 use crate::analysis::receptive::receptive_field;
 use crate::analysis::work::{network_flops, repeated, total_flops};
 use crate::base::OpId;
-use crate::ir::{Overlap, Role, Sections};
+use crate::ir::{Directions, Overlap, Role, Sections};
 
 /// A plan in numbers.
 #[derive(Clone, Debug, Serialize)]
@@ -41,6 +41,9 @@ pub struct Report {
 pub struct SectionReport {
     /// Its name.
     pub name: String,
+    /// Which passes of a training step its ops are part of; not said of other networks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Directions>,
     /// Number of ops.
     pub ops: usize,
     /// Tile of its anchor.
@@ -87,6 +90,8 @@ pub struct TensorReport {
     pub name: String,
     /// Its shape.
     pub shape: String,
+    /// Whether it is kept from the forward pass for the backward pass in this section.
+    pub materialized: bool,
     /// Its tile in this section.
     pub tile: [u64; 2],
     /// Pixels that neighbouring tiles share.
@@ -127,6 +132,7 @@ fn section(ir: &Sections, section: &crate::ir::Section, repeated: &HashSet<OpId>
     let name = |&op: &OpId| graph.values[graph.ops[op].output].name.clone();
     let along = AxisId::BOTH.map(|axis| recompute_along(&flow, axis, &axes[axis.index()]));
     let without_halo: f64 = section.ops.iter().map(|&op| total_flops(graph, op)).sum();
+    let materialized = ir.materialized(section);
     let tensors = |wanted: &dyn Fn(&crate::ir::Tiling) -> bool| {
         section
             .tensors
@@ -135,6 +141,7 @@ fn section(ir: &Sections, section: &crate::ir::Section, repeated: &HashSet<OpId>
             .map(|(v, t)| TensorReport {
                 name: graph.values[*v].name.clone(),
                 shape: graph.values[*v].ty.to_string(),
+                materialized: materialized.contains(v),
                 tile: t.tile,
                 overlap: t.overlap.unwrap_or_default(),
                 padding: t.padding.unwrap_or_default(),
@@ -143,6 +150,7 @@ fn section(ir: &Sections, section: &crate::ir::Section, repeated: &HashSet<OpId>
     };
     Some(SectionReport {
         name: section.name.clone(),
+        direction: ir.direction(section),
         ops: section.ops.len(),
         tile: anchor_tile(section, &flow)?,
         grid: section.grid?,

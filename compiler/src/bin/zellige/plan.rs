@@ -123,8 +123,9 @@ fn section(section: &SectionReport, lines: &mut Vec<String>) {
         None if section.overlap == Overlap::Reuse => ", rows reused".to_owned(),
         None => String::new(),
     };
+    let direction = section.direction.map(|d| format!(" ({d})")).unwrap_or_default();
     lines.push(format!(
-        "section {}: {}, {} of {h}x{w} ({rows} x {columns}{how}), {} of SRAM",
+        "section {}{direction}: {}, {} of {h}x{w} ({rows} x {columns}{how}), {} of SRAM",
         section.name,
         count(section.ops as u64, "op"),
         count(rows * columns, "tile"),
@@ -197,5 +198,6 @@ fn tensor(t: &TensorReport) -> String {
             format!(", padding top {top}, left {left}, bottom {bottom}, right {right}")
         }
     };
-    format!("{}: {} in tiles of {h}x{w}{overlap}{padding}", t.name, t.shape)
+    let kept = if t.materialized { " (kept for the backward pass)" } else { "" };
+    format!("{}: {}{kept} in tiles of {h}x{w}{overlap}{padding}", t.name, t.shape)
 }

@@ -49,7 +49,7 @@ struct DeviceAttrs {
 
 pub(super) fn write(ir: &Sections) -> Statement {
     let mut body = vec![graph::write(&ir.graph)];
-    body.extend(ir.sections.iter().map(|s| write_section(&ir.graph, s)));
+    body.extend(ir.sections.iter().map(|s| write_section(ir, s)));
     body.extend(ir.device.iter().map(|d| write_device(&ir.graph, d)));
     Statement { attrs: codec::encode(&ir.target), ..Statement::new("sections") }.body(body)
 }
@@ -58,18 +58,24 @@ fn value_text(graph: &Graph, value: ValueId) -> Text {
     Text::local(graph.values.get(value).map_or("?", |v| &v.name))
 }
 
-fn write_section(graph: &Graph, section: &Section) -> Statement {
+/// Comments say what follows from the ops: which pass of a training step a section is part of, and what is kept between passes.
+fn write_section(ir: &Sections, section: &Section) -> Statement {
+    let graph = &ir.graph;
+    let materialized = ir.materialized(section);
     let &Section { tile, overlap, padding, gradient, colours, grid, sram_bytes, .. } = section;
     let computed =
         section.ops.iter().filter_map(|&op| graph.ops.get(op)).map(|n| value_text(graph, n.output));
     let tensors = section.tensors.iter().map(|(&value, tiling)| {
+        let kept = materialized.contains(&value).then_some("kept for the backward pass");
         Statement { attrs: codec::encode(tiling), ..Statement::new("tensor") }
             .operand(value_text(graph, value))
+            .comment(kept)
     });
     let attrs = codec::encode(&SectionAttrs { tile, overlap, padding, gradient, colours, grid, sram_bytes });
     Statement { attrs, ..Statement::new("section") }
         .operand(name_value(&section.name))
         .operand(Text::list(computed))
+        .comment(ir.direction(section).map(|d| d.to_string()))
         .body(tensors.collect())
 }
 
