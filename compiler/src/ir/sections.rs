@@ -272,7 +272,8 @@ pub struct Composite {
 impl Directions {
     /// Of some ops.
     pub fn of(graph: &Graph, ops: &[OpId]) -> Self {
-        let has = |direction| ops.iter().any(|&op| graph.ops.get(op).is_some_and(|n| n.direction == direction));
+        let has =
+            |direction| ops.iter().any(|&op| graph.ops.get(op).is_some_and(|n| n.direction == direction));
         match (has(Direction::Forward), has(Direction::Backward)) {
             (_, false) => Self::Forward,
             (false, true) => Self::Backward,
