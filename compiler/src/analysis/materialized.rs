@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
 use zellige_runtime::program::{Interval, Steps};
 
 use super::cost::{self, HALO};
 use super::device::blocks;
-use super::fusion::{addressing, is_reduction};
+use super::fusion::is_reduction;
 use super::work::total_flops;
 use crate::base::{OpId, ValueId};
 use crate::ir::{Blocks, Direction, Gradient, Graph, Materialize, Role, Section, Sections, Tiling};
@@ -15,26 +16,21 @@ use crate::ir::{Blocks, Direction, Gradient, Graph, Materialize, Role, Section, 
 /// those that it reads, and those that it computes again.
 pub fn needed(ir: &Sections) -> Vec<Vec<(ValueId, bool)>> {
     let (graph, repeats) = (&ir.graph, ir.graph.repeats());
-    let is_forward = |value: ValueId| {
-        let first = *repeats.get(&value).unwrap_or(&value);
-        graph.producer(first).is_some_and(|op| graph.ops[op].direction == Direction::Forward)
-    };
+    let direction = |op: OpId| graph.ops[op].direction;
     let of_section = |section: &Section| {
-        let backward = || section.ops.iter().filter(|op| graph.ops[**op].direction == Direction::Backward);
-        let reads = |value: ValueId| {
-            backward().any(|&op| addressing(graph, op).is_none() && graph.ops[op].inputs.contains(&value))
-        };
-        let inputs = section.tensors.iter().filter(|(_, tiling)| tiling.role == Role::Input);
-        let kept = inputs.map(|(&value, _)| value).filter(|&value| is_forward(value) && reads(value));
-        let again = backward().filter_map(|&op| repeats.get(&graph.ops[op].output)).copied();
-        let again = again.filter(|&value| is_forward(value));
-        kept.map(|value| (value, false)).chain(again.map(|value| (value, true))).collect()
+        let by_tiles = |value: &ValueId| section.tensors.get(value).is_some_and(|t| t.role == Role::Input);
+        let kept = ir.kept(section).into_iter().filter(by_tiles).map(|value| (value, false));
+        let backward = section.ops.iter().filter(|op| direction(**op) == Direction::Backward);
+        let again = backward.filter_map(|&op| repeats.get(&graph.ops[op].output));
+        let is_forward =
+            |value: &&ValueId| graph.producer(**value).map(direction) == Some(Direction::Forward);
+        kept.chain(again.filter(is_forward).map(|&value| (value, true))).collect()
     };
     ir.sections.iter().map(of_section).collect()
 }
 
 /// Modelled seconds of the ways in which a section can have a tensor.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Ways {
     /// Of storing it whole, and loading its tiles.
     pub keep: f64,

@@ -11,7 +11,7 @@ use crate::analysis::geometry::{AxisGeometry, axis_geometry};
 use crate::analysis::receptive::receptive_field;
 use crate::analysis::work::{network_flops, total_flops};
 use crate::base::{OpId, ValueId};
-use crate::ir::{Overlap, Role, Sections};
+use crate::ir::{Directions, Materialize, Overlap, Role, Sections};
 
 /// A plan in numbers.
 #[derive(Clone, Debug, Serialize)]
@@ -41,6 +41,9 @@ pub struct Report {
 pub struct SectionReport {
     /// Its name.
     pub name: String,
+    /// Which passes of a training step its ops are part of; not said of other networks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Directions>,
     /// Number of ops.
     pub ops: usize,
     /// Tile of its anchor.
@@ -87,6 +90,8 @@ pub struct TensorReport {
     pub name: String,
     /// Its shape.
     pub shape: String,
+    /// How it is kept from the forward pass for the backward pass in this section, if it is.
+    pub materialized: Option<Materialize>,
     /// Its tile in this section.
     pub tile: [u64; 2],
     /// Pixels that neighbouring tiles share.
@@ -139,6 +144,7 @@ fn section(
             .map(|(v, t)| TensorReport {
                 name: graph.values[*v].name.clone(),
                 shape: graph.values[*v].ty.to_string(),
+                materialized: section.materialized.get(v).filter(|_| t.role == Role::Input).copied(),
                 tile: t.tile,
                 overlap: t.overlap.unwrap_or_default(),
                 padding: t.padding.unwrap_or_default(),
@@ -147,6 +153,7 @@ fn section(
     };
     Some(SectionReport {
         name: section.name.clone(),
+        direction: ir.direction(section),
         ops: section.ops.len(),
         tile: anchor_tile(section, &flow)?,
         grid: section.grid?,

@@ -13,6 +13,6 @@ pub use graph::{
 pub use module::{Level, Module};
 pub use names::Names;
 pub use sections::{
-    Blocks, BufferPlan, Composite, Device, Gradient, Materialize, Overlap, Padding, Reader, Role, Scheme,
-    Section, Sections, Storage, Target, TensorSteps, Tiling, ZeroOut,
+    Blocks, BufferPlan, Composite, Device, Directions, Gradient, Materialize, Overlap, Padding, Reader, Role,
+    Scheme, Section, Sections, Storage, Target, TensorSteps, Tiling, ZeroOut,
 };

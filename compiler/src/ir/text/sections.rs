@@ -57,7 +57,7 @@ struct DeviceAttrs {
 
 pub(super) fn write(ir: &Sections) -> Statement {
     let mut body = vec![graph::write(&ir.graph)];
-    body.extend(ir.sections.iter().map(|s| write_section(&ir.graph, s)));
+    body.extend(ir.sections.iter().map(|s| write_section(ir, s)));
     body.extend(ir.device.iter().map(|d| write_device(&ir.graph, d)));
     Statement { attrs: codec::encode(&ir.target), ..Statement::new("sections") }.body(body)
 }
@@ -66,7 +66,9 @@ fn value_text(graph: &Graph, value: ValueId) -> Text {
     Text::local(graph.values.get(value).map_or("?", |v| &v.name))
 }
 
-fn write_section(graph: &Graph, section: &Section) -> Statement {
+/// A comment says what follows from the ops: which pass of a training step a section is part of.
+fn write_section(ir: &Sections, section: &Section) -> Statement {
+    let graph = &ir.graph;
     let &Section { tile, overlap, padding, gradient, colours, grid, sram_bytes, .. } = section;
     let computed =
         section.ops.iter().filter_map(|&op| graph.ops.get(op)).map(|n| value_text(graph, n.output));
@@ -82,6 +84,7 @@ fn write_section(graph: &Graph, section: &Section) -> Statement {
     Statement { attrs, ..Statement::new("section") }
         .operand(name_value(&section.name))
         .operand(Text::list(computed))
+        .comment(ir.direction(section).map(|d| d.to_string()))
         .body(materialized.chain(tensors).collect())
 }
 
