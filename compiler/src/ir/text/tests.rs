@@ -363,9 +363,9 @@ fn a_graph_of_one_pass_has_no_directions() {
 }
 
 #[test]
-fn comments_say_the_pass_and_what_is_kept() {
+fn texts_say_the_pass_and_what_is_kept() {
     let options = options(64 << 10, Some([4, 4]));
-    let passes = PIPELINE.iter().filter(|p| ["tile", "pad"].contains(&p.name));
+    let passes = PIPELINE.iter().filter(|p| ["tile", "pad", "overlap", "materialize"].contains(&p.name));
     let run = |module, pass: &crate::passes::Pass| (pass.run)(module, &options).expect("tilings");
     let text = print(&passes.fold(Module::Sections(training()), run));
     let lines: Vec<_> = text.lines().map(str::trim).collect();
@@ -378,7 +378,8 @@ fn comments_say_the_pass_and_what_is_kept() {
     assert_eq!(below("// forward"), ["section s0 "]);
     assert_eq!(below("// forward and backward"), ["section s1 "]);
     assert_eq!(below("// backward"), ["section s2 "]);
-    assert_eq!(below("// kept for the backward pass"), ["tensor %a ", "tensor %b "]);
+    let kept: Vec<_> = lines.iter().filter(|line| line.starts_with("materialize")).collect();
+    assert_eq!(kept, [&"materialize %a (how: keep);", &"materialize %b (how: keep);"]);
 }
 
 #[test]
