@@ -12,7 +12,7 @@ use crate::base::{Element, OpId, ParamId, ValueId};
 use crate::ir::{Blocks, Composite, Def, Device, Graph, Materialize, Section, Sections};
 use crate::ops::{ParamSpec, Reduction, Sizes};
 
-/// Smaller tensors are not worth a file, unless they are kept tile by tile: they would take less if they were kept whole.
+/// Smaller tensors are not worth a file, unless they are kept tile by tile.
 const SMALLEST_SPILL: u64 = 1 << 16;
 
 /// Something whose values are packed when a program is loaded.
@@ -65,8 +65,9 @@ pub struct PlannedAccumulator {
     pub offset: u64,
 }
 
-/// Lays out device memory for sections of the given ops, where some tensors are kept in blocks for a section. Where `memory` bytes do not hold everything, inputs and outputs are
-/// streamed, and then boundary tensors spilled to files, the largest first. `None` if sizes are not known or overflow.
+/// Lays out device memory for sections of the given ops, where some tensors are kept in blocks for a section. Where `memory` bytes do
+/// not hold everything, blocks go to files, then inputs and outputs are streamed, and then boundary tensors spilled to files, the largest
+/// first. `None` if sizes are not known or overflow.
 pub fn plan(
     graph: &Graph,
     sections: &[&[OpId]],
@@ -79,15 +80,22 @@ pub fn plan(
     let (kept, end) = composites(graph, sections, tiled, base, false)?;
     let border = graph.inputs.iter().copied().chain(graph.outputs.iter().map(|o| o.value));
     let border_bytes = border.map(|v| tensor_bytes(graph.sizes(v)?, 1)).sum::<Option<u64>>()?;
-    let streamed = end.saturating_add(border_bytes) > memory;
-    let (mut composites, mut arena_bytes) =
-        if streamed { composites(graph, sections, tiled, base, true)? } else { (kept, end) };
+    let fits = |end: u64| end.saturating_add(border_bytes) <= memory;
+    let (mut composites, mut arena_bytes) = (kept, end);
+    if !fits(end) {
+        arena_bytes = spill_blocks(&mut composites, base)?;
+    }
+    let streamed = !fits(arena_bytes);
+    if streamed {
+        composites = self::composites(graph, sections, tiled, base, true)?.0;
+        arena_bytes = spill_blocks(&mut composites, base)?;
+    }
     while arena_bytes > memory {
         // What a reduction gives is small.
         let by_tiles = |v: ValueId| graph.producer(v).is_some_and(|op| !is_reduction(graph, op));
         let large = composites.iter_mut().filter(|(v, c)| !c.spilled && by_tiles(*v));
         let largest = large.map(|(_, c)| c).max_by_key(|c| c.bytes);
-        let Some(largest) = largest.filter(|c| c.bytes >= SMALLEST_SPILL || c.blocks.is_some()) else {
+        let Some(largest) = largest.filter(|c| c.bytes >= SMALLEST_SPILL) else {
             break;
         };
         largest.spilled = true;
@@ -95,6 +103,15 @@ pub fn plan(
     }
     let device = Device { composites, weight_bytes, accumulator_bytes, arena_bytes, border_bytes, streamed };
     Some(DevicePlan { weights, accumulators, device })
+}
+
+/// Puts what is kept tile by tile into files, so that it never takes more memory than tensors that are kept whole; gives the end of
+/// the others.
+fn spill_blocks(composites: &mut [(ValueId, Composite)], base: u64) -> Option<u64> {
+    for (_, composite) in composites.iter_mut().filter(|(_, c)| c.blocks.is_some()) {
+        composite.spilled = true;
+    }
+    place_composites(composites, base)
 }
 
 /// What sections keep tile by tile, those that have tilings.

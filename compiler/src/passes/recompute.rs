@@ -26,7 +26,7 @@ use crate::base::{OpId, ValueId};
 use crate::ir::{Def, Direction, Graph, Materialize, Node, Origin, Output, Target};
 use crate::ops::Placement;
 
-/// Smaller tensors are kept: they cost nothing.
+/// Smaller tensors are kept, unless it is asked for: they cost nothing.
 const SMALL_BYTES: u64 = 1 << 16;
 /// Recomputing must be so many times as fast: the rest of the section takes SRAM and time for it as well.
 const MARGIN: f64 = 1.5;
@@ -206,7 +206,7 @@ impl<'a> Rewrite<'a> {
         self.kept.contains(&value)
             || self.old.is_output(value)
             || self.old.ops[maker].op.placement() == Placement::Reduce
-            || self.bytes(value) <= SMALL_BYTES
+            || (self.wish.is_none() && self.bytes(value) <= SMALL_BYTES)
             || readers.iter().any(whole)
             || (self.at == At::ChosenCuts && self.is_handed_on(value, maker))
     }

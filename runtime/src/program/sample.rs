@@ -97,7 +97,7 @@ pub fn halos() -> Program {
     program.finish()
 }
 
-/// The program with every composite that tiles store and that is loaded once, as it is, kept tile by tile: in memory of its own, or in a file.
+/// The program with every composite that tiles store, and that is loaded once, as it is, by tiles in their order, kept tile by tile: in memory of its own, or in a file.
 pub fn in_blocks(mut program: Program, spilled: bool) -> Program {
     for id in (0..program.tensors.len() as u32).map(TensorId) {
         let is_reduced = program.sections.iter().any(|s| s.end.iter().any(|reduce| reduce.dst == id));
@@ -117,6 +117,18 @@ pub fn in_blocks(mut program: Program, spilled: bool) -> Program {
             let covered = axis.buffers[dst.index()].computed.iter().map(|i| i.len() as u64);
             covered.max().unwrap_or(1)
         });
+        let ascends = |axis: &Axis| {
+            let mut tiles = axis.buffers[dst.index()].computed.iter();
+            let mut before = tiles.next().unwrap_or_default();
+            tiles.all(|tile| {
+                let follows = before.start <= tile.start && before.end <= tile.end;
+                before = tile;
+                follows
+            })
+        };
+        if !ascends(&section.y) || !ascends(&section.x) {
+            continue;
+        }
         let grid = [section.y.steps, section.x.steps];
         let tensor = &mut program.tensors[id.index()];
         tensor.blocks = Some(Blocks { section: s, buffer: *dst, grid, size });

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::base::ValueId;
-use crate::ir::{Def, Device, Graph, Module, Section, Sections};
+use crate::ir::{Def, Device, Direction, Graph, Module, Section, Sections};
 
 /// The JSON of a module; the graph of a program is a text, and the values of its weights are left out.
 pub fn to_json(module: &Module) -> Json {
@@ -44,15 +44,18 @@ pub fn graph_to_json(graph: &Graph) -> Json {
         Def::Input | Def::Op(_) => None,
     });
     let ops = graph.ops.iter().map(|(_, node)| {
-        json!({
+        let mut op = json!({
             "name": name(graph, node.output),
             "op": node.op.name(),
             "inputs": node.inputs.iter().map(|&v| name(graph, v)).collect::<Vec<_>>(),
             "params": node.params.iter().map(|&p| graph.params[p].name.as_str()).collect::<Vec<_>>(),
             "attrs": node.op.attrs(),
             "type": graph.values[node.output].ty.to_string(),
-            "direction": node.direction,
-        })
+        });
+        if node.direction == Direction::Backward {
+            op["direction"] = plain(&node.direction);
+        }
+        op
     });
     let outputs = graph
         .outputs
