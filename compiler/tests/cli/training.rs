@@ -198,6 +198,8 @@ fn an_interrupted_training_finishes_its_step() {
     let done = log(&folder).len() - 1;
     let file = Safetensors::open(&folder.path("w.checkpoint.safetensors")).unwrap();
     assert_eq!(file.metadata()["step"], done.to_string());
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(said.contains(&format!("the checkpoint is that of step {done}; `--resume`")), "{said}");
     assert!(!folder.path("w.safetensors").exists());
 }
 

@@ -19,6 +19,11 @@ pub(crate) enum Outcome {
     Refuted,
     /// The user stopped it.
     Interrupted,
+    /// The user stopped a training, of which there is a checkpoint.
+    Paused {
+        /// Steps done.
+        steps: u64,
+    },
 }
 
 /// How diagnostics are written.

@@ -1,5 +1,6 @@
 //! `zellige train`: weights that follow the gradients of a loss on a folder of examples.
 
+mod bars;
 mod checkpoints;
 mod examples;
 mod session;
@@ -111,7 +112,7 @@ impl Train {
         let finished = session.run(done, self.steps)?;
         save_curve(&files.curve, &title, &session.rows)?;
         if !finished {
-            return Ok(Outcome::Interrupted);
+            return Ok(Outcome::Paused { steps: session.rows.last().map_or(done, |row| row.step) });
         }
         let all = session.trainer.parameters().all().iter();
         let tensors: Vec<_> =

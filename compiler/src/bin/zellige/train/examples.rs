@@ -46,7 +46,7 @@ impl Examples {
     }
 
     /// All of every item, as it is.
-    pub(super) fn whole(&self) -> impl Iterator<Item = Sample> {
+    pub(super) fn whole(&self) -> impl ExactSizeIterator<Item = Sample> {
         (0..self.dataset.items().len()).map(|item| self.dataset.whole(item))
     }
 
