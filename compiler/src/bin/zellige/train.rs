@@ -101,7 +101,8 @@ impl Train {
         let title = trainee.model.graph.name.clone();
         let mut trainer =
             self.training.trainer(trainee, Vec::new(), &self.compiling, &self.running, messages)?;
-        let mut optimization = trainer.optimization(&[examples.first()?])?;
+        let first = trainer.program(&examples.first_step(trainer.is_joint())?)?;
+        let mut optimization = trainer.optimization(&first)?;
         let checkpoints =
             Checkpoints::new(files.checkpoint.clone(), self.resume, &trainer, &self.training, &examples)?;
         let done = checkpoints.restore(&mut trainer, &mut optimization)?;

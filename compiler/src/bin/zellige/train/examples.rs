@@ -33,16 +33,19 @@ impl Examples {
         Ok(Self { dataset, sampling, names })
     }
 
-    /// Sizes of an example.
-    pub(super) fn first(&self) -> Result<Given, Failure> {
+    /// The sizes of what runs first: of one image, or where a batch is one step of all of its images.
+    pub(super) fn first_step(&self, is_joint: bool) -> Result<Vec<Given>, Failure> {
         let samples = self.batch(0)?;
-        let first = samples.into_iter().next();
-        Ok(first.map(|sample| self.sizes(&sample)).unwrap_or_default())
+        let together = if is_joint { samples.len() } else { 1 };
+        Ok(samples.iter().take(together).map(|sample| self.sizes(sample)).collect())
     }
 
-    /// What a batch has.
+    /// What a batch has. A program is for images of its sizes in its order; they are given the fewest orders.
     pub(super) fn batch(&self, number: u64) -> Result<Vec<Sample>, Failure> {
-        self.dataset.batch(&self.sampling, number).map_err(|e| data_failure(&e))
+        let samples = self.dataset.batch(&self.sampling, number);
+        let mut samples = samples.map_err(|e| data_failure(&e))?;
+        samples.sort_by_key(|sample| self.sizes(sample));
+        Ok(samples)
     }
 
     /// All of every item, as it is.

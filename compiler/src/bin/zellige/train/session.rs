@@ -85,10 +85,8 @@ impl Session {
         let batches = self.trainer.trainee().training.accumulate;
         let (mut gradients, mut losses, mut epoch) = (Accumulated::default(), Vec::new(), 0);
         for batch in 0..batches {
-            let mut samples = self.examples.batch(number * batches + batch)?;
-            epoch = samples.last().map_or(epoch, |sample| sample.epoch);
-            // A program is for images of its sizes in its order; they are given the fewest orders.
-            samples.sort_by_key(|sample| self.examples.sizes(sample));
+            let samples = self.examples.batch(number * batches + batch)?;
+            epoch = samples.iter().map(|sample| sample.epoch).max().unwrap_or(epoch);
             let together = if self.trainer.is_joint() { samples.len().max(1) } else { 1 };
             let random = Key::of_dropout(self.examples.seed(), number * batches + batch);
             let runs = samples.chunks(together);
@@ -114,17 +112,17 @@ impl Session {
     /// Loss and gradients of samples that are one step, which running averages follow.
     fn gradients(&mut self, samples: &[Sample], random: Key, bar: &Bar<'_>) -> Result<Found, Failure> {
         let sizes: Vec<_> = samples.iter().map(|sample| self.examples.sizes(sample)).collect();
-        let (program, _) = self.trainer.program(&sizes)?;
-        let load = |sample| self.examples.load(sample, program.streamed);
+        let program = self.trainer.program(&sizes)?;
+        let load = |sample| self.examples.load(sample, program.report.streamed);
         let loaded = samples.iter().map(load).collect::<Result<Vec<_>, _>>()?;
         let images: Vec<_> = loaded.iter().map(|inputs| views(inputs)).collect();
         let images: Vec<_> = images.iter().map(Vec::as_slice).collect();
         let found = bar.during(|progress| {
             let control = Control { cancel: None, progress: Some(progress) };
-            self.trainer.gradients(&images, random, &mut [], &control)
+            self.trainer.gradients(&program, &images, random, &mut [], &control)
         });
         let found = found?.ok_or_else(cancelled)?;
-        self.trainer.follow(&sizes, &found)?;
+        self.trainer.follow(&program, &found);
         Ok(found)
     }
 
@@ -136,11 +134,11 @@ impl Session {
         let all = images.len() as u64;
         for (image, sample) in (0..).zip(images) {
             let bar = bars.of("validation image", image, all);
-            let streamed = self.trainer.loss_streams(&examples.sizes(&sample))?;
-            let inputs = examples.load(&sample, streamed)?;
+            let program = self.trainer.loss_program(&examples.sizes(&sample))?;
+            let inputs = examples.load(&sample, program.report.streamed)?;
             let loss = bar.during(|progress| {
                 let control = Control { cancel: Some(stop), progress: Some(progress) };
-                self.trainer.loss(&views(&inputs), &control)
+                self.trainer.loss(&program, &views(&inputs), &control)
             });
             match loss? {
                 Some(loss) => losses.push(loss),
