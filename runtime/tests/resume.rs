@@ -6,7 +6,7 @@ use std::path::Path;
 
 use zellige_runtime::checkpoint::{self, Configuration, Declared, Parameter};
 use zellige_runtime::curve::{Log, Row};
-use zellige_runtime::dataset::{Dataset, Sampling, TensorSource};
+use zellige_runtime::dataset::{Dataset, Kept, Sampling, TensorSource};
 use zellige_runtime::io::{self, Array, ReadOptions};
 use zellige_runtime::optimizer::{
     Accumulated, Optimizer, Schedule, State, Step, clip_factor, global_norm, scale,
@@ -72,7 +72,7 @@ impl Training {
     fn step(&mut self, number: u64) -> Any<Row> {
         let (mut gradients, mut loss, mut epoch) = (Accumulated::default(), 0.0, 0);
         for sample in self.dataset.batch(&SAMPLING, number)? {
-            let (of_sample, gradient) = self.gradient(&self.dataset.load(&sample)?);
+            let (of_sample, gradient) = self.gradient(&self.dataset.load(&sample, &mut Kept::default())?);
             gradients.add(&gradient.each_ref().map(Vec::as_slice));
             (loss, epoch) = (loss + of_sample / SAMPLING.batch as f32, sample.epoch);
         }

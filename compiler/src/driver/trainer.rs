@@ -126,6 +126,15 @@ impl Trainer {
         self.compiled(Kind { gradients: false, sizes: vec![sizes.clone()] })
     }
 
+    /// Bytes of the memory budget that are left while a program is the next to run: none, where it has no room for inputs.
+    pub fn room(&self, program: &TrainingProgram) -> u64 {
+        if program.report.streamed {
+            return 0;
+        }
+        let loaded = self.loaded.as_ref().map_or(0, |(loaded, _)| loaded.report.memory_bytes());
+        self.compile.memory_budget().saturating_sub(program.report.memory_bytes().max(loaded))
+    }
+
     /// How the parameters that a program has gradients of will follow them.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
+use crate::io;
 
 /// A file whose pixels say where they are: channel · 1000000 + row · 1000 + column.
 fn write(path: &Path, c: u64, h: u64, w: u64) {
@@ -73,11 +74,11 @@ fn items_are_in_the_order_of_their_names() {
     assert_eq!(names, ["a", "a10", "b"]);
     let [a, ..] = dataset.items() else { panic!() };
     assert_eq!(a.dims, [Dims { n: 1, c: 2, h: 4, w: 5 }, Dims { n: 1, c: 1, h: 8, w: 10 }]);
-    let loaded = dataset.load(&dataset.whole(0)).unwrap();
+    let loaded = dataset.load(&dataset.whole(0), &mut Kept::default()).unwrap();
     assert_eq!((loaded[0].dims, loaded[1].dims), (a.dims[0], a.dims[1]));
     assert_eq!(loaded[0].data[39], 1_003_004.0);
     // An image is of three channels, in 0..1.
-    assert_eq!(dataset.load(&dataset.whole(1)).unwrap()[0].data[4..7], [1.0, 1.0, 0.0]);
+    assert_eq!(dataset.load(&dataset.whole(1), &mut Kept::default()).unwrap()[0].data[4..7], [1.0, 1.0, 0.0]);
 }
 
 #[test]
@@ -149,7 +150,7 @@ fn crops_and_turns_agree_between_tensors() {
     let sampling = Sampling { batch: 2, crop: Some([4, 4]), flips: true, turns: true, ..SAMPLING };
     let (mut places, mut turns) = (BTreeSet::new(), BTreeSet::new());
     for sample in (0..100).flat_map(|step| dataset.batch(&sampling, step).unwrap()) {
-        let [image, target] = &dataset.load(&sample).unwrap()[..] else { panic!() };
+        let [image, target] = &dataset.load(&sample, &mut Kept::default()).unwrap()[..] else { panic!() };
         assert_eq!((image.dims.h, image.dims.w, target.dims.h, target.dims.w), (4, 4, 8, 8));
         for y in 0..8 {
             for x in 0..8 {
@@ -202,8 +203,8 @@ fn other_data_has_another_summary() {
 fn files_that_change_are_noticed() {
     let (folder, dataset) = upscaling(1);
     write(&folder.0.path().join("target/0.npy"), 2, 24, 31);
-    let error = dataset.load(&dataset.whole(0)).unwrap_err();
+    let error = dataset.load(&dataset.whole(0), &mut Kept::default()).unwrap_err();
     assert_eq!(folder.message(error), "`target/0.npy` has changed its shape since the training began");
     fs::remove_file(folder.0.path().join("image/0.npy")).unwrap();
-    assert!(matches!(dataset.load(&dataset.whole(0)), Err(DataError::Io(_))));
+    assert!(matches!(dataset.load(&dataset.whole(0), &mut Kept::default()), Err(DataError::Io(_))));
 }

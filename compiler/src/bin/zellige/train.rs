@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use zellige_compiler::driver::{Failure, Trainee, io_failure};
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::curve::{self, Log, LogError, Row};
-use zellige_runtime::dataset::Sampling;
+use zellige_runtime::dataset::{Kept, Sampling};
 use zellige_runtime::io::safetensors::{self, Values};
 
 use crate::options::{Compiling, Running, count, tile};
@@ -108,8 +108,9 @@ impl Train {
         let done = checkpoints.restore(&mut trainer, &mut optimization)?;
         let (log, rows) = Log::resume(&files.log, done).map_err(|e| log_failure(&e))?;
         let every = Every { validation: self.validate_every, checkpoint: self.checkpoint_every };
+        let kept = Kept::default();
         let mut session =
-            Session { trainer, optimization, examples, validation, checkpoints, log, rows, every };
+            Session { trainer, optimization, examples, validation, kept, checkpoints, log, rows, every };
         let finished = session.run(done, self.steps)?;
         save_curve(&files.curve, &title, &session.rows)?;
         if !finished {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use zellige_compiler::driver::{Failure, Given, Opened, Trainee, io_failure};
 use zellige_grammar::{Code, Diagnostic};
-use zellige_runtime::dataset::{DataError, Dataset, Sample, Sampling, TensorSource};
+use zellige_runtime::dataset::{DataError, Dataset, Kept, Sample, Sampling, TensorSource};
 use zellige_runtime::io::NpySource;
 use zellige_runtime::program::Dims;
 
@@ -60,13 +60,21 @@ impl Examples {
     }
 
     /// A sample's tensors: read, or where memory has no room for them and their files give them as they are, open.
-    pub(super) fn load(&self, sample: &Sample, streamed: bool) -> Result<Vec<(String, Source)>, Failure> {
-        let source = |tensor: usize| match self.dataset.file(sample, tensor).filter(|_| streamed) {
+    pub(super) fn load(
+        &self,
+        sample: &Sample,
+        streamed: bool,
+        kept: &mut Kept,
+    ) -> Result<Vec<(String, Source)>, Failure> {
+        let mut source = |tensor: usize| match self.dataset.file(sample, tensor).filter(|_| streamed) {
             Some(path) => {
                 let source = NpySource::open(path).map_err(|e| io_failure(&e, false))?;
                 Ok(Source::Windows(Box::new(source)))
             }
-            None => self.dataset.tensor(sample, tensor).map(Source::Array).map_err(|e| data_failure(&e)),
+            None => {
+                let array = self.dataset.tensor(sample, tensor, kept);
+                array.map(Source::Array).map_err(|e| data_failure(&e))
+            }
         };
         self.names.iter().enumerate().map(|(i, name)| Ok((name.clone(), source(i)?))).collect()
     }

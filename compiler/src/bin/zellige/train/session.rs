@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use zellige_compiler::driver::{Failure, Found, Optimization, Trainer};
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::curve::{Log, Row};
-use zellige_runtime::dataset::Sample;
+use zellige_runtime::dataset::{Kept, Sample};
 use zellige_runtime::engine::{Control, Input};
 use zellige_runtime::optimizer::Accumulated;
 use zellige_runtime::random::Key;
@@ -23,6 +23,8 @@ pub(super) struct Session {
     pub(super) optimization: Optimization,
     pub(super) examples: Examples,
     pub(super) validation: Option<Examples>,
+    /// Images of both.
+    pub(super) kept: Kept,
     pub(super) checkpoints: Checkpoints,
     pub(super) log: Log,
     /// All rows of the log.
@@ -113,7 +115,8 @@ impl Session {
     fn gradients(&mut self, samples: &[Sample], random: Key, bar: &Bar<'_>) -> Result<Found, Failure> {
         let sizes: Vec<_> = samples.iter().map(|sample| self.examples.sizes(sample)).collect();
         let program = self.trainer.program(&sizes)?;
-        let load = |sample| self.examples.load(sample, program.report.streamed);
+        self.kept.set_room(self.trainer.room(&program));
+        let load = |sample| self.examples.load(sample, program.report.streamed, &mut self.kept);
         let loaded = samples.iter().map(load).collect::<Result<Vec<_>, _>>()?;
         let images: Vec<_> = loaded.iter().map(|inputs| views(inputs)).collect();
         let images: Vec<_> = images.iter().map(Vec::as_slice).collect();
@@ -135,7 +138,8 @@ impl Session {
         for (image, sample) in (0..).zip(images) {
             let bar = bars.of("validation image", image, all);
             let program = self.trainer.loss_program(&examples.sizes(&sample))?;
-            let inputs = examples.load(&sample, program.report.streamed)?;
+            self.kept.set_room(self.trainer.room(&program));
+            let inputs = examples.load(&sample, program.report.streamed, &mut self.kept)?;
             let loss = bar.during(|progress| {
                 let control = Control { cancel: Some(stop), progress: Some(progress) };
                 self.trainer.loss(&program, &views(&inputs), &control)
