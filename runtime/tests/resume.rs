@@ -51,7 +51,7 @@ impl Training {
     fn new(data: &Path) -> Any<Self> {
         let source = |name: &str| TensorSource { name: name.to_owned(), options: ReadOptions::default() };
         let dataset = Dataset::open(data, &[source("image"), source("target")])?;
-        dataset.check(&SAMPLING)?;
+        dataset.sizes(&SAMPLING)?;
         let optimizer = Optimizer::AdamW { lr: 0.05, betas: [0.9, 0.99], eps: 1e-8, weight_decay: 0.01 };
         let optimizer = optimizer.subspace(2).cautious();
         let schedule =

@@ -93,7 +93,8 @@ fn what_does_not_belong_together_is_named() {
     let twice = with(&[("image/a.png", [1, 1, 1])]).error();
     assert_eq!(twice, "`image/a.npy` and `image/a.png` have the same stem: one of them has to go");
     let folder = Folder::new(&both[..1]);
-    assert!(folder.error().starts_with("target: No such file"), "{}", folder.error());
+    let none = "there is no folder `target`: training data has one for each of `image`, `target`";
+    assert_eq!(folder.error(), none);
     fs::create_dir(folder.0.path().join("target")).unwrap();
     assert_eq!(folder.error(), "there are no files in `target`");
     fs::write(folder.0.path().join("target/a.txt"), "x").unwrap();
@@ -112,16 +113,19 @@ fn what_does_not_belong_together_is_named() {
 fn crops_that_do_not_fit_are_refused() {
     let folder = Folder::new(&[("image/a.npy", [1, 12, 16]), ("target/a.npy", [1, 4, 24])]);
     let dataset = folder.open().unwrap();
-    let check = |h, w| dataset.check(&Sampling { crop: Some([h, w]), ..SAMPLING });
-    assert!(check(12, 16).is_ok() && check(3, 2).is_ok());
-    let error = |h, w| folder.message(check(h, w).unwrap_err());
+    let sizes = |h, w| dataset.sizes(&Sampling { crop: Some([h, w]), ..SAMPLING });
+    let of = |h, w| Dims { n: 1, c: 1, h, w };
+    assert_eq!(sizes(12, 16).unwrap(), [[of(12, 16), of(4, 24)]]);
+    assert_eq!(sizes(3, 2).unwrap(), [[of(3, 2), of(1, 3)]]);
+    let error = |h, w| folder.message(sizes(h, w).unwrap_err());
     assert_eq!(error(13, 2), "a crop of 13x2 does not fit `image/a.npy`, which is 12x16");
     assert_eq!(error(3, 0), "a crop of 3x0 does not fit `image/a.npy`, which is 12x16");
     assert_eq!(
         error(4, 2),
-        "`target/a.npy` is 4x24 for 12x16 of `image/a.npy`: crops of whole pixels have rows that are a multiple of 3, and 4 is not"
+        "`target/a.npy` is 4x24 and `image/a.npy` 12x16: no whole number of rows of the one belongs to a crop of 4 rows of the \
+        other; to multiples of 3 there does"
     );
-    assert!(error(3, 5).ends_with("have columns that are a multiple of 2, and 5 is not"));
+    assert!(error(3, 5).ends_with("to a crop of 5 columns of the other; to multiples of 2 there does"));
     assert!(dataset.batch(&Sampling { crop: Some([4, 2]), ..SAMPLING }, 0).is_err());
 }
 

@@ -1,7 +1,9 @@
 //! Examples from folders, as the engine takes them.
 
+use std::collections::HashSet;
 use std::path::Path;
 
+use zellige_compiler::base::Bindings;
 use zellige_compiler::driver::{Failure, Given, Opened, Trainee, io_failure};
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::dataset::{DataError, Dataset, Kept, Sample, Sampling, TensorSource};
@@ -29,8 +31,29 @@ impl Examples {
             |name: &String| TensorSource { name: name.clone(), options: read_options(&opened, name) };
         let sources: Vec<_> = names.iter().map(source).collect();
         let dataset = Dataset::open(directory, &sources).map_err(|e| data_failure(&e))?;
-        dataset.check(&sampling).map_err(|e| data_failure(&e))?;
-        Ok(Self { dataset, sampling, names })
+        let examples = Self { dataset, sampling, names };
+        examples.check(trainee)?;
+        Ok(examples)
+    }
+
+    /// That the model takes the sizes of all items: said before the first step, and not when it is an item's turn.
+    fn check(&self, trainee: &Trainee) -> Result<(), Failure> {
+        let sizes = self.dataset.sizes(&self.sampling).map_err(|e| data_failure(&e))?;
+        let mut seen = HashSet::new();
+        for (item, sizes) in self.dataset.items().iter().zip(sizes) {
+            let given = self.given(sizes);
+            if !seen.insert(given.clone()) {
+                continue;
+            }
+            let bound = trainee.model.bind(&given, &Bindings::default());
+            bound.map_err(|failure| {
+                let files: Vec<_> = item.files.iter().map(|file| file.display().to_string()).collect();
+                let note = format!("in `{}`", files.join("`, `"));
+                let diagnostics = failure.diagnostics.into_iter().map(|d| d.note(note.clone())).collect();
+                Failure { diagnostics, ..failure }
+            })?;
+        }
+        Ok(())
     }
 
     /// The sizes of what runs first: of one image, or where a batch is one step of all of its images.
@@ -55,8 +78,17 @@ impl Examples {
 
     /// Names and sizes of a sample's tensors.
     pub(super) fn sizes(&self, sample: &Sample) -> Given {
+        self.given(self.dataset.dims(sample))
+    }
+
+    fn given(&self, dims: Vec<Dims>) -> Given {
         let sizes = |Dims { n, c, h, w }| [n, c, h, w];
-        self.names.iter().cloned().zip(self.dataset.dims(sample).into_iter().map(sizes)).collect()
+        self.names.iter().cloned().zip(dims.into_iter().map(sizes)).collect()
+    }
+
+    /// The first of a sample's files, by which people know it.
+    pub(super) fn file(&self, sample: &Sample) -> &Path {
+        &self.dataset.items()[sample.item].files[0]
     }
 
     /// A sample's tensors: read, or where memory has no room for them and their files give them as they are, open.

@@ -12,6 +12,7 @@ use zellige_runtime::random::Key;
 
 use super::bars::{Bar, Bars};
 use super::checkpoints::Checkpoints;
+use super::divergence::{check_found, check_parameters};
 use super::examples::Examples;
 use super::log_failure;
 use crate::borders::Source;
@@ -94,12 +95,13 @@ impl Session {
             let runs = samples.chunks(together);
             let (first, all) = (batch * runs.len() as u64, batches * runs.len() as u64);
             for (run, samples) in (first..).zip(runs) {
-                let found = self.gradients(samples, random, &bars.of("run", run, all))?;
+                let found = self.gradients(number + 1, samples, random, &bars.of("run", run, all))?;
                 gradients.add(&found.gradients.iter().map(Vec::as_slice).collect::<Vec<_>>());
                 losses.push(found.loss);
             }
         }
         let stepped = self.optimization.step(number, self.trainer.parameters_mut(), gradients.take());
+        check_parameters(number + 1, self.trainer.parameters())?;
         Ok(Row {
             step: number + 1,
             epoch,
@@ -112,7 +114,13 @@ impl Session {
     }
 
     /// Loss and gradients of samples that are one step, which running averages follow.
-    fn gradients(&mut self, samples: &[Sample], random: Key, bar: &Bar<'_>) -> Result<Found, Failure> {
+    fn gradients(
+        &mut self,
+        step: u64,
+        samples: &[Sample],
+        random: Key,
+        bar: &Bar<'_>,
+    ) -> Result<Found, Failure> {
         let sizes: Vec<_> = samples.iter().map(|sample| self.examples.sizes(sample)).collect();
         let program = self.trainer.program(&sizes)?;
         self.kept.set_room(self.trainer.room(&program));
@@ -125,6 +133,8 @@ impl Session {
             self.trainer.gradients(&program, &images, random, &mut [], &control)
         });
         let found = found?.ok_or_else(cancelled)?;
+        let files: Vec<_> = samples.iter().map(|sample| self.examples.file(sample)).collect();
+        check_found(step, &found, &program, self.trainer.parameters(), &files)?;
         self.trainer.follow(&program, &found);
         Ok(found)
     }
