@@ -117,6 +117,8 @@ pub(crate) enum MaterializeWish {
     Auto,
     /// In device memory, or in a file
     Keep,
+    /// There, with a block for each tile behind the cut, as far as forward tensors reach backward sections
+    Tiles,
     /// Computed again
     Recompute,
 }
@@ -160,6 +162,7 @@ impl Compiling {
                 "--untiled",
                 "--materialize recompute",
             ),
+            (self.untiled && self.materialize == MaterializeWish::Tiles, "--untiled", "--materialize tiles"),
             (self.plan.is_some() && self.tile.is_some(), "--plan", "--tile"),
             (self.plan.is_some() && self.untiled, "--plan", "--untiled"),
             (self.plan.is_some() && !self.cut_after.is_empty(), "--plan", "--cut-after"),
@@ -182,6 +185,7 @@ impl Compiling {
             materialize: match self.materialize {
                 MaterializeWish::Auto => None,
                 MaterializeWish::Keep => Some(Materialize::Keep),
+                MaterializeWish::Tiles => Some(Materialize::Tiles),
                 MaterializeWish::Recompute => Some(Materialize::Recompute),
             },
             overlap: match self.overlap {

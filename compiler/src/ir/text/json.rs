@@ -51,6 +51,7 @@ pub fn graph_to_json(graph: &Graph) -> Json {
             "params": node.params.iter().map(|&p| graph.params[p].name.as_str()).collect::<Vec<_>>(),
             "attrs": node.op.attrs(),
             "type": graph.values[node.output].ty.to_string(),
+            "direction": node.direction,
         })
     });
     let outputs = graph
@@ -82,7 +83,7 @@ pub fn sections_to_json(ir: &Sections) -> Json {
         "graph": graph_to_json(&ir.graph),
         "target": plain(&ir.target),
         "sections": sections.collect::<Json>(),
-        "device": ir.device.as_ref().map(|d| device_to_json(&ir.graph, d)),
+        "device": ir.device.as_ref().map(|d| device_to_json(ir, d)),
     })
 }
 
@@ -90,6 +91,7 @@ fn section_to_json(graph: &Graph, section: &Section) -> Json {
     let ops =
         section.ops.iter().filter_map(|&op| graph.ops.get(op)).map(|n| Json::from(name(graph, n.output)));
     let tensors = section.tensors.iter().map(|(&v, tiling)| (name(graph, v).to_owned(), plain(tiling)));
+    let materialized = section.materialized.iter().map(|(&v, how)| (name(graph, v).to_owned(), plain(how)));
     json!({
         "name": section.name,
         "ops": ops.collect::<Json>(),
@@ -101,11 +103,17 @@ fn section_to_json(graph: &Graph, section: &Section) -> Json {
         "grid": section.grid,
         "sram_bytes": section.sram_bytes,
         "tensors": tensors.collect::<Map<_, _>>(),
+        "materialized": materialized.collect::<Map<_, _>>(),
     })
 }
 
-fn device_to_json(graph: &Graph, device: &Device) -> Json {
-    let composites = device.composites.iter().map(|(&v, c)| (name(graph, v).to_owned(), plain(c)));
+fn device_to_json(ir: &Sections, device: &Device) -> Json {
+    let composites = device.composites.iter().map(|(value, composite)| {
+        let name = name(&ir.graph, *value);
+        let section = composite.blocks.and_then(|blocks| ir.sections.get(blocks.section as usize));
+        let key = section.map_or_else(|| name.to_owned(), |section| format!("{name} in {}", section.name));
+        (key, plain(composite))
+    });
     json!({
         "composites": composites.collect::<Map<_, _>>(),
         "weight_bytes": device.weight_bytes,
