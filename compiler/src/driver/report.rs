@@ -120,6 +120,11 @@ impl Report {
             sections,
         })
     }
+
+    /// All bytes that the budget of device memory counts.
+    pub fn memory_bytes(&self) -> u64 {
+        self.device_bytes.saturating_add(if self.streamed { 0 } else { self.border_bytes })
+    }
 }
 
 fn section(

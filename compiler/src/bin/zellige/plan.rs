@@ -112,7 +112,7 @@ fn device_memory(report: &Report) -> String {
             report.device_bytes
         );
     }
-    let all = report.device_bytes.saturating_add(report.border_bytes);
+    let all = report.memory_bytes();
     format!("{all} bytes are used, {} of them for inputs and outputs{spilled}", report.border_bytes)
 }
 
