@@ -37,8 +37,10 @@
 //! 13. Padding, zero-out and overlap, where they are there, agree with step tables and access relations.
 //! 14. Every tensor has a storage or none has; what is stored nowhere is read by one op. Where buffers are placed, those alive at
 //!     the same time do not overlap, and all fit the budget, unless the section is one tile.
-//! 15. Where device memory is laid out, composites are the tensors that cross sections, planar where an op reads them in
-//!     raster order; those alive at the same time do not overlap, weights and accumulators lie before them, and all fit the
+//! 15. What a section has by keeping it, whole or tile by tile, its ops read tile by tile, and an earlier section computes; what it has by
+//!     computing it again, one of its ops computes as an earlier one does.
+//! 16. Where device memory is laid out, composites are the tensors that cross sections, planar where an op reads them in
+//!     raster order, or cut into the tiles of the section that they are kept for; those alive at the same time do not overlap, weights and accumulators lie before them, and all fit the
 //!     budget.
 //!
 //! Programs have a verifier of their own, [`zellige_runtime::program::verify`].

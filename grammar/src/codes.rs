@@ -179,6 +179,7 @@ codes! {
     E0906 "out of memory",
     E0907 "reading failed during a run",
     E0908 "internal error",
+    E0909 "training diverged",
 
     E1001 "malformed ONNX file",
     E1002 "ONNX operator not supported",

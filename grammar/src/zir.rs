@@ -22,6 +22,7 @@
 //! A fraction with the suffix `f`, as in `0.1f`, is the `f32` nearest to it. A reference
 //! whose name is not made of letters, digits and `_ . - /` is quoted: `%"a b"`. A map as
 //! last operand would look like attributes; then the empty attributes `()` follow it.
+//! From `//` to the end of its line a text is a comment, which is not read.
 //!
 //! [`print()`] writes a tree, [`parse`] reads it, and `parse(print(tree)) == tree`.
 //! [`json`] maps values to JSON, and so, through serde, to the structures of compiler
@@ -43,7 +44,7 @@ use crate::span::Span;
 pub use parser::{parse, parse_value};
 pub use printer::{print, print_value};
 
-/// A statement. Equality does not look at spans.
+/// A statement. Equality does not look at spans, nor at comments.
 #[derive(Clone, Debug, Default)]
 pub struct Statement {
     /// Names of the results, without their `%`.
@@ -58,6 +59,8 @@ pub struct Statement {
     pub ty: Option<Value>,
     /// The statements that belong to it, in braces.
     pub body: Option<Vec<Statement>>,
+    /// Written above it for readers; what is read has none.
+    pub comment: Option<String>,
     /// Where it was written.
     pub span: Span,
 }
@@ -105,6 +108,13 @@ impl Statement {
     #[must_use]
     pub fn ty(mut self, ty: impl Into<Value>) -> Self {
         self.ty = Some(ty.into());
+        self
+    }
+
+    /// Sets the comment.
+    #[must_use]
+    pub fn comment(mut self, comment: Option<impl Into<String>>) -> Self {
+        self.comment = comment.map(Into::into);
         self
     }
 

@@ -18,6 +18,8 @@ const VERSION: &str = "1";
 /// Before the names of the configuration in the metadata.
 const CONFIGURATION: &str = "configuration.";
 const CHECKSUM: &str = "checksum";
+/// Before the names of parameters.
+const WEIGHTS: &str = "weights/";
 
 /// What a run is made of, by name: model, optimizer, schedule, data. Runs of different configurations do not continue each other.
 pub type Configuration = IndexMap<String, String>;
@@ -125,6 +127,14 @@ pub enum Mismatch {
         /// As in this run.
         wanted: Vec<u64>,
     },
+}
+
+/// The parameters of a checkpoint, by their paths; another file as it is.
+pub fn parameters_of(file: Safetensors) -> Safetensors {
+    if file.metadata().get("format").map(String::as_str) != Some(FORMAT) {
+        return file;
+    }
+    file.renamed(|name| name.strip_prefix(WEIGHTS).map(str::to_owned))
 }
 
 /// Writes a checkpoint; it appears complete or not at all.
@@ -254,7 +264,7 @@ impl Tensors<'_> {
 }
 
 fn weights(parameter: &str) -> String {
-    format!("weights/{parameter}")
+    format!("{WEIGHTS}{parameter}")
 }
 
 fn state(parameter: &str, slot: &str) -> String {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use zellige_runtime::checkpoint::{self, Configuration, Declared, Parameter};
 use zellige_runtime::curve::{Log, Row};
-use zellige_runtime::dataset::{Dataset, Sampling, TensorSource};
+use zellige_runtime::dataset::{Dataset, Kept, Sampling, TensorSource};
 use zellige_runtime::io::{self, Array, ReadOptions};
 use zellige_runtime::optimizer::{
     Accumulated, Optimizer, Schedule, State, Step, clip_factor, global_norm, scale,
@@ -51,7 +51,7 @@ impl Training {
     fn new(data: &Path) -> Any<Self> {
         let source = |name: &str| TensorSource { name: name.to_owned(), options: ReadOptions::default() };
         let dataset = Dataset::open(data, &[source("image"), source("target")])?;
-        dataset.check(&SAMPLING)?;
+        dataset.sizes(&SAMPLING)?;
         let optimizer = Optimizer::AdamW { lr: 0.05, betas: [0.9, 0.99], eps: 1e-8, weight_decay: 0.01 };
         let optimizer = optimizer.subspace(2).cautious();
         let schedule =
@@ -72,7 +72,7 @@ impl Training {
     fn step(&mut self, number: u64) -> Any<Row> {
         let (mut gradients, mut loss, mut epoch) = (Accumulated::default(), 0.0, 0);
         for sample in self.dataset.batch(&SAMPLING, number)? {
-            let (of_sample, gradient) = self.gradient(&self.dataset.load(&sample)?);
+            let (of_sample, gradient) = self.gradient(&self.dataset.load(&sample, &mut Kept::default())?);
             gradients.add(&gradient.each_ref().map(Vec::as_slice));
             (loss, epoch) = (loss + of_sample / SAMPLING.batch as f32, sample.epoch);
         }

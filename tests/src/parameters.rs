@@ -4,23 +4,14 @@ use std::error::Error;
 use std::path::Path;
 
 use zellige_compiler::base::ValueId;
-use zellige_compiler::driver::give;
+use zellige_compiler::driver::{Parameters, give};
 use zellige_compiler::ir::Graph;
 use zellige_compiler::ops::Init;
 use zellige_runtime::io::Array;
-use zellige_runtime::io::safetensors::{self, Values};
-use zellige_runtime::program::{Data, Dims, Program};
+use zellige_runtime::io::safetensors;
+use zellige_runtime::program::{Dims, Program};
 
-/// A parameter with its values.
-#[derive(Clone, Debug)]
-pub struct Parameter {
-    /// Its path.
-    pub name: String,
-    /// Its shape.
-    pub dims: Vec<u64>,
-    /// Its values.
-    pub values: Vec<f32>,
-}
+pub use zellige_compiler::driver::Parameter;
 
 /// Values for all parameters of a graph. They have the magnitude of the initial ones, but no two are the same, so that it
 /// shows if one is taken for another.
@@ -43,20 +34,15 @@ pub fn draw(graph: &Graph, seed: u64) -> Vec<Parameter> {
 
 /// Writes parameters as a safetensors file.
 pub fn write(parameters: &[Parameter], path: &Path) -> Result<(), Box<dyn Error>> {
-    let tensors: Vec<_> =
-        parameters.iter().map(|p| Values { name: &p.name, shape: &p.dims, values: &p.values }).collect();
+    let tensors: Vec<_> = parameters.iter().map(Parameter::tensor).collect();
     Ok(safetensors::write(path, &tensors)?)
 }
 
 /// Gives a program the values of its parameters.
 pub fn attach(program: &mut Program, parameters: &[Parameter]) {
-    let values = parameters.iter().flat_map(|p| &p.values);
-    let data = Data::new(values.flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
-    let offset_of = |name: &str| {
-        let before = &parameters[..parameters.iter().position(|p| p.name == name)?];
-        Some(before.iter().map(|p| p.values.len() as u64 * 4).sum())
-    };
-    give(program, data, offset_of).expect("all parameters of the graph have values");
+    let parameters: Parameters = parameters.iter().cloned().collect();
+    let given = give(program, parameters.data(), |name| parameters.offset(name));
+    given.expect("all parameters of the graph have values");
 }
 
 /// Values in ±1 for all inputs of a graph.

@@ -62,7 +62,8 @@ pub fn plan(graph: &Graph, rng: &mut Rng) -> Plan {
     compile.cut_after = cut_after(graph, rng);
     compile.overlap =
         [None, Some(Overlap::Recompute), Some(Overlap::Reuse), Some(Overlap::Reuse)][rng.usize(0..4)];
-    compile.materialize = [None, Some(Materialize::Keep), Some(Materialize::Recompute)][rng.usize(0..3)];
+    let ways = [Materialize::Keep, Materialize::Tiles, Materialize::Recompute].map(Some);
+    compile.materialize = [None, ways[0], ways[1], ways[2]][rng.usize(0..4)];
     compile.padding = if rng.u8(0..4) == 0 { Padding::Pre } else { Padding::Post };
     if rng.u8(0..5) > 0 {
         compile.tile = Some(tile(graph, rng));
@@ -89,7 +90,7 @@ pub fn smallest_memory(graph: &Graph, compile: &CompileOptions) -> Option<u64> {
 
 /// The graph with what is computed again.
 fn materialized(graph: &Graph, options: &passes::Options) -> Graph {
-    let pass = passes::find("materialize").expect("it is a pass");
+    let pass = passes::find("recompute").expect("it is a pass");
     match (pass.run)(Module::Graph(graph.clone()), options) {
         Ok(Module::Graph(graph)) => graph,
         other => unreachable!("it makes a graph of a graph, not {other:?}"),

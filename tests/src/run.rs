@@ -43,7 +43,7 @@ pub fn verify_each_pass(graph: &Graph, options: &CompileOptions) -> Result<(), V
 
 /// The graph as the planner sees it.
 pub fn canonical(graph: &Graph) -> Result<Graph, Vec<Diagnostic>> {
-    before("materialize", graph)
+    before("recompute", graph)
 }
 
 /// The graph as it is differentiated.

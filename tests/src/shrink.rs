@@ -48,10 +48,10 @@ fn part(graph: &Graph, outputs: &[ValueId], cut: Option<ValueId>) -> Graph {
             Def::Input => new.add_input(&value.name, value.ty.clone()),
             Def::Constant(data) => new.add_constant(&value.name, value.ty.shape.clone(), data.to_vec()),
             Def::Op(op) => {
-                let Node { op, inputs, params: old, span, .. } = &graph.ops[*op];
+                let node @ Node { op, inputs, params: old, .. } = &graph.ops[*op];
                 let inputs = inputs.iter().map(|v| values[v]).collect();
                 let own = old.iter().map(|&p| new.take_param(graph, p, &mut params)).collect();
-                new.push_op(&value.name, op.clone(), inputs, own, value.ty.clone(), *span)
+                new.push_op(&value.name, op.clone(), inputs, own, value.ty.clone(), node.origin())
             }
         };
         values.insert(id, moved);

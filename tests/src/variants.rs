@@ -7,7 +7,7 @@ use serde_json::Value;
 use zellige_runtime::program::instr::{AxisId, ConvDw, Map, Operand};
 use zellige_runtime::program::{
     AccumulatorId, Axis, Buffer, BufferId, Instr, Interval, Program, Queue, Role, Scheduled, Section, Steps,
-    Token,
+    Token, sample,
 };
 
 /// A change that keeps what is computed.
@@ -31,6 +31,7 @@ pub const VARIANTS: &[Variant] = &[
     Variant { name: "instructions repeated", apply: repeated },
     Variant { name: "values outside where nobody reads", apply: filled },
     Variant { name: "running sums left out", apply: summed_at_once },
+    Variant { name: "tensors kept tile by tile", apply: in_blocks },
 ];
 
 /// Each instruction waits for the one before it, and the first of a tile for the last of the tile before: the order of the body.
@@ -153,8 +154,25 @@ pub fn enlarged(program: &Program, rng: &mut Rng) -> Option<Program> {
             }
         }
     }
+    fit_blocks(&mut program);
     place(&mut program, rng);
     changed.then_some(program)
+}
+
+/// Tensors that are kept tile by tile get blocks that tiles fit, in memory that nothing else uses.
+fn fit_blocks(program: &mut Program) {
+    for tensor in &mut program.tensors {
+        let Some(blocks) = &mut tensor.blocks else { continue };
+        let section = &program.sections[blocks.section as usize];
+        blocks.size = [&section.y, &section.x].map(|axis| {
+            let covered = axis.buffers[blocks.buffer.index()].computed.iter().map(|i| i.len() as u64);
+            covered.max().expect("a section has tiles")
+        });
+        if matches!(tensor.role, Role::Composite(_)) {
+            tensor.role = Role::Composite(program.device_bytes);
+            program.device_bytes += tensor.bytes().expect("tensors of tests are small").next_multiple_of(64);
+        }
+    }
 }
 
 /// A table with each of its intervals replaced.
@@ -239,9 +257,13 @@ fn renumbered(program: &Program, rng: &mut Rng) -> Option<Program> {
     new.weights = permuted(&program.weights, &orders["@w"]);
     new.expressions = permuted(&program.expressions, &orders["@e"]);
     new.accumulators = permuted(&program.accumulators, &orders["@a"]);
-    for section in &mut new.sections {
+    for (s, section) in (0..).zip(&mut new.sections) {
         let mut order: Vec<usize> = (0..section.buffers.len()).collect();
         rng.shuffle(&mut order);
+        for blocks in new.tensors.iter_mut().filter_map(|t| t.blocks.as_mut()).filter(|b| b.section == s) {
+            let moved = order.iter().position(|&old| old == blocks.buffer.index())?;
+            blocks.buffer = BufferId(moved as u32);
+        }
         section.buffers = permuted(&section.buffers, &order);
         for axis in [&mut section.y, &mut section.x] {
             *axis = Axis { steps: axis.steps, buffers: permuted(&axis.buffers, &order) };
@@ -376,6 +398,12 @@ fn filled(program: &Program, rng: &mut Rng) -> Option<Program> {
         }
     }
     changed.then_some(program)
+}
+
+/// Tensors that are loaded once cut into blocks, in memory or in files.
+fn in_blocks(program: &Program, rng: &mut Rng) -> Option<Program> {
+    let new = sample::in_blocks(program.clone(), rng.bool());
+    (new.tensors != program.tensors).then_some(new)
 }
 
 /// Products added to their accumulators grain by grain.

@@ -115,14 +115,14 @@ fn course(trainee: &Trainee, trainer: &mut Trainer, arrays: &[[Array; 2]]) -> Co
         vec![("image".to_owned(), size(image)), ("target".to_owned(), size(target))]
     };
     let sizes: Vec<_> = arrays.iter().map(sizes).collect();
-    let trained = trainer.trained(&sizes).expect("there is a plan");
-    let optimization = Optimization::new(&trainee.training, trainer.parameters(), trained);
+    let program = trainer.program(&sizes).expect("there is a plan");
+    let optimization = Optimization::new(&trainee.training, trainer.parameters(), program.trained.clone());
     let mut optimization = optimization.expect("it has an optimizer");
     let mut losses = Vec::new();
     for step in 0..STEPS {
-        let found = trainer.gradients(&images, Key::new(0), &mut [], &Control::default());
+        let found = trainer.gradients(&program, &images, Key::new(0), &mut [], &Control::default());
         let found = found.expect("it runs").expect("nobody cancels it");
-        trainer.follow(&sizes, &found).expect("the program is known");
+        trainer.follow(&program, &found);
         losses.push(found.loss);
         optimization.step(step as u64, trainer.parameters_mut(), found.gradients);
     }

@@ -30,7 +30,7 @@ const COMPILER: &[(&str, &[&str], &[&str])] = &[
     (
         "driver",
         &["base", "ops", "ir", "front", "analysis", "passes", "check"],
-        &["program", "machine", "io", "engine", "optimizer", "random"],
+        &["program", "machine", "io", "engine", "optimizer", "random", "checkpoint"],
     ),
     ("draw", &["base", "ops", "ir", "driver"], &["program"]),
 ];

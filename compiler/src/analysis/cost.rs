@@ -19,6 +19,10 @@ const EFFICIENCY: f64 = 0.7;
 const STORE_PASSES: f64 = 8.0;
 /// Bytes a second to and from temporary files.
 const SPILL_BANDWIDTH: f64 = 1e9;
+/// Seconds that a call of the system takes for each stretch of a file that is read or written, besides its bytes.
+const SPILL_CALL: f64 = 1e-6;
+/// More is computed again than a tensor has: halos.
+pub const HALO: f64 = 1.1;
 /// Elements a lane moves in the time of a multiply-add, where an op only moves data.
 const MOVE_FLOPS: f64 = 8.0;
 
@@ -164,4 +168,9 @@ pub fn kept_seconds(machine: &Machine, threads: u32, bytes: f64, spills: bool) -
 /// Seconds that writing a tensor to a temporary file and reading it take.
 pub fn spill_seconds(bytes: f64) -> f64 {
     2.0 * bytes / SPILL_BANDWIDTH
+}
+
+/// Seconds that moving so many bytes to or from a temporary file takes, in so many calls.
+pub fn file_seconds(bytes: f64, calls: f64) -> f64 {
+    bytes / SPILL_BANDWIDTH + calls * SPILL_CALL
 }

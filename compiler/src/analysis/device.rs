@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use indexmap::IndexMap;
 use zellige_runtime::program::instr::Addressing;
 use zellige_runtime::program::{AccumulatorKind, Packing, Source, Weight};
 use zellige_runtime::weights::packed_len;
@@ -10,10 +9,10 @@ use zellige_runtime::weights::packed_len;
 use super::buffers::{ALIGNMENT, lanes, place};
 use super::fusion::{Group, TailOperand, addressing, groups, is_reduction};
 use crate::base::{Element, OpId, ParamId, ValueId};
-use crate::ir::{Composite, Def, Device, Graph};
+use crate::ir::{Blocks, Composite, Def, Device, Graph, Materialize, Section, Sections};
 use crate::ops::{ParamSpec, Reduction, Sizes};
 
-/// Smaller tensors are not worth a file.
+/// Smaller tensors are not worth a file, unless they are kept tile by tile.
 const SMALLEST_SPILL: u64 = 1 << 16;
 
 /// Something whose values are packed when a program is loaded.
@@ -66,29 +65,70 @@ pub struct PlannedAccumulator {
     pub offset: u64,
 }
 
-/// Lays out device memory for sections of the given ops. Where `memory` bytes do not hold everything, inputs and outputs are
-/// streamed, and then boundary tensors spilled to files, the largest first. `None` if sizes are not known or overflow.
-pub fn plan(graph: &Graph, sections: &[&[OpId]], memory: u64) -> Option<DevicePlan> {
+/// Lays out device memory for sections of the given ops, where some tensors are kept in blocks for a section. Where `memory` bytes do
+/// not hold everything, blocks go to files, then inputs and outputs are streamed, and then boundary tensors spilled to files, the largest
+/// first. `None` if sizes are not known or overflow.
+pub fn plan(
+    graph: &Graph,
+    sections: &[&[OpId]],
+    tiled: &[(ValueId, Blocks)],
+    memory: u64,
+) -> Option<DevicePlan> {
     let (weights, weight_bytes) = weights(graph, sections)?;
     let (accumulators, accumulator_bytes) = accumulators(graph, sections, weight_bytes)?;
     let base = weight_bytes.checked_add(accumulator_bytes)?;
-    let (kept, end) = composites(graph, sections, base, false)?;
+    let (kept, end) = composites(graph, sections, tiled, base, false)?;
     let border = graph.inputs.iter().copied().chain(graph.outputs.iter().map(|o| o.value));
     let border_bytes = border.map(|v| tensor_bytes(graph.sizes(v)?, 1)).sum::<Option<u64>>()?;
-    let streamed = end.saturating_add(border_bytes) > memory;
-    let (mut composites, mut arena_bytes) =
-        if streamed { composites(graph, sections, base, true)? } else { (kept, end) };
+    let fits = |end: u64| end.saturating_add(border_bytes) <= memory;
+    let (mut composites, mut arena_bytes) = (kept, end);
+    if !fits(end) {
+        arena_bytes = spill_blocks(&mut composites, base)?;
+    }
+    let streamed = !fits(arena_bytes);
+    if streamed {
+        composites = self::composites(graph, sections, tiled, base, true)?.0;
+        arena_bytes = spill_blocks(&mut composites, base)?;
+    }
     while arena_bytes > memory {
         // What a reduction gives is small.
-        let tiled = |v: ValueId| graph.producer(v).is_some_and(|op| !is_reduction(graph, op));
-        let large = composites.iter_mut().filter(|(v, c)| !c.spilled && tiled(**v));
+        let by_tiles = |v: ValueId| graph.producer(v).is_some_and(|op| !is_reduction(graph, op));
+        let large = composites.iter_mut().filter(|(v, c)| !c.spilled && by_tiles(*v));
         let largest = large.map(|(_, c)| c).max_by_key(|c| c.bytes);
-        let Some(largest) = largest.filter(|c| c.bytes >= SMALLEST_SPILL) else { break };
+        let Some(largest) = largest.filter(|c| c.bytes >= SMALLEST_SPILL) else {
+            break;
+        };
         largest.spilled = true;
         arena_bytes = place_composites(&mut composites, base)?;
     }
     let device = Device { composites, weight_bytes, accumulator_bytes, arena_bytes, border_bytes, streamed };
     Some(DevicePlan { weights, accumulators, device })
+}
+
+/// Puts what is kept tile by tile into files, so that it never takes more memory than tensors that are kept whole; gives the end of
+/// the others.
+fn spill_blocks(composites: &mut [(ValueId, Composite)], base: u64) -> Option<u64> {
+    for (_, composite) in composites.iter_mut().filter(|(_, c)| c.blocks.is_some()) {
+        composite.spilled = true;
+    }
+    place_composites(composites, base)
+}
+
+/// What sections keep tile by tile, those that have tilings.
+pub fn tiled(ir: &Sections) -> Vec<(ValueId, Blocks)> {
+    let of_section = |(s, section): (u32, &Section)| {
+        let tiled = section.materialized.iter().filter(|(_, how)| **how == Materialize::Tiles);
+        let blocks = tiled.filter_map(|(&value, _)| Some((value, blocks(section, s, value)?)));
+        blocks.collect::<Vec<_>>()
+    };
+    (0..).zip(&ir.sections).flat_map(of_section).collect()
+}
+
+/// The blocks of a tensor for the tiles of section number `s`.
+pub fn blocks(section: &Section, s: u32, value: ValueId) -> Option<Blocks> {
+    let tiling = section.tensors.get(&value)?;
+    let longest = |axis: usize| tiling.steps[axis].computed.iter().map(|i| i.len() as u64).max();
+    Some(Blocks { section: s, grid: section.grid?, size: [longest(0)?, longest(1)?] })
 }
 
 impl DevicePlan {
@@ -100,8 +140,8 @@ impl DevicePlan {
 
     /// Bytes that go to temporary files.
     pub fn spilled_bytes(&self) -> u64 {
-        let spilled = self.device.composites.values().filter(|c| c.spilled);
-        spilled.fold(0, |sum, c| sum.saturating_add(c.bytes))
+        let spilled = self.device.composites.iter().filter(|(_, c)| c.spilled);
+        spilled.fold(0, |sum, (_, c)| sum.saturating_add(c.bytes))
     }
 }
 
@@ -223,37 +263,57 @@ fn accumulators(graph: &Graph, sections: &[&[OpId]], base: u64) -> Option<(Vec<P
 fn composites(
     graph: &Graph,
     sections: &[&[OpId]],
+    tiled: &[(ValueId, Blocks)],
     base: u64,
     streamed: bool,
-) -> Option<(IndexMap<ValueId, Composite>, u64)> {
+) -> Option<(Vec<(ValueId, Composite)>, u64)> {
     let as_it_is =
         |v: ValueId| !streamed && graph.outputs.iter().any(|o| o.value == v && o.ty.element == Element::F32);
     let home: HashMap<OpId, usize> =
         sections.iter().enumerate().flat_map(|(s, ops)| ops.iter().map(move |&op| (op, s))).collect();
     let consumers = graph.consumers();
-    let mut composites = IndexMap::new();
+    let mut composites = Vec::new();
     for (s, &op) in sections.iter().enumerate().flat_map(|(s, ops)| ops.iter().map(move |op| (s, op))) {
         let value = graph.ops[op].output;
-        let readers = consumers.get(&value).map_or(&[][..], Vec::as_slice);
-        let last = readers.iter().filter_map(|r| home.get(r)).copied().max();
+        let blocks = || tiled.iter().filter(|(v, _)| *v == value).map(|(_, blocks)| *blocks);
+        for blocks in blocks() {
+            composites.push((value, in_blocks(graph.sizes(value)?, blocks, s)?));
+        }
+        // Who reads in device memory reads all of it.
+        let loads_block = |op: &OpId, s: usize| {
+            addressing(graph, *op).is_none() && blocks().any(|blocks| blocks.section as usize == s)
+        };
+        let of_whole = |op: &&OpId| home.get(*op).is_some_and(|&s| !loads_block(op, s));
+        let readers = consumers.get(&value).into_iter().flatten().filter(of_whole);
+        let last = readers.clone().filter_map(|r| home.get(r)).copied().max();
         let crosses = last.is_some_and(|l| l > s) || (is_reduction(graph, op) && !graph.is_output(value));
         if crosses && !as_it_is(value) {
             let sizes = graph.sizes(value)?;
             let planar = |op: &OpId| addressing(graph, *op).is_some_and(Addressing::is_planar);
-            let lanes = if readers.iter().any(planar) { 1 } else { lanes(sizes[1]) };
+            let lanes = if readers.clone().any(planar) { 1 } else { lanes(sizes[1]) };
             let bytes = tensor_bytes(sizes, lanes)?.checked_next_multiple_of(ALIGNMENT)?;
             let live = [s as u32, last.unwrap_or(s) as u32];
-            composites.insert(value, Composite { lanes, offset: 0, bytes, live, spilled: false });
+            composites
+                .push((value, Composite { lanes, offset: 0, bytes, live, spilled: false, blocks: None }));
         }
     }
     let end = place_composites(&mut composites, base)?;
     Some((composites, end))
 }
 
+/// The composite of a tensor that section `made` makes and another one loads block by block.
+fn in_blocks([n, c, ..]: Sizes, blocks: Blocks, made: usize) -> Option<Composite> {
+    let lanes = lanes(c);
+    let [rows, cols] = [0, 1].map(|axis| blocks.grid[axis].checked_mul(blocks.size[axis]));
+    let bytes = tensor_bytes([n, c, rows?, cols?], lanes)?.checked_next_multiple_of(ALIGNMENT)?;
+    let live = [made as u32, blocks.section];
+    Some(Composite { lanes, offset: 0, bytes, live, spilled: false, blocks: Some(blocks) })
+}
+
 /// Places the composites that stay in memory after `base`, and gives the end of the last.
-fn place_composites(composites: &mut IndexMap<ValueId, Composite>, base: u64) -> Option<u64> {
+fn place_composites(composites: &mut [(ValueId, Composite)], base: u64) -> Option<u64> {
     let mut kept: Vec<&mut Composite> = Vec::new();
-    for composite in composites.values_mut() {
+    for (_, composite) in composites {
         composite.offset = 0;
         if !composite.spilled {
             kept.push(composite);

@@ -8,6 +8,7 @@ pub mod flow;
 pub mod footprint;
 pub mod fusion;
 pub mod geometry;
+pub mod materialized;
 pub mod planner;
 pub mod receptive;
 pub mod stages;

@@ -26,7 +26,7 @@ use crate::ir::{Gradient, Graph, Overlap, Padding, Target};
 use segment::Segment;
 use trail::Trail;
 
-pub use alternatives::{Alternatives, Cut, Other, alternatives};
+pub use alternatives::{Alternatives, Cut, Having, Other, alternatives};
 
 /// Most groups in a section.
 const LONGEST_SECTION: usize = 48;

@@ -1,4 +1,4 @@
-//! Stages: which ops forced cuts keep apart.
+//! Stages: which ops cuts keep apart.
 
 use std::collections::HashMap;
 
@@ -6,8 +6,8 @@ use crate::base::OpId;
 use crate::ir::Graph;
 use crate::ops::Placement;
 
-/// The stage of every op: ops of different stages cannot be in one section, and those of a higher one run later. An op is in the
-/// last stage from which what it gives is there in time.
+/// The stage of every op: ops of different stages are not in one section, and those of a higher one run later. Of what forced cuts keep apart,
+/// an op is in the last stage from which what it gives is there in time.
 ///
 /// What reads the result of a reduction is in a later stage than it, and what must find its input whole in device memory in a
 /// later one than whatever makes that.
@@ -36,6 +36,12 @@ impl Stages {
             last.insert(op, stage.unwrap_or(first[&op]));
         }
         Self(last)
+    }
+
+    /// Of sections, each of some ops: the stages are their numbers.
+    pub fn of_sections<'a>(sections: impl IntoIterator<Item = &'a [OpId]>) -> Self {
+        let numbered = sections.into_iter().enumerate();
+        Self(numbered.flat_map(|(stage, ops)| ops.iter().map(move |&op| (op, stage))).collect())
     }
 
     /// Of an op.

@@ -1,6 +1,6 @@
 //! How much there is to do, whatever the plan.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use zellige_runtime::program::Interval;
 use zellige_runtime::program::instr::{AxisId, ConvDw};
@@ -83,23 +83,7 @@ fn reads_whole(graph: &Graph, op: OpId, input: ValueId) -> bool {
 
 /// Floating-point operations of the network without any halo; what is computed again counts once.
 pub fn network_flops(graph: &Graph) -> f64 {
-    let repeated = repeated(graph);
-    graph.ops.ids().filter(|op| !repeated.contains(op)).map(|op| total_flops(graph, op)).sum()
-}
-
-/// The ops that compute what an op before them does.
-pub fn repeated(graph: &Graph) -> HashSet<OpId> {
-    let mut stands: HashMap<ValueId, ValueId> = HashMap::new();
-    let mut seen = HashMap::new();
-    let mut repeated = HashSet::new();
-    for (id, node) in graph.ops.iter() {
-        let inputs: Vec<ValueId> = node.inputs.iter().map(|v| *stands.get(v).unwrap_or(v)).collect();
-        let computation = (node.op.name(), node.op.attrs().to_string(), inputs, &node.params);
-        let first = *seen.entry(computation).or_insert(node.output);
-        stands.insert(node.output, first);
-        if first != node.output {
-            repeated.insert(id);
-        }
-    }
-    repeated
+    let repeats = graph.repeats();
+    let once = graph.ops.ids().filter(|op| !repeats.contains_key(&graph.ops[*op].output));
+    once.map(|op| total_flops(graph, op)).sum()
 }

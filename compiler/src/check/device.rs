@@ -1,6 +1,8 @@
 //! What device memory holds between sections.
 
-use zellige_runtime::program::{AccumulatorId, Element, Program, Role, Tensor, TensorId, WeightId};
+use zellige_runtime::program::{
+    AccumulatorId, Blocks, Element, Interval, Program, Role, Tensor, TensorId, WeightId,
+};
 
 use super::error::{CheckError, OutputError, SectionError, TensorError};
 use super::numbering::Numbering;
@@ -41,6 +43,7 @@ impl<'a> Device<'a> {
                 ),
                 Role::Output => None,
                 Role::Composite(_) | Role::Spilled => {
+                    blocks(program, tensor).map_err(fail)?;
                     if tensor.element != Element::F32 {
                         return Err(fail(TensorError::Rounded));
                     }
@@ -126,6 +129,27 @@ impl<'a> Device<'a> {
     }
 }
 
+/// Blocks are the tiles of a buffer, each with room for all of it, and those with a pixel in common follow each other: a store finds all
+/// blocks that have a pixel among neighbours.
+fn blocks(program: &Program, tensor: &Tensor) -> Result<(), TensorError> {
+    let Some(Blocks { section, buffer, grid, size }) = tensor.blocks else { return Ok(()) };
+    let wrong = TensorError::Blocks { section, buffer };
+    let Some(at) = program.sections.get(section as usize) else { return Err(wrong) };
+    for (axis, table) in [&at.y, &at.x].into_iter().enumerate() {
+        let Some(steps) = table.buffers.get(buffer.index()).map(|b| &b.computed) else { return Err(wrong) };
+        let mut before = Interval::new(i64::MIN, i64::MIN);
+        let fits = |tile: Interval| {
+            let follows = before.start <= tile.start && before.end <= tile.end;
+            before = tile;
+            follows && tile.len() as u64 <= size[axis]
+        };
+        if steps.len() != grid[axis] || table.steps != grid[axis] || !steps.iter().all(fits) {
+            return Err(wrong);
+        }
+    }
+    Ok(())
+}
+
 /// Weights and accumulators have bytes of their own, all the time.
 fn resident(program: &Program) -> Result<(), CheckError> {
     let span = |offset: u64, bytes: Option<u64>| {
@@ -184,5 +208,9 @@ fn share_bytes(a: &Tensor, b: &Tensor) -> bool {
 
 fn bytes(tensor: &Tensor) -> Option<u64> {
     let channels = tensor.dims.c.checked_next_multiple_of(tensor.lanes.into())?;
-    [tensor.dims.n, tensor.dims.h, tensor.dims.w, 4].iter().try_fold(channels, |n, f| n.checked_mul(*f))
+    let pixels = match tensor.blocks {
+        None => vec![tensor.dims.h, tensor.dims.w],
+        Some(blocks) => [blocks.grid, blocks.size].concat(),
+    };
+    pixels.iter().chain(&[tensor.dims.n, 4]).try_fold(channels, |n, f| n.checked_mul(*f))
 }

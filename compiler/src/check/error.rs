@@ -157,6 +157,14 @@ pub enum WeightError {
 /// What is wrong with a device tensor.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TensorError {
+    /// Blocks that are not the tiles of the buffer that they are for.
+    #[error("its blocks are not what tiles of section {section} load into {buffer}")]
+    Blocks {
+        /// The section.
+        section: u32,
+        /// The buffer.
+        buffer: BufferId,
+    },
     /// There is no input of this name and shape.
     #[error("the graph has no input of this name and type, with the shape {0:?}")]
     Input([u64; 4]),
@@ -270,6 +278,9 @@ pub enum InstrError {
     /// A device tensor that holds nothing yet, or nothing any more.
     #[error("loads {0}, which holds nothing at this section's start")]
     NotHeld(TensorId),
+    /// A tensor of which there are only the blocks of others.
+    #[error("uses {0}, of which there are only the blocks that other tiles load")]
+    NotItsBlocks(TensorId),
     /// A device tensor that somebody else writes, or nobody may.
     #[error("stores {0}, which is stored by others too, or must not be")]
     NotWritable(TensorId),

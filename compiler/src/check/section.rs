@@ -164,7 +164,7 @@ impl<'a> SectionCheck<'a, '_> {
                 let (term, sum) = self.added(instr, *src, &read)?;
                 let to = self.stored_in(*tensor, term)?;
                 // It is read back.
-                if to.role == Role::Output {
+                if to.role == Role::Output || to.blocks.is_some() {
                     return Err(InstrError::NotWritable(*tensor));
                 }
                 found.stores.push((*tensor, term));
@@ -285,14 +285,15 @@ impl<'a> SectionCheck<'a, '_> {
     ) -> Result<TermId, InstrError> {
         match value {
             Value::Loaded(tensor, addressing) => {
-                let term = self.loaded(*tensor)?;
+                let tile = addressing.is_none().then_some((self.index, dst));
+                let term = self.loaded(*tensor, tile)?;
                 match addressing {
                     Some(addressing) => self.rearranged(term, *addressing, dst, channels),
                     None => Ok(term),
                 }
             }
             Value::Part(tensor) => {
-                let of = self.loaded(*tensor)?;
+                let of = self.loaded(*tensor, None)?;
                 Ok(self.numbering.terms.part(Part { of, cut: dst, by: None }))
             }
             Value::Moved(channels) => self.selected(read, channels),
@@ -379,9 +380,12 @@ impl<'a> SectionCheck<'a, '_> {
         self.numbering.terms.channels(&[part]).ok_or(InstrError::Operands)
     }
 
-    fn loaded(&self, id: TensorId) -> Result<TermId, InstrError> {
-        if id.index() >= self.program.tensors.len() {
-            return Err(InstrError::Lookup(id.to_string()));
+    /// What is loaded from a tensor, by the tiles of a section into a buffer, or otherwise.
+    fn loaded(&self, id: TensorId, tile: Option<(usize, BufferId)>) -> Result<TermId, InstrError> {
+        let tensor = self.program.tensors.get(id.index());
+        let tensor = tensor.ok_or_else(|| InstrError::Lookup(id.to_string()))?;
+        if tensor.blocks.is_some_and(|b| tile != Some((b.section as usize, b.buffer))) {
+            return Err(InstrError::NotItsBlocks(id));
         }
         let term = self.device.loaded(id).ok_or(InstrError::NotHeld(id))?;
         let sizes = self.numbering.terms.sizes(term);
@@ -453,7 +457,8 @@ impl<'a> SectionCheck<'a, '_> {
     ) -> Result<(), InstrError> {
         let sum = sums.iter().find(|(id, _)| *id == reduce.acc);
         let &(_, gathered) = sum.ok_or(InstrError::Accumulator(reduce.acc))?;
-        let to = sizes(self.device.to_store(reduce.dst).ok_or(InstrError::NotWritable(reduce.dst))?);
+        let to = self.device.to_store(reduce.dst).filter(|to| to.blocks.is_none());
+        let to = sizes(to.ok_or(InstrError::NotWritable(reduce.dst))?);
         let images = if to[0] == 1 { 1 } else { images };
         let statistic = Statistic { kind: reduce.statistic, group: reduce.group };
         let term = match gathered {

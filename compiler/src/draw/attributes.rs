@@ -1,6 +1,6 @@
 //! What a drawing says about an op: its kind, and attributes that are not what one expects anyway.
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use crate::ir::{Graph, Node};
 use crate::ops::Placement;
@@ -25,7 +25,7 @@ impl Kind {
             Self::Sum
         } else if node.op.expression().is_some() {
             Self::Map
-        } else if node.op.attrs().get("kernel").is_some() {
+        } else if attributes(node).contains_key("kernel") {
             Self::Window
         } else {
             Self::Other
@@ -43,10 +43,22 @@ impl Kind {
     }
 }
 
+/// The attributes of an op. A gradient has those of the op that it belongs to, and perhaps more.
+fn attributes(node: &Node) -> Map<String, Json> {
+    let mut attributes = Map::new();
+    for (key, value) in node.op.attrs().as_object().into_iter().flatten() {
+        match value {
+            Json::Object(forward) if key == "forward" => attributes.extend(forward.clone()),
+            _ => attributes.extend([(key.clone(), value.clone())]),
+        }
+    }
+    attributes
+}
+
 /// The attributes that tell ops of one name apart: `3×3 stride 2`.
 pub(super) fn summary(node: &Node) -> String {
-    let attrs = node.op.attrs();
-    let parts = attrs.as_object().into_iter().flatten().filter_map(|(key, value)| {
+    let attributes = attributes(node);
+    let parts = attributes.iter().filter_map(|(key, value)| {
         // The output's channels stand in its shape, and a bias among the parameters.
         if matches!(key.as_str(), "out" | "bias") || is_neutral(key, value) {
             return None;
@@ -63,9 +75,8 @@ pub(super) fn summary(node: &Node) -> String {
 
 /// All attributes, one a line.
 pub(super) fn listing(node: &Node) -> Vec<String> {
-    let attrs = node.op.attrs();
     let line = |(key, value): (&String, &Json)| format!("{}: {}", words(key), sides(value, false));
-    attrs.as_object().into_iter().flatten().map(line).collect()
+    attributes(node).iter().map(line).collect()
 }
 
 /// Whether an attribute changes nothing.
@@ -139,5 +150,16 @@ mod tests {
         assert_eq!(said(plain), (Kind::Window, "3×3 pad 1".into(), "a.conv0".into()));
         assert_eq!(said(strided), (Kind::Window, "3×2 stride 2 pad 1,0,1,0 groups 4".into(), "b".into()));
         assert_eq!(said(scaled), (Kind::Map, "slope 0.1".into(), String::new()));
+    }
+    #[test]
+    fn a_gradient_is_drawn_with_the_attributes_of_its_op() {
+        let mut net = Net::new("n");
+        let x = net.input("x", crate::base::Shape::new(1, 8, 32, 32));
+        let y = net.conv(x, 4, 3, 1, "a");
+        let forward = net.graph.ops[net.graph.producer(y).unwrap()].op.attrs();
+        let dx = net.op("conv2d.dx", json!({"forward": forward, "size": [8, 32, 32]}), &[y], "b");
+        let node = &net.graph.ops[net.graph.producer(dx).unwrap()];
+        assert_eq!((Kind::of(node), summary(node)), (Kind::Window, "3×3 pad 1 size 8,32,32".into()));
+        assert!(listing(node).contains(&"kernel: 3".to_owned()));
     }
 }

@@ -1,6 +1,6 @@
 //! What is drawn of a graph or of sections: cards, clusters, and who is connected with whom. Where they lie is decided later.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::attributes::{Kind, listing, path, summary};
 use super::instructions::{Instruction, instructions};
@@ -8,7 +8,7 @@ use super::text::shorten;
 use crate::base::units;
 use crate::base::{OpId, ValueId};
 use crate::driver::{Report, SectionReport};
-use crate::ir::{Def, Graph, Overlap, Role, Section, Sections, Storage, Tiling};
+use crate::ir::{Def, Direction, Directions, Graph, Overlap, Role, Section, Sections, Storage, Tiling};
 
 /// Longest texts in a card, in characters.
 const TITLE: usize = 22;
@@ -29,7 +29,9 @@ pub(super) struct Diagram {
 pub(super) struct Cluster {
     /// Its name.
     pub(super) title: String,
-    /// Lines below it.
+    /// Which passes of a training step it is part of; the first line below its name says so.
+    pub(super) direction: Option<Directions>,
+    /// Lines below its name.
     pub(super) notes: Vec<String>,
 }
 
@@ -45,6 +47,12 @@ pub(super) struct Card {
     pub(super) rows: Vec<Row>,
     /// A last line, less prominent.
     pub(super) foot: String,
+    /// Which passes its ops are part of.
+    pub(super) direction: Directions,
+    /// Right of the last line: the pass, where what is around the card does not say it.
+    pub(super) remark: String,
+    /// Whether a section reads or writes it to keep it from the forward pass for the backward pass.
+    pub(super) kept: bool,
     /// Written on the edges that leave it.
     pub(super) label: String,
     /// Everything there is to know, in lines.
@@ -104,6 +112,21 @@ impl Diagram {
         builder.diagram
     }
 
+    /// Whether it shows a training step, forward and backward.
+    pub(super) fn trains(&self) -> bool {
+        self.cards.iter().any(|card| card.direction != Directions::Forward)
+    }
+
+    /// Whether an edge is a tensor of the forward pass that the backward pass reads; of sections, one that is kept between them.
+    pub(super) fn returns(&self, [from, to]: [usize; 2]) -> bool {
+        let [from, to] = [from, to].map(|at| &self.cards[at]);
+        let of = |card: &Card, direction| card.role == CardRole::Ops && card.direction == direction;
+        match to.role {
+            CardRole::Load => to.kept,
+            _ => to.cluster.is_none() && of(from, Directions::Forward) && of(to, Directions::Backward),
+        }
+    }
+
     /// Of sections: a cluster a section, a card an instruction.
     pub(super) fn of_sections(ir: &Sections, report: Option<&Report>) -> Self {
         let graph = &ir.graph;
@@ -112,9 +135,13 @@ impl Diagram {
             |value| ir.sections.iter().any(|s| s.tensors.get(&value).is_some_and(|t| t.role == Role::Input));
         builder.borders(|value| loaded(value) || (is_untiled(ir) && is_large(graph, value)));
         let consumers = graph.consumers();
+        let materialized: Vec<_> = ir.sections.iter().map(|s| ir.kept(s)).collect();
+        builder.kept = materialized.iter().flatten().copied().collect();
         for (i, section) in ir.sections.iter().enumerate() {
             let report = report.and_then(|r| r.sections.get(i));
-            builder.section(section, report, |value| {
+            let cluster = cluster_of(section, ir.direction(section), report);
+            let kept = |value| materialized[i].contains(&value);
+            builder.section(cluster, section, kept, |value| {
                 let readers = consumers.get(&value).map_or(&[][..], Vec::as_slice);
                 graph.is_output(value) || readers.iter().any(|op| !section.ops.contains(op))
             });
@@ -139,11 +166,13 @@ struct Builder<'a> {
     diagram: Diagram,
     /// The box that holds a value for those that come after.
     made: HashMap<ValueId, usize>,
+    /// What some section keeps for the backward pass.
+    kept: HashSet<ValueId>,
 }
 
 impl<'a> Builder<'a> {
     fn new(graph: &'a Graph) -> Self {
-        Self { graph, diagram: Diagram::default(), made: HashMap::new() }
+        Self { graph, diagram: Diagram::default(), made: HashMap::new(), kept: HashSet::new() }
     }
 
     fn push(&mut self, item: Card) -> usize {
@@ -192,6 +221,9 @@ impl<'a> Builder<'a> {
             value,
             rows: vec![row],
             foot: shorten(&ty, NOTE),
+            direction: Directions::Forward,
+            remark: String::new(),
+            kept: false,
             label: String::new(),
             details,
         })
@@ -199,18 +231,19 @@ impl<'a> Builder<'a> {
 
     fn section(
         &mut self,
+        of: Cluster,
         section: &Section,
-        report: Option<&SectionReport>,
+        kept: impl Fn(ValueId) -> bool,
         exported: impl Fn(ValueId) -> bool,
     ) {
         let cluster = self.diagram.clusters.len();
-        self.diagram.clusters.push(cluster_of(section, report));
+        self.diagram.clusters.push(of);
         let label = |value| section.tensors.get(&value).map_or_else(String::new, tiling_label);
         let details = |value| section.tensors.get(&value).map_or_else(Vec::new, tiling_details);
         let mut inside: HashMap<ValueId, usize> = HashMap::new();
         for value in self.reads(section) {
-            let padding = section.tensors.get(&value).and_then(padding_label).unwrap_or_default();
-            let load = self.port(cluster, CardRole::Load, "load", value, padding);
+            let padding = section.tensors.get(&value).and_then(padding_label);
+            let load = self.port(cluster, CardRole::Load, "load", value, padding, kept(value));
             self.diagram.cards[load].label = label(value);
             self.diagram.cards[load].details.extend(details(value));
             self.edge(self.made.get(&value).copied(), Some(load));
@@ -227,7 +260,8 @@ impl<'a> Builder<'a> {
             if exported(value) {
                 let sums = self.graph.producer(value).is_some_and(|op| self.kind(op) == Kind::Sum);
                 let verb = if sums { "sum" } else { "store" };
-                let store = self.port(cluster, CardRole::Store, verb, value, String::new());
+                let kept = self.kept.contains(&value);
+                let store = self.port(cluster, CardRole::Store, verb, value, None, kept);
                 self.edge(Some(at), Some(store));
                 self.made.insert(value, store);
             }
@@ -246,17 +280,30 @@ impl<'a> Builder<'a> {
         reads
     }
 
-    fn port(&mut self, cluster: usize, role: CardRole, verb: &str, value: ValueId, note: String) -> usize {
+    fn port(
+        &mut self,
+        cluster: usize,
+        role: CardRole,
+        verb: &str,
+        value: ValueId,
+        note: Option<String>,
+        kept: bool,
+    ) -> usize {
         let name = shorten(&format!("%{}", self.name(value)), TITLE);
-        let row = Row { kind: None, title: format!("{verb} {name}"), note };
+        let notes: Vec<_> = note.into_iter().chain(kept.then(|| "kept".to_owned())).collect();
+        let row = Row { kind: None, title: format!("{verb} {name}"), note: notes.join(" · ") };
         let ty = self.graph.values[value].ty.to_string();
-        let details = vec![format!("{verb} %{}", self.name(value)), ty];
+        let mut details = vec![format!("{verb} %{}", self.name(value)), ty];
+        details.extend(kept.then(|| "kept for the backward pass".to_owned()));
         self.push(Card {
             cluster: Some(cluster),
             role,
             value,
             rows: vec![row],
             foot: String::new(),
+            direction: Directions::Forward,
+            remark: String::new(),
+            kept,
             label: String::new(),
             details,
         })
@@ -280,7 +327,12 @@ impl<'a> Builder<'a> {
         let name = shorten(&format!("%{}", self.name(instruction.output)), TITLE);
         let foot = if foot.is_empty() { name } else { format!("{name}  {foot}") };
         let value = instruction.output;
-        self.push(Card { cluster, role: CardRole::Ops, value, rows, foot, label, details })
+        let direction = Directions::of(self.graph, &instruction.ops);
+        let around = cluster.and_then(|c| self.diagram.clusters[c].direction);
+        let said = direction == Directions::Forward || around == Some(Directions::Backward);
+        let remark = if said { String::new() } else { direction.to_string() };
+        let role = CardRole::Ops;
+        self.push(Card { cluster, role, value, rows, foot, direction, remark, kept: false, label, details })
     }
 
     fn kind(&self, op: OpId) -> Kind {
@@ -308,6 +360,9 @@ impl<'a> Builder<'a> {
         let inputs: Vec<String> = node.inputs.iter().map(name).collect();
         let ty = &self.graph.values[node.output].ty;
         details.push(format!("%{} = {} {} : {ty}", self.name(node.output), node.op.name(), inputs.join(" ")));
+        if node.direction == Direction::Backward {
+            details.push("    backward pass".to_owned());
+        }
         details.extend(listing(node).into_iter().map(|line| format!("    {line}")));
         for &param in &node.params {
             let param = &self.graph.params[param];
@@ -316,15 +371,16 @@ impl<'a> Builder<'a> {
     }
 }
 
-fn cluster_of(section: &Section, report: Option<&SectionReport>) -> Cluster {
+fn cluster_of(section: &Section, direction: Option<Directions>, report: Option<&SectionReport>) -> Cluster {
+    let pass = direction.map(|d| d.to_string());
     let tile = section.tile.map(|t| format!("tile {}", both(t)));
     let grid = section.grid.map(|g| format!("grid {}", both(g)));
     let ratio = report.map_or_else(String::new, |r| format!(" ×{:.2}", r.recompute_ratio));
     let overlap = section.overlap.map(|o| format!("{}{ratio}", overlap_name(o)));
     let sram = section.sram_bytes.map(|b| format!("SRAM {}", units::bytes(b)));
     let cost = report.map(|r| format!("modelled {}", units::time(r.seconds)));
-    let notes = [tile, grid, overlap, sram, cost].into_iter().flatten().collect();
-    Cluster { title: section.name.clone(), notes }
+    let notes = [pass, tile, grid, overlap, sram, cost].into_iter().flatten().collect();
+    Cluster { title: section.name.clone(), direction, notes }
 }
 
 /// An overlap strategy in a word.

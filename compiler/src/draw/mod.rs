@@ -1,5 +1,7 @@
 //! Pictures of the IR, to be looked at in a browser: a graph or its sections as SVG, or all that is known of them as a page.
 //!
+//! Of a training step both show which pass an op is part of, and what is kept from the forward pass for the backward pass.
+//!
 //! Both are self-contained files, the same for the same input, in light or dark as the reader's system is. Names from a
 //! model are escaped wherever they appear.
 

@@ -34,7 +34,7 @@ pub(super) fn of_sections(ir: &Sections) -> String {
     let diagram = Diagram::of_sections(ir, report.as_ref());
     let sections = ir.sections.iter().enumerate().map(|(i, s)| {
         let report = report.as_ref().and_then(|r| r.sections.get(i));
-        section(&ir.graph, s, report)
+        section(ir, s, report)
     });
     let data = json!({"sections": sections.collect::<Json>(), "memory": timeline::to_json(ir)});
     page(&diagram, &ir.graph, &facts(ir, report.as_ref()), &data)
@@ -68,16 +68,20 @@ fn facts(ir: &Sections, report: Option<&Report>) -> Vec<[String; 2]> {
     facts
 }
 
-fn section(graph: &Graph, section: &Section, report: Option<&SectionReport>) -> Json {
+fn section(ir: &Sections, section: &Section, report: Option<&SectionReport>) -> Json {
+    let graph = &ir.graph;
+    let materialized = ir.kept(section);
     let names: Vec<_> = section.ops.iter().map(|&op| graph.ops[op].op.name()).collect();
     let tensors = section.tensors.iter().map(|(&value, t)| {
         let of = &graph.values[value];
         let mut tensor = tiling::to_json(&of.name, &of.ty.to_string(), t);
         tensor["value"] = json!(value.index());
+        tensor["kept"] = json!(materialized.contains(&value));
         tensor
     });
     json!({
         "name": section.name,
+        "direction": ir.direction(section),
         "ops": names,
         "tile": section.tile.map(both),
         "grid": section.grid.map(both),
@@ -108,11 +112,24 @@ fn page(diagram: &Diagram, graph: &Graph, facts: &[[String; 2]], data: &Json) ->
         "style" => format!("{}{STYLE}", sheet::style()),
         "width" => number(drawing.width),
         "height" => number(drawing.height),
+        "passes" => passes(diagram),
         "graph" => drawing.body.clone(),
         "data" => embedded(data),
         "script" => script.clone(),
         _ => String::new(),
     })
+}
+
+/// What the legend of a training step has besides.
+fn passes(diagram: &Diagram) -> String {
+    if !diagram.trains() {
+        return String::new();
+    }
+    let dashed = if diagram.clusters.is_empty() { "read by it" } else { "kept for it" };
+    format!(
+        "<li><i class=\"swatch backward\"></i>backward pass</li>\n\
+         <li><i class=\"dashes\"></i>forward tensor {dashed}</li>\n"
+    )
 }
 
 /// What goes in and what comes out.

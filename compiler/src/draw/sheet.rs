@@ -23,6 +23,15 @@ const LEGEND: [(&str, &str); 4] = [
     ("other", "moves data, and others"),
 ];
 
+/// The mark of the backward pass, and what a dashed edge is: for a graph, and for sections.
+const PASSES: [[&str; 2]; 2] = [
+    ["backward: of the backward pass", "a tensor of the forward pass that the backward pass reads"],
+    [
+        "backward: of the backward pass, like all of a section that is called so",
+        "kept: a tensor of the forward pass that an earlier section has written for the backward pass",
+    ],
+];
+
 /// What sections have besides.
 const LABELS: &str = "18×18 · halo 2: size of a tensor's tiles, and pixels that neighbouring ones share";
 
@@ -30,8 +39,9 @@ const LABELS: &str = "18×18 · halo 2: size of a tensor's tiles, and pixels tha
 pub(super) fn sheet(diagram: &Diagram, heading: &str, subtitle: &str) -> String {
     let drawing = draw(diagram);
     let legend = legend(diagram);
-    let texts = [(heading, 19.0), (subtitle, 12.0), (LABELS, 12.0)];
-    let widest = texts.iter().map(|(t, size)| width(t, *size)).fold(drawing.width, f64::max);
+    let texts = [(heading, 19.0), (subtitle, 12.0)];
+    let widest =
+        texts.iter().map(|(t, size)| width(t, *size)).fold(drawing.width.max(legend.width), f64::max);
     let top = MARGIN + legend.height;
     let [w, h] = [widest + 2.0 * MARGIN, top + drawing.height + MARGIN].map(f64::ceil).map(number);
     let [left, top, margin] = [MARGIN + (widest - drawing.width) / 2.0, top, MARGIN].map(number);
@@ -57,20 +67,39 @@ pub(super) fn sheet(diagram: &Diagram, heading: &str, subtitle: &str) -> String 
     )
 }
 
+/// A mark of the legend, drawn at the height of its line, and what it means.
+type Entry = (String, &'static str);
+
 fn legend(diagram: &Diagram) -> Drawing {
-    let mut body = String::new();
+    let (mut body, mut widest) = (String::new(), 0.0);
     let mut y = 62.0;
-    for (class, text) in LEGEND {
+    for (mark, text) in entries(diagram) {
         let [top, base] = [y - 10.0, y].map(number);
-        body.push_str(&format!(
-            "<rect class=\"stripe {class}\" y=\"{top}\" width=\"12\" height=\"12\" rx=\"3\"/>\n\
-             <text class=\"note\" x=\"20\" y=\"{base}\">{text}</text>\n"
-        ));
+        // What has no mark says itself what it is about.
+        let x = if mark.is_empty() { 0.0 } else { 20.0 };
+        if !mark.is_empty() {
+            body.push_str(&format!("<g transform=\"translate(0 {top})\">{mark}</g>\n"));
+        }
+        body.push_str(&format!("<text class=\"note\" x=\"{x}\" y=\"{base}\">{text}</text>\n"));
+        widest = f64::max(widest, x + width(text, 12.0));
         y += 19.0;
     }
-    if !diagram.clusters.is_empty() {
-        body.push_str(&format!("<text class=\"note\" y=\"{}\">{LABELS}</text>\n", number(y)));
-        y += 19.0;
+    Drawing { body, width: widest, height: y + 6.0 }
+}
+
+/// The lines of the legend that a diagram needs.
+fn entries(diagram: &Diagram) -> Vec<Entry> {
+    let has_sections = !diagram.clusters.is_empty();
+    let square = |class: &str| format!("<rect class=\"{class}\" width=\"12\" height=\"12\" rx=\"3\"/>");
+    let mut entries: Vec<Entry> =
+        LEGEND.iter().map(|(class, text)| (square(&format!("stripe {class}")), *text)).collect();
+    if diagram.trains() {
+        let [backward, dashed] = PASSES[usize::from(has_sections)];
+        entries.push((format!("<g class=\"backward\">{}</g>", square("shape")), backward));
+        entries.push(("<path class=\"dashes\" d=\"M0 6.5H14\"/>".to_owned(), dashed));
     }
-    Drawing { body, width: 0.0, height: y + 6.0 }
+    if has_sections {
+        entries.push((String::new(), LABELS));
+    }
+    entries
 }

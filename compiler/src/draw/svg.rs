@@ -6,6 +6,7 @@ use super::diagram::{Card, CardRole, Cluster, Diagram};
 use super::layered::{Edge, End, Layout, Node, Pin, Point, Spacing, layout};
 use super::text::{escape, width};
 use crate::base::Id;
+use crate::ir::Directions;
 
 /// Sizes of fonts.
 const FONT: f64 = 12.0;
@@ -205,7 +206,8 @@ fn node(item: &Card) -> Node {
         let gap = if r.note.is_empty() { 0.0 } else { 10.0 };
         width(&r.title, FONT) * 1.08 + gap + width(&r.note, SMALL)
     };
-    let text = item.rows.iter().map(row).fold(width(&item.foot, SMALL), f64::max);
+    let remark = if item.remark.is_empty() { 0.0 } else { 10.0 + width(&item.remark, SMALL) * 1.08 };
+    let text = item.rows.iter().map(row).fold(width(&item.foot, SMALL) + remark, f64::max);
     let label = if item.label.is_empty() { 0.0 } else { STEM + LABEL };
     let pin = match item.role {
         CardRole::Load => Pin::Top,
@@ -255,7 +257,8 @@ impl Painter {
     }
 
     fn cluster(&mut self, index: usize, cluster: &Cluster, frame: &Frame) {
-        self.line(&format!(r#"<g class="section" data-section="{index}">"#));
+        let pass = cluster.direction.map_or("", pass_class);
+        self.line(&format!(r#"<g class="section{pass}" data-section="{index}">"#));
         self.rect("frame", *frame, 10.0);
         let x = frame.x + PADDING;
         let mut y = frame.y + PADDING + LARGE;
@@ -283,7 +286,8 @@ impl Painter {
         let [x, y] = [last.x, last.y];
         let head = [x - 4.0, y - 7.0, x + 4.0, y - 7.0, x, y].map(number).join(" ");
         let value = diagram.cards[edge[0]].value.index();
-        self.line(&format!(r#"<g class="edge" data-value="{value}"><path d="{path}"/>"#));
+        let kept = if diagram.returns(*edge) { " kept" } else { "" };
+        self.line(&format!(r#"<g class="edge{kept}" data-value="{value}"><path d="{path}"/>"#));
         self.line(&format!(r#"<path class="head" d="M{head}z"/></g>"#));
     }
 
@@ -298,7 +302,9 @@ impl Painter {
         };
         let section = item.cluster.map_or_else(String::new, |c| format!(r#" data-section="{c}""#));
         let value = item.value.index();
-        self.line(&format!(r#"<g class="box {class}" data-value="{value}"{section}>"#));
+        let pass = pass_class(item.direction);
+        let kept = if item.kept { " kept" } else { "" };
+        self.line(&format!(r#"<g class="box {class}{pass}{kept}" data-value="{value}"{section}>"#));
         self.line(&format!("<title>{}</title>", escape(&item.details.join("\n"))));
         let radius = if item.role == CardRole::Ops { 5.0 } else { frame.height / 2.0 };
         self.rect("shape", frame, radius.min(13.0));
@@ -324,6 +330,10 @@ impl Painter {
         if !item.foot.is_empty() {
             self.text("foot", Point { x: frame.x + MARGIN, y: y + 13.0 }, &item.foot);
         }
+        if !item.remark.is_empty() {
+            let end = Point { x: frame.x + frame.width - MARGIN, y: y + 13.0 };
+            self.text("remark end", end, &item.remark);
+        }
     }
 
     fn label(&mut self, label: &str, frame: Frame) {
@@ -339,6 +349,15 @@ impl Painter {
         };
         self.rect("pill", pill, LABEL / 2.0);
         self.text("label", Point { x: middle, y: top + STEM + 12.5 }, label);
+    }
+}
+
+/// The class of what is part of a pass, to be put behind others.
+fn pass_class(direction: Directions) -> &'static str {
+    match direction {
+        Directions::Forward => "",
+        Directions::Backward => " backward",
+        Directions::Both => " both",
     }
 }
 

@@ -54,9 +54,9 @@ pub(super) fn to_json(ir: &Sections) -> Option<Json> {
         block("accumulators", "summed", all, [device.weight_bytes, device.accumulator_bytes]),
         block("inputs and outputs", "input", all, [device.arena_bytes, borders]),
     ];
-    tensors.extend(device.composites.iter().filter(|(_, c)| !c.spilled).map(|(&value, composite)| {
+    tensors.extend(device.composites.iter().filter(|(_, c)| !c.spilled).map(|(value, composite)| {
         let [from, to] = composite.live.map(|s| spans.get(s as usize).copied().unwrap_or_default());
-        let name = &ir.graph.values[value].name;
+        let name = &ir.graph.values[*value].name;
         block(name, "output", [from[0], to[1]], [composite.offset, composite.bytes])
     }));
     tensors.retain(|block| block["bytes"] != 0);

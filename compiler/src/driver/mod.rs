@@ -21,7 +21,7 @@ pub use pipeline::{Pipeline, passes_named};
 pub use proof::prove;
 pub use report::{Report, SectionReport, TensorReport};
 pub use source::{Given, Kind, Model, Opened, graph_of};
-pub use trainer::{Found, Image, Trainer};
+pub use trainer::{Found, Image, Trainer, TrainingProgram};
 pub use training::{Asked, Differentiated, Trainee};
 pub use weights::{attach, give};
 pub use windows::{Cropped, Observed, Statistic};

@@ -61,12 +61,17 @@ impl CompileOptions {
         }
     }
 
+    /// Bytes of device memory.
+    pub fn memory_budget(&self) -> u64 {
+        self.memory.unwrap_or(self.machine.memory)
+    }
+
     /// What the passes are told.
     pub fn for_passes(&self) -> passes::Options {
         let target = Target {
             machine: self.machine.clone(),
             sram: self.sram.unwrap_or(self.machine.sram),
-            memory: self.memory.unwrap_or(self.machine.memory),
+            memory: self.memory_budget(),
             threads: self.threads.unwrap_or(self.machine.units),
         };
         passes::Options {

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use zellige_grammar::{Code, Diagnostic};
+use zellige_runtime::io::safetensors::Values;
 use zellige_runtime::program::Data;
 
 use super::CompileOptions;
 use super::weights::{open, weights_file};
 use crate::base::ParamId;
-use crate::ir::{Derived, Graph};
+use crate::ir::{Derived, Graph, Param};
 use crate::ops::Init;
 
 /// A parameter with its values.
@@ -21,6 +22,13 @@ pub struct Parameter {
     pub dims: Vec<u64>,
     /// Its values.
     pub values: Vec<f32>,
+}
+
+impl Parameter {
+    /// As a tensor of a file.
+    pub fn tensor(&self) -> Values<'_> {
+        Values { name: &self.name, shape: &self.dims, values: &self.values }
+    }
 }
 
 /// All parameters that are stored, in the order of the graph.
@@ -42,13 +50,13 @@ impl Parameters {
             return Ok(Self::initial(graph, options.seed));
         };
         let file = open(graph, &path)?;
-        let mut parameters = Self::default();
-        for (_, param) in graph.params.iter().filter(|(_, p)| p.derived.is_none()) {
+        let stored = graph.params.iter().map(|(_, param)| param).filter(|param| param.derived.is_none());
+        let read = |param: &Param| {
             let values = file.values(&param.name);
             let values = values.map_err(|e| vec![Diagnostic::error(Code::E0401, e.to_string())])?;
-            parameters.push(&param.name, &param.dims, values);
-        }
-        Ok(parameters)
+            Ok(Parameter { name: param.name.clone(), dims: param.dims.clone(), values })
+        };
+        stored.map(read).collect()
     }
 
     /// Initial values. They depend on the seed and the parameter's name alone, so that adding a layer leaves the others as they are.
@@ -62,20 +70,11 @@ impl Parameters {
                 }
             }
         }
-        let mut parameters = Self::default();
-        for (id, param) in graph.params.iter() {
-            if let Some(&init) = inits.get(&id) {
-                let values = initial_values(&param.name, &param.dims, init, seed);
-                parameters.push(&param.name, &param.dims, values);
-            }
-        }
-        parameters
-    }
-
-    fn push(&mut self, name: &str, dims: &[u64], values: Vec<f32>) {
-        let end = self.all.iter().map(|p| 4 * p.values.len() as u64).sum();
-        self.offsets.insert(name.to_owned(), end);
-        self.all.push(Parameter { name: name.to_owned(), dims: dims.to_vec(), values });
+        let started = graph.params.iter().filter_map(|(id, param)| {
+            let values = initial_values(&param.name, &param.dims, *inits.get(&id)?, seed);
+            Some(Parameter { name: param.name.clone(), dims: param.dims.clone(), values })
+        });
+        started.collect()
     }
 
     /// All of them.
@@ -102,6 +101,20 @@ impl Parameters {
     /// Where the values of a parameter begin in [`Self::data`].
     pub fn offset(&self, name: &str) -> Option<u64> {
         self.offsets.get(name).copied()
+    }
+}
+
+impl FromIterator<Parameter> for Parameters {
+    fn from_iter<T: IntoIterator<Item = Parameter>>(parameters: T) -> Self {
+        let all: Vec<_> = parameters.into_iter().collect();
+        let mut end = 0;
+        let offset = |parameter: &Parameter| {
+            let begin = end;
+            end += 4 * parameter.values.len() as u64;
+            (parameter.name.clone(), begin)
+        };
+        let offsets = all.iter().map(offset).collect();
+        Self { all, offsets }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a plan comes to: what `zellige plan` prints and `--stats` carries.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde::Serialize;
 use zellige_runtime::program::instr::AxisId;
@@ -9,9 +9,9 @@ use crate::analysis::cost::section_cost;
 use crate::analysis::flow::Flow;
 use crate::analysis::geometry::{AxisGeometry, axis_geometry};
 use crate::analysis::receptive::receptive_field;
-use crate::analysis::work::{network_flops, repeated, total_flops};
-use crate::base::OpId;
-use crate::ir::{Overlap, Role, Sections};
+use crate::analysis::work::{network_flops, total_flops};
+use crate::base::{OpId, ValueId};
+use crate::ir::{Directions, Materialize, Overlap, Role, Sections};
 
 /// A plan in numbers.
 #[derive(Clone, Debug, Serialize)]
@@ -41,6 +41,9 @@ pub struct Report {
 pub struct SectionReport {
     /// Its name.
     pub name: String,
+    /// Which passes of a training step its ops are part of; not said of other networks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Directions>,
     /// Number of ops.
     pub ops: usize,
     /// Tile of its anchor.
@@ -87,6 +90,8 @@ pub struct TensorReport {
     pub name: String,
     /// Its shape.
     pub shape: String,
+    /// How it is kept from the forward pass for the backward pass in this section, if it is.
+    pub materialized: Option<Materialize>,
     /// Its tile in this section.
     pub tile: [u64; 2],
     /// Pixels that neighbouring tiles share.
@@ -98,8 +103,8 @@ pub struct TensorReport {
 impl Report {
     /// Of sections that have been through `allocate`. `None` if they have not.
     pub fn of(ir: &Sections) -> Option<Self> {
-        let repeated = repeated(&ir.graph);
-        let sections = ir.sections.iter().map(|s| section(ir, s, &repeated)).collect::<Option<Vec<_>>>()?;
+        let repeats = ir.graph.repeats();
+        let sections = ir.sections.iter().map(|s| section(ir, s, &repeats)).collect::<Option<Vec<_>>>()?;
         let flops = network_flops(&ir.graph);
         let computed: f64 = sections.iter().map(|s| s.flops).sum();
         let device = ir.device.as_ref()?;
@@ -111,13 +116,22 @@ impl Report {
             device_bytes: device.arena_bytes,
             border_bytes: device.border_bytes,
             streamed: device.streamed,
-            spilled_bytes: device.composites.values().filter(|c| c.spilled).map(|c| c.bytes).sum(),
+            spilled_bytes: device.composites.iter().filter(|(_, c)| c.spilled).map(|(_, c)| c.bytes).sum(),
             sections,
         })
     }
+
+    /// All bytes that the budget of device memory counts.
+    pub fn memory_bytes(&self) -> u64 {
+        self.device_bytes.saturating_add(if self.streamed { 0 } else { self.border_bytes })
+    }
 }
 
-fn section(ir: &Sections, section: &crate::ir::Section, repeated: &HashSet<OpId>) -> Option<SectionReport> {
+fn section(
+    ir: &Sections,
+    section: &crate::ir::Section,
+    repeats: &HashMap<ValueId, ValueId>,
+) -> Option<SectionReport> {
     let graph = &ir.graph;
     let tile = section.tile?;
     let flow = Flow::of_section(graph, section, &graph.consumers())?;
@@ -135,6 +149,7 @@ fn section(ir: &Sections, section: &crate::ir::Section, repeated: &HashSet<OpId>
             .map(|(v, t)| TensorReport {
                 name: graph.values[*v].name.clone(),
                 shape: graph.values[*v].ty.to_string(),
+                materialized: section.materialized.get(v).filter(|_| t.role == Role::Input).copied(),
                 tile: t.tile,
                 overlap: t.overlap.unwrap_or_default(),
                 padding: t.padding.unwrap_or_default(),
@@ -143,6 +158,7 @@ fn section(ir: &Sections, section: &crate::ir::Section, repeated: &HashSet<OpId>
     };
     Some(SectionReport {
         name: section.name.clone(),
+        direction: ir.direction(section),
         ops: section.ops.len(),
         tile: anchor_tile(section, &flow)?,
         grid: section.grid?,
@@ -160,7 +176,12 @@ fn section(ir: &Sections, section: &crate::ir::Section, repeated: &HashSet<OpId>
         inputs: tensors(&|t| t.role == Role::Input),
         outputs: tensors(&|t| t.role == Role::Output),
         reduced: tensors(&|t| t.reduced).into_iter().map(|t| t.name).collect(),
-        again: section.ops.iter().filter(|op| repeated.contains(op)).map(name).collect(),
+        again: section
+            .ops
+            .iter()
+            .filter(|&&op| repeats.contains_key(&graph.ops[op].output))
+            .map(name)
+            .collect(),
     })
 }
 

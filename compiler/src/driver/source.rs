@@ -13,7 +13,7 @@ use crate::ir::{Graph, Module, Sections, text};
 use crate::passes::{self, PIPELINE, Pass};
 
 /// The first pass that looks at machine and budgets.
-const FIRST_PLANNING: &str = "materialize";
+const FIRST_PLANNING: &str = "recompute";
 
 /// What kind of file a name says it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use zellige_runtime::engine::{
 };
 use zellige_runtime::io::Array;
 use zellige_runtime::optimizer::running_average;
-use zellige_runtime::program::{Dims, Program, Role, Tensor};
+use zellige_runtime::program::{Data, Dims, Program, Role, Tensor};
 use zellige_runtime::random::Key;
 
 use super::weights::{data_for, give};
@@ -28,9 +28,24 @@ pub struct Trainer {
     compile: CompileOptions,
     engine: engine::Options,
     parameters: Parameters,
-    programs: HashMap<Kind, Compiled>,
+    /// Values that all programs are compiled with; they are given those of the parameters before they run.
+    initial: Data,
+    programs: HashMap<Kind, Arc<TrainingProgram>>,
     /// The program that ran last.
-    loaded: Option<(Kind, Executable)>,
+    loaded: Option<(Arc<TrainingProgram>, Executable)>,
+}
+
+/// A program of a training for images of some sizes.
+#[derive(Debug)]
+pub struct TrainingProgram {
+    /// The program: of the loss alone, or of its gradients as well.
+    pub program: Arc<Program>,
+    /// What its plan comes to.
+    pub report: Report,
+    /// The parameters of which it has gradients, by their place among all: those that the loss depends on and that are not frozen.
+    pub trained: Vec<usize>,
+    /// Averages that parameters follow.
+    averages: Vec<RunningAverage>,
 }
 
 /// The inputs of an image by their names: those of the model and of the training.
@@ -41,7 +56,7 @@ pub type Image<'a> = [(&'a str, Input<'a>)];
 pub struct Found {
     /// The loss.
     pub loss: f32,
-    /// The gradients of trained parameters, in the order of [`Trainer::trained`].
+    /// The gradients of trained parameters, in the order of [`TrainingProgram::trained`].
     pub gradients: Vec<Vec<f32>>,
     /// What averages follow, in the program's order.
     averages: Vec<Vec<f32>>,
@@ -60,14 +75,6 @@ struct Kind {
     sizes: Vec<Given>,
 }
 
-/// A program, and what its plan comes to.
-#[derive(Clone)]
-struct Compiled {
-    program: Arc<Program>,
-    report: Report,
-    averages: Arc<[RunningAverage]>,
-}
-
 impl Trainer {
     /// Begins with some parameters.
     pub fn new(
@@ -77,7 +84,8 @@ impl Trainer {
         compile: CompileOptions,
         engine: engine::Options,
     ) -> Self {
-        Self { trainee, asked, compile, engine, parameters, programs: HashMap::new(), loaded: None }
+        let (initial, programs) = (parameters.data(), HashMap::new());
+        Self { trainee, asked, compile, engine, parameters, initial, programs, loaded: None }
     }
 
     /// The model and its training section.
@@ -100,41 +108,45 @@ impl Trainer {
         self.trainee.is_joint(&self.asked)
     }
 
-    /// The program of the loss and its gradients for images of some sizes, and what its plan comes to.
+    /// The program of the loss and its gradients for images of some sizes.
     ///
     /// # Errors
     ///
     /// If the model cannot take the sizes, or there is no plan for them.
-    pub fn program(&mut self, sizes: &[Given]) -> Result<(Arc<Program>, Report), Failure> {
-        let Compiled { program, report, .. } =
-            self.compiled(&Kind { gradients: true, sizes: sizes.to_vec() })?;
-        Ok((program, report))
+    pub fn program(&mut self, sizes: &[Given]) -> Result<Arc<TrainingProgram>, Failure> {
+        self.compiled(Kind { gradients: true, sizes: sizes.to_vec() })
     }
 
-    /// Which parameters are trained, by their place among all: those that the loss depends on and that are not frozen.
+    /// The program of the loss of an image alone, as the model is when it is not trained.
     ///
     /// # Errors
     ///
     /// As of [`Self::program`].
-    pub fn trained(&mut self, sizes: &[Given]) -> Result<Vec<usize>, Failure> {
-        let (program, _) = self.program(sizes)?;
-        let is_output = |name: &str| outputs(&program).any(|output| output.name == name);
-        let all = self.parameters.all().iter().enumerate();
-        Ok(all.filter(|(_, p)| is_output(&p.name)).map(|(i, _)| i).collect())
+    pub fn loss_program(&mut self, sizes: &Given) -> Result<Arc<TrainingProgram>, Failure> {
+        self.compiled(Kind { gradients: false, sizes: vec![sizes.clone()] })
     }
 
-    /// How the parameters will follow their gradients.
+    /// Bytes of the memory budget that are left while a program is the next to run: none, where it has no room for inputs.
+    pub fn room(&self, program: &TrainingProgram) -> u64 {
+        if program.report.streamed {
+            return 0;
+        }
+        let loaded = self.loaded.as_ref().map_or(0, |(loaded, _)| loaded.report.memory_bytes());
+        self.compile.memory_budget().saturating_sub(program.report.memory_bytes().max(loaded))
+    }
+
+    /// How the parameters that a program has gradients of will follow them.
     ///
     /// # Errors
     ///
-    /// As of [`Self::program`]; if there is nothing to train, or the training section does not say how.
-    pub fn optimization(&mut self, sizes: &[Given]) -> Result<Optimization, Failure> {
-        let trained = self.trained(sizes)?;
-        if trained.is_empty() {
+    /// If there is nothing to train, or the training section does not say how.
+    pub fn optimization(&self, program: &TrainingProgram) -> Result<Optimization, Failure> {
+        if program.trained.is_empty() {
             let message = "there is no parameter that the loss depends on and that is not frozen";
             return Err(Diagnostic::error(Code::E0227, message).into());
         }
-        let optimization = Optimization::new(&self.trainee.training, &self.parameters, trained);
+        let optimization =
+            Optimization::new(&self.trainee.training, &self.parameters, program.trained.clone());
         optimization.map_err(|d| Failure::new(vec![d], &self.trainee.model.source))
     }
 
@@ -143,75 +155,63 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// As of [`Self::program`]; what the engine says.
+    /// What the engine says; the images have the sizes of the program.
     pub fn gradients(
         &mut self,
+        program: &Arc<TrainingProgram>,
         images: &[&Image<'_>],
         random: Key,
         others: &mut [(&str, Output<'_>)],
         control: &Control<'_>,
     ) -> Result<Option<Found>, Failure> {
-        let kind = Kind { gradients: true, sizes: images.iter().map(|image| sizes(image)).collect() };
-        let trained = self.trained(&kind.sizes)?;
-        let Compiled { program, averages, .. } = self.compiled(&kind)?;
+        let TrainingProgram { program: code, trained, averages, .. } = &**program;
         let names = trained.iter().map(|&i| self.parameters.all()[i].name.clone());
         let names: Vec<_> = names.chain(averages.iter().map(|a| a.output.clone())).collect();
         let (mut inputs, numbers) = (joined(images), random.numbers());
-        if program.tensors.iter().any(|t| t.role == Role::Input && t.name == RANDOM_KEY) {
+        if code.tensors.iter().any(|t| t.role == Role::Input && t.name == RANDOM_KEY) {
             let view = ArrayView { dims: Dims { n: 1, c: 4, h: 1, w: 1 }, data: &numbers };
             inputs.push((RANDOM_KEY.to_owned(), Input::Array(view)));
         }
-        let run = self.run(&kind, &inputs, &names, others, control)?;
+        let run = self.run(program, &inputs, &names, others, control)?;
         Ok(run.map(|(loss, mut gradients, stats)| {
             let averages = gradients.split_off(trained.len());
             Found { loss, gradients, averages, stats }
         }))
     }
 
-    /// Lets the parameters that follow averages follow what a step of images of these sizes has found.
-    ///
-    /// # Errors
-    ///
-    /// As of [`Self::program`].
-    pub fn follow(&mut self, sizes: &[Given], found: &Found) -> Result<(), Failure> {
-        let averages = self.compiled(&Kind { gradients: true, sizes: sizes.to_vec() })?.averages;
-        for (RunningAverage { param, momentum, .. }, values) in averages.iter().zip(&found.averages) {
-            if let Some(at) = self.parameters.position(param) {
-                running_average(&mut self.parameters.all_mut()[at].values, values, *momentum);
+    /// Lets the parameters that follow averages follow what a step of this program has found.
+    pub fn follow(&mut self, program: &TrainingProgram, found: &Found) {
+        for (average, values) in program.averages.iter().zip(&found.averages) {
+            if let Some(at) = self.parameters.position(&average.param) {
+                running_average(&mut self.parameters.all_mut()[at].values, values, average.momentum);
             }
         }
-        Ok(())
     }
 
-    /// Whether the inputs of [`Self::loss`] are meant to be read window by window.
-    ///
-    /// # Errors
-    ///
-    /// As of [`Self::program`].
-    pub fn loss_streams(&mut self, sizes: &Given) -> Result<bool, Failure> {
-        Ok(self.compiled(&Kind { gradients: false, sizes: vec![sizes.clone()] })?.program.streamed)
-    }
-
-    /// The loss of an image alone, as the model is when it is not trained. `None` if the run was cancelled.
+    /// The loss of an image. `None` if the run was cancelled.
     ///
     /// # Errors
     ///
     /// As of [`Self::gradients`].
-    pub fn loss(&mut self, image: &Image<'_>, control: &Control<'_>) -> Result<Option<f32>, Failure> {
-        let kind = Kind { gradients: false, sizes: vec![sizes(image)] };
-        Ok(self.run(&kind, &joined(&[image]), &[], &mut [], control)?.map(|(loss, ..)| loss))
+    pub fn loss(
+        &mut self,
+        program: &Arc<TrainingProgram>,
+        image: &Image<'_>,
+        control: &Control<'_>,
+    ) -> Result<Option<f32>, Failure> {
+        Ok(self.run(program, &joined(&[image]), &[], &mut [], control)?.map(|(loss, ..)| loss))
     }
 
     /// The loss, and the outputs of some names.
     fn run(
         &mut self,
-        kind: &Kind,
+        program: &Arc<TrainingProgram>,
         inputs: &[(String, Input<'_>)],
         names: &[String],
         others: &mut [(&str, Output<'_>)],
         control: &Control<'_>,
     ) -> Result<Option<Values>, Failure> {
-        let executable = self.load(kind)?;
+        let executable = self.load(program)?;
         let inputs: Vec<_> = inputs.iter().map(|(name, input)| (name.as_str(), *input)).collect();
         let zeros = |name: &str| {
             let tensor = outputs(executable.program()).find(|t| t.name == name);
@@ -236,26 +236,25 @@ impl Trainer {
     }
 
     /// The program with the parameters as they are, ready to run.
-    fn load(&mut self, kind: &Kind) -> Result<&mut Executable, Failure> {
-        let program = self.compiled(kind)?.program;
+    fn load(&mut self, program: &Arc<TrainingProgram>) -> Result<&mut Executable, Failure> {
         let loaded = match self.loaded.take() {
-            Some((of, executable)) if of == *kind => executable,
+            Some((of, executable)) if Arc::ptr_eq(&of, program) => executable,
             // Its memory goes before the other's comes.
             other => {
                 drop(other);
-                Executable::load(program, &self.engine).map_err(|e| engine_failure(&e))?
+                Executable::load(program.program.clone(), &self.engine).map_err(|e| engine_failure(&e))?
             }
         };
-        let (_, executable) = self.loaded.insert((kind.clone(), loaded));
+        let (_, executable) = self.loaded.insert((program.clone(), loaded));
         let data = data_for(executable.program(), &self.parameters);
         let data = data.map_err(|d| Failure::new(d, &self.trainee.model.source))?;
         executable.set_weights(data.bytes()).map_err(|e| engine_failure(&e))?;
         Ok(executable)
     }
 
-    fn compiled(&mut self, kind: &Kind) -> Result<Compiled, Failure> {
-        if let Some(compiled) = self.programs.get(kind) {
-            return Ok(compiled.clone());
+    fn compiled(&mut self, kind: Kind) -> Result<Arc<TrainingProgram>, Failure> {
+        if let Some(program) = self.programs.get(&kind) {
+            return Ok(program.clone());
         }
         let Self { trainee, parameters, .. } = self;
         let bind = |sizes: &Given| trainee.model.bind(sizes, &Bindings::default());
@@ -266,10 +265,13 @@ impl Trainer {
         };
         let fail = |d| Failure::new(d, &trainee.model.source);
         let (mut program, report) = trainee.model.program(&graph, &self.compile)?;
-        give(&mut program, parameters.data(), |name| parameters.offset(name)).map_err(fail)?;
-        let compiled = Compiled { program: Arc::new(program), report, averages: averages.into() };
-        self.programs.insert(kind.clone(), compiled.clone());
-        Ok(compiled)
+        give(&mut program, self.initial.clone(), |name| parameters.offset(name)).map_err(fail)?;
+        let is_output = |name: &str| outputs(&program).any(|output| output.name == name);
+        let all = parameters.all().iter().enumerate();
+        let trained = all.filter(|(_, p)| is_output(&p.name)).map(|(i, _)| i).collect();
+        let program = Arc::new(TrainingProgram { program: Arc::new(program), report, trained, averages });
+        self.programs.insert(kind, program.clone());
+        Ok(program)
     }
 }
 
@@ -293,13 +295,4 @@ fn joined<'a>(images: &[&Image<'a>]) -> Vec<(String, Input<'a>)> {
     };
     let images = images.iter().enumerate();
     images.flat_map(|(i, image)| image.iter().map(move |(n, input)| (name(n, i), *input))).collect()
-}
-
-fn sizes(inputs: &Image<'_>) -> Given {
-    let dims = |input: &Input<'_>| match input {
-        Input::Array(array) => array.dims,
-        Input::Windows(source) => source.dims(),
-    };
-    let sizes = |Dims { n, c, h, w }| [n, c, h, w];
-    inputs.iter().map(|(name, input)| ((*name).to_owned(), sizes(dims(input)))).collect()
 }

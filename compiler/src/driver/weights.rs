@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use zellige_grammar::{Code, Diagnostic, suggest};
+use zellige_runtime::checkpoint;
 use zellige_runtime::io::IoError;
 use zellige_runtime::io::safetensors::{Dtype, Safetensors};
 use zellige_runtime::program::{Data, Program, Source, Weight};
@@ -123,9 +124,9 @@ fn no_values(name: &str) -> Diagnostic {
     )
 }
 
-/// Opens a file that has the parameters of the graph, and nothing else.
+/// Opens a file that has the parameters of the graph, and nothing else but what a checkpoint has besides.
 pub(super) fn open(graph: &Graph, path: &Path) -> Result<Safetensors, Vec<Diagnostic>> {
-    let file = Safetensors::open(path).map_err(|e| vec![unusable(path, &e)])?;
+    let file = checkpoint::parameters_of(Safetensors::open(path).map_err(|e| vec![unusable(path, &e)])?);
     check(graph, &file, path)?;
     Ok(file)
 }

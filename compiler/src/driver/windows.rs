@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 
-use zellige_grammar::Span;
 use zellige_runtime::program::Region;
 use zellige_runtime::program::instr::AxisId;
 
@@ -155,7 +154,7 @@ impl Part<'_> {
         }
         let name = &self.whole.values[node.output].name;
         let ty = TensorType::f32(shape);
-        let value = self.graph.push_op(name, op, inputs, node.params.clone(), ty, Span::default());
+        let value = self.graph.push_op(name, op, inputs, node.params.clone(), ty, node.origin());
         self.values.insert(node.output, value);
         Some(())
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::Serialize;
 use zellige_grammar::Span;
 use zellige_runtime::program::instr::AxisId;
 
@@ -70,6 +71,8 @@ pub struct Node {
     pub output: ValueId,
     /// Where it was written.
     pub span: Span,
+    /// Which pass through the network it is part of.
+    pub direction: Direction,
 }
 
 /// Equality does not look at spans.
@@ -79,6 +82,41 @@ impl PartialEq for Node {
             && self.inputs == other.inputs
             && self.params == other.params
             && self.output == other.output
+            && self.direction == other.direction
+    }
+}
+
+impl Node {
+    /// Where it comes from.
+    pub fn origin(&self) -> Origin {
+        Origin { span: self.span, direction: self.direction }
+    }
+}
+
+/// A pass through the network. Ops of the forward pass stand before those of the backward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From inputs to outputs and the loss.
+    #[default]
+    Forward,
+    /// From the loss to the gradients, with what is computed again for them.
+    Backward,
+}
+
+/// Where an op comes from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Origin {
+    /// Where it was written.
+    pub span: Span,
+    /// Which pass through the network it is part of.
+    pub direction: Direction,
+}
+
+/// The text of a model asks for the forward pass.
+impl From<Span> for Origin {
+    fn from(span: Span) -> Self {
+        Self { span, direction: Direction::Forward }
     }
 }
 
@@ -188,7 +226,7 @@ impl Graph {
         }
         let params = names.into_iter().zip(specs);
         let params = params.map(|(name, spec)| self.params.push(Param::stored(name, spec.dims))).collect();
-        Ok(self.push_op(name, op, inputs, params, TensorType::f32(shape), span))
+        Ok(self.push_op(name, op, inputs, params, TensorType::f32(shape), span.into()))
     }
 
     /// Gives a value another name, which nothing has.
@@ -205,11 +243,12 @@ impl Graph {
         inputs: Vec<ValueId>,
         params: Vec<ParamId>,
         ty: TensorType,
-        span: Span,
+        origin: Origin,
     ) -> ValueId {
+        let Origin { span, direction } = origin;
         let id = OpId::from_index(self.ops.len());
         let output = self.define(name, ty, Def::Op(id));
-        self.ops.push(Node { op, inputs, params, output, span });
+        self.ops.push(Node { op, inputs, params, output, span, direction });
         output
     }
 
@@ -279,6 +318,21 @@ impl Graph {
             }
         }
         consumers
+    }
+
+    /// For each value that an op computes again, the one that was computed first.
+    pub fn repeats(&self) -> HashMap<ValueId, ValueId> {
+        let mut repeats: HashMap<ValueId, ValueId> = HashMap::new();
+        let mut seen = HashMap::new();
+        for (_, node) in self.ops.iter() {
+            let inputs: Vec<ValueId> = node.inputs.iter().map(|v| *repeats.get(v).unwrap_or(v)).collect();
+            let computation = (node.op.name(), node.op.attrs().to_string(), inputs, &node.params);
+            let first = *seen.entry(computation).or_insert(node.output);
+            if first != node.output {
+                repeats.insert(node.output, first);
+            }
+        }
+        repeats
     }
 
     /// Whether a value is an output of the graph.

@@ -7,10 +7,12 @@ mod sections;
 pub mod text;
 pub mod verify;
 
-pub use graph::{Def, Derived, Exact, Graph, GraphError, Node, Output, Param, Spans, Value};
+pub use graph::{
+    Def, Derived, Direction, Exact, Graph, GraphError, Node, Origin, Output, Param, Spans, Value,
+};
 pub use module::{Level, Module};
 pub use names::Names;
 pub use sections::{
-    BufferPlan, Composite, Device, Gradient, Materialize, Overlap, Padding, Reader, Role, Scheme, Section,
-    Sections, Storage, Target, TensorSteps, Tiling, ZeroOut,
+    Blocks, BufferPlan, Composite, Device, Directions, Gradient, Materialize, Overlap, Padding, Reader, Role,
+    Scheme, Section, Sections, Storage, Target, TensorSteps, Tiling, ZeroOut,
 };

@@ -3,12 +3,14 @@
 //!
 //! This level is the graph metadata: it serialises to JSON as it stands.
 
-use indexmap::IndexMap;
+use std::fmt;
+
+use indexmap::{IndexMap, IndexSet};
 use serde::{Deserialize, Serialize};
 use zellige_runtime::machine::Machine;
 use zellige_runtime::program::Steps;
 
-use super::Graph;
+use super::{Direction, Graph};
 use crate::base::{OpId, ValueId};
 
 /// A graph cut into sections.
@@ -59,8 +61,22 @@ pub struct Section {
     pub grid: Option<[u64; 2]>,
     /// Tiling of each tensor that the section reads, computes or gives out: inputs first, then in the order of ops.
     pub tensors: IndexMap<ValueId, Tiling>,
+    /// Of tensors of the forward pass that its ops of the backward pass need, and earlier sections have computed, how they are had.
+    pub materialized: IndexMap<ValueId, Materialize>,
     /// Bytes of SRAM that its buffers, scratch and a block of weights take together.
     pub sram_bytes: Option<u64>,
+}
+
+/// Which passes through the network ops are part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Directions {
+    /// All of them of the forward pass.
+    Forward,
+    /// All of them of the backward pass.
+    Backward,
+    /// Some of either.
+    Both,
 }
 
 /// How the overlap of neighbouring tiles is had.
@@ -98,11 +114,14 @@ pub enum Gradient {
     Rmw,
 }
 
-/// What becomes of a tensor that is needed on both sides of a forced cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What becomes of a tensor that is needed on both sides of a cut, of the forward pass on the one and of the backward pass on the other above all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Materialize {
-    /// It is kept in device memory.
+    /// It is kept in device memory, or in a file.
     Keep,
+    /// It is kept there tile by tile: a block for each tile behind the cut, with what tiles have in common stored in each.
+    Tiles,
     /// It is computed again.
     Recompute,
 }
@@ -224,8 +243,9 @@ pub struct BufferPlan {
 /// Device memory: what lies where.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Device {
-    /// Tensors at section boundaries.
-    pub composites: IndexMap<ValueId, Composite>,
+    /// Tensors at section boundaries, in the order in which they are made; of one that is kept tile by tile, what each section
+    /// reads that has tiles of its own.
+    pub composites: Vec<(ValueId, Composite)>,
     /// Bytes of packed weights.
     pub weight_bytes: u64,
     /// Bytes of accumulators.
@@ -253,6 +273,43 @@ pub struct Composite {
     /// Whether it lies in a temporary file, since there is no room for it; its offset is 0 then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub spilled: bool,
+    /// How it is cut, if it is kept tile by tile.
+    pub blocks: Option<Blocks>,
+}
+
+/// A composite that is kept tile by tile. Pairs are rows, columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blocks {
+    /// Index of the section whose tiles load them.
+    pub section: u32,
+    /// Number of blocks.
+    pub grid: [u64; 2],
+    /// Pixels of a block.
+    pub size: [u64; 2],
+}
+
+impl Directions {
+    /// Of some ops.
+    pub fn of(graph: &Graph, ops: &[OpId]) -> Self {
+        let has =
+            |direction| ops.iter().any(|&op| graph.ops.get(op).is_some_and(|n| n.direction == direction));
+        match (has(Direction::Forward), has(Direction::Backward)) {
+            (_, false) => Self::Forward,
+            (false, true) => Self::Backward,
+            (true, true) => Self::Both,
+        }
+    }
+}
+
+impl fmt::Display for Directions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Forward => "forward",
+            Self::Backward => "backward",
+            Self::Both => "forward and backward",
+        })
+    }
 }
 
 impl Section {
@@ -266,5 +323,23 @@ impl Sections {
     /// The section that computes an op.
     pub fn section_of(&self, op: OpId) -> Option<usize> {
         self.sections.iter().position(|s| s.ops.contains(&op))
+    }
+
+    /// Which passes through the network a section's ops are part of; `None` where the graph has one pass only.
+    pub fn direction(&self, section: &Section) -> Option<Directions> {
+        let trains = self.graph.ops.iter().any(|(_, node)| node.direction == Direction::Backward);
+        trains.then(|| Directions::of(&self.graph, &section.ops))
+    }
+
+    /// Tensors that are kept from the forward pass for the backward pass of a section: made by ops of the forward pass in sections before
+    /// it, and read by ops of the backward pass in it; in the order in which they are read.
+    pub fn kept(&self, section: &Section) -> IndexSet<ValueId> {
+        let node = |&op: &OpId| self.graph.ops.get(op);
+        let kept = |value: &ValueId| {
+            let producer = self.graph.producer(*value).filter(|op| !section.ops.contains(op));
+            producer.and_then(|op| node(&op)).is_some_and(|n| n.direction == Direction::Forward)
+        };
+        let backward = section.ops.iter().filter_map(node).filter(|n| n.direction == Direction::Backward);
+        backward.flat_map(|n| n.inputs.iter().copied()).filter(kept).collect()
     }
 }

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value};
 use zellige_grammar::Code;
-use zellige_runtime::program::instr::AxisId;
-use zellige_runtime::scalar::{Binary, Builder, Expr};
+use zellige_runtime::scalar::{Binary, Expr};
 
 use super::gradient::{negated, product};
+use super::pointwise::expression;
 use super::{Differentiable, Gradients, Inputs, Op, OpDef, Requirements, ShapeError, Sizes};
-use crate::base::{AxisMap, Dim, Shape};
+use crate::base::{Dim, Shape};
 use std::sync::Arc;
 
 const KINDS: [(&str, &str, Binary); 4] = [
@@ -57,12 +57,7 @@ pub(super) fn div() -> Arc<dyn Op> {
 }
 
 /// The shape of two tensors that are repeated over one another by an op, `name`.
-pub(super) fn broadcast(
-    name: &str,
-    a: &Shape,
-    b: &Shape,
-    requirements: &mut Requirements,
-) -> Result<Shape, ShapeError> {
+fn broadcast(name: &str, a: &Shape, b: &Shape, requirements: &mut Requirements) -> Result<Shape, ShapeError> {
     let because = format!("`{name}` combines {a} with {b}");
     let mut broadcast = |x: &Dim, y: &Dim| {
         let one = |d: &Dim| d.constant() == Some(1);
@@ -82,11 +77,14 @@ pub(super) fn broadcast(
     })
 }
 
-/// Access of an op whose inputs are repeated over one another.
-pub(super) fn access(input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
-    let extent = |sizes: &Sizes| sizes[2 + axis.index()];
-    let widest = inputs.iter().map(extent).max().unwrap_or(1);
-    if extent(&inputs[input]) == widest { AxisMap::Identity } else { AxisMap::Broadcast }
+/// The shape of all of an op's inputs, which are repeated over one another.
+pub(super) fn broadcast_all(
+    name: &str,
+    inputs: &[Shape],
+    requirements: &mut Requirements,
+) -> Result<Shape, ShapeError> {
+    let (first, others) = (inputs[0].clone(), &inputs[1..]);
+    others.iter().try_fold(first, |shape, other| broadcast(name, &shape, other, requirements))
 }
 
 /// A primitive of two tensors.
@@ -106,11 +104,7 @@ impl Op for Arithmetic {
     }
 
     fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
-        broadcast(self.name(), &inputs[0], &inputs[1], requirements)
-    }
-
-    fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
-        access(input, axis, inputs)
+        broadcast_all(self.name(), inputs, requirements)
     }
 
     fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
@@ -118,10 +112,10 @@ impl Op for Arithmetic {
     }
 
     fn expression(&self) -> Option<Expr> {
-        let mut b = Builder::new();
-        let (x, y) = (b.input(0), b.input(1));
-        let result = b.binary(KINDS[self.kind].2, x, y);
-        b.finish(result).ok()
+        expression(|b| {
+            let (x, y) = (b.input(0), b.input(1));
+            b.binary(KINDS[self.kind].2, x, y)
+        })
     }
 
     /// Of a quotient by its divisor it is `−dy · y / b`, as PyTorch has it.

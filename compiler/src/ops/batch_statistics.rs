@@ -20,17 +20,17 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use zellige_runtime::program::instr::{AxisId, Statistic};
+use zellige_runtime::program::instr::Statistic;
 use zellige_runtime::scalar::{Binary, Builder as Scalar, Expr, Ref};
 
 use super::global::{over_images, spatial};
 use super::gradient::{product, scaled};
-use super::norm_parts::{access, first};
+use super::pointwise::{expression, shape_of_first};
 use super::{
-    ArgError, Builder, Differentiable, FromAttrs, Gradients, Inputs, Op, OpDef, Requirements, ShapeError,
-    Sizes, attrs_of, decode,
+    Builder, Differentiable, FromAttrs, Gradients, Inputs, Op, OpDef, Requirements, ShapeError, Sizes,
+    attrs_of, decode,
 };
-use crate::base::{AxisMap, Shape, ValueId};
+use crate::base::{Shape, ValueId};
 
 /// Statistics that a normalisation follows from, one of each a channel.
 #[derive(Clone, Copy, Debug)]
@@ -171,19 +171,11 @@ fn average(
 }
 
 fn def(average: &'static Average) -> OpDef {
-    OpDef {
-        name: average.name,
-        doc: average.doc,
-        inputs: Inputs::Many,
-        args: Vec::new(),
-        build: Arc::new(|_| Err(ArgError::new("counts", "is for the ops that are made of this one"))),
-        parse: Arc::new(move |value| {
-            let attrs: Attrs = decode(value).map_err(|e| e.to_string())?;
-            attrs.check()?;
-            Ok(Arc::new(Weighted { average, attrs }))
-        }),
-        internal: true,
-    }
+    OpDef::parsed(average.name, average.doc, Inputs::Many, move |value| {
+        let attrs: Attrs = decode(value).map_err(|e| e.to_string())?;
+        attrs.check()?;
+        Ok(Arc::new(Weighted { average, attrs }))
+    })
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -251,11 +243,7 @@ impl Op for Weighted {
             let message = format!("`{}` of so many images takes {} tensors", self.name(), self.operands());
             return Err(ShapeError::new(message));
         }
-        first(inputs, requirements)
-    }
-
-    fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
-        access(input, axis, inputs)
+        shape_of_first(inputs, requirements)
     }
 
     fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
@@ -263,20 +251,23 @@ impl Op for Weighted {
     }
 
     fn expression(&self) -> Option<Expr> {
-        let mut b = Scalar::new();
-        let inputs: Vec<Ref> = (0..self.operands()).map(|i| b.input(i as u32)).collect();
-        let (before, own) = inputs.split_at(self.before());
-        let (sum, shared) = before.split_at(usize::from(self.attrs.continued));
-        let mut sum = sum.first().copied();
-        for (own, weight) in own.chunks(self.average.own).zip(self.attrs.weights()) {
-            let term = (self.average.term)(&mut b, own, shared);
-            let weight = b.constant(weight);
-            sum = Some(match sum {
-                None => b.binary(Binary::Mul, weight, term),
-                Some(sum) => b.fma(weight, term, sum),
-            });
-        }
-        b.finish(sum?).ok()
+        expression(|b| {
+            let inputs: Vec<Ref> = (0..self.operands()).map(|i| b.input(i as u32)).collect();
+            let (before, own) = inputs.split_at(self.before());
+            let (sum, shared) = before.split_at(usize::from(self.attrs.continued));
+            let sum = own.chunks(self.average.own).zip(self.attrs.weights()).fold(
+                sum.first().copied(),
+                |sum, (own, weight)| {
+                    let term = (self.average.term)(b, own, shared);
+                    let weight = b.constant(weight);
+                    Some(match sum {
+                        None => b.binary(Binary::Mul, weight, term),
+                        Some(sum) => b.fma(weight, term, sum),
+                    })
+                },
+            );
+            sum.unwrap_or_else(|| b.constant(0.0))
+        })
     }
 
     fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
@@ -297,11 +288,7 @@ impl Op for Weighted {
 #[serde(deny_unknown_fields)]
 struct Deviation {}
 
-impl FromAttrs for Deviation {
-    fn check(&self) -> Result<(), ArgError> {
-        Ok(())
-    }
-}
+impl FromAttrs for Deviation {}
 
 impl Op for Deviation {
     fn name(&self) -> &'static str {
@@ -312,25 +299,17 @@ impl Op for Deviation {
         attrs_of(self)
     }
 
-    fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
-        first(inputs, requirements)
-    }
-
-    fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
-        access(input, axis, inputs)
-    }
-
     fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
         3 * output[1]
     }
 
     fn expression(&self) -> Option<Expr> {
-        let mut b = Scalar::new();
-        let [m, r, mean, rest] = [0, 1, 2, 3].map(|i| b.input(i));
-        let apart = b.binary(Binary::Sub, m, mean);
-        let whole = b.binary(Binary::Add, apart, r);
-        let result = b.binary(Binary::Sub, whole, rest);
-        b.finish(result).ok()
+        expression(|b| {
+            let [m, r, mean, rest] = [0, 1, 2, 3].map(|i| b.input(i));
+            let apart = b.binary(Binary::Sub, m, mean);
+            let whole = b.binary(Binary::Add, apart, r);
+            b.binary(Binary::Sub, whole, rest)
+        })
     }
 
     /// Of the image's mean alone: deviations are 0 on average, so that what all of them pass on to the batch's mean is 0.

@@ -65,11 +65,7 @@ fn channels(args: &Args) -> Result<(), ArgError> {
 #[serde(deny_unknown_fields)]
 pub(super) struct Softmax {}
 
-impl FromAttrs for Softmax {
-    fn check(&self) -> Result<(), ArgError> {
-        Ok(())
-    }
-}
+impl FromAttrs for Softmax {}
 
 impl Op for Softmax {
     fn name(&self) -> &'static str {
@@ -78,10 +74,6 @@ impl Op for Softmax {
 
     fn attrs(&self) -> Value {
         attrs_of(self)
-    }
-
-    fn infer(&self, inputs: &[Shape], _: &mut Requirements) -> Result<Shape, ShapeError> {
-        Ok(inputs[0].clone())
     }
 
     fn access(&self, _: usize, _: AxisId, _: &[Sizes]) -> AxisMap {
@@ -107,11 +99,7 @@ impl Op for Softmax {
 #[serde(deny_unknown_fields)]
 pub(super) struct Argmax {}
 
-impl FromAttrs for Argmax {
-    fn check(&self) -> Result<(), ArgError> {
-        Ok(())
-    }
-}
+impl FromAttrs for Argmax {}
 
 impl Op for Argmax {
     fn name(&self) -> &'static str {
@@ -169,10 +157,6 @@ impl Op for LayerNorm {
 
     fn attrs(&self) -> Value {
         attrs_of(self)
-    }
-
-    fn infer(&self, inputs: &[Shape], _: &mut Requirements) -> Result<Shape, ShapeError> {
-        Ok(inputs[0].clone())
     }
 
     fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {

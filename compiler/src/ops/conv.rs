@@ -170,6 +170,20 @@ impl Geometry {
         if self.bias { vec![weight, bias] } else { vec![weight] }
     }
 
+    /// The shape of the output for an input, whose rows and columns follow from the input's by `size`.
+    fn output(
+        &self,
+        x: &Shape,
+        mut size: impl FnMut(&Dim, usize) -> Result<Dim, ShapeError>,
+    ) -> Result<Shape, ShapeError> {
+        Ok(Shape { n: x.n.clone(), c: i64::from(self.out).into(), h: size(&x.h, 0)?, w: size(&x.w, 1)? })
+    }
+
+    /// With a bias.
+    fn biased(&self) -> Self {
+        Self { bias: true, ..self.clone() }
+    }
+
     pub(super) fn per_group(&self, channels: u64) -> u64 {
         channels / u64::from(self.groups)
     }
@@ -291,10 +305,7 @@ impl Op for Conv2d {
         if let Some(pad) = self.explicit_pad() {
             pad.padded(x, requirements)?;
         }
-        let mut size = |dim: &Dim, i: usize| {
-            window_size(dim, g.padding(i), g.span(i), g.stride[i], AXES[i], requirements)
-        };
-        Ok(Shape { n: x.n.clone(), c: i64::from(g.out).into(), h: size(&x.h, 0)?, w: size(&x.w, 1)? })
+        g.output(x, |dim, i| window_size(dim, g.padding(i), g.span(i), g.stride[i], AXES[i], requirements))
     }
 
     fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
@@ -330,8 +341,8 @@ impl Op for Conv2d {
     }
 
     fn absorb_scaling(&self) -> Option<Absorbed> {
-        let geometry = Geometry { bias: true, ..self.geometry.clone() };
-        Some(Absorbed { op: Arc::new(Self { geometry, ..self.clone() }), transposed: None })
+        let op = Self { geometry: self.geometry.biased(), ..self.clone() };
+        Some(Absorbed { op: Arc::new(op), transposed: None })
     }
 
     fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
@@ -351,8 +362,7 @@ impl Op for Conv2d {
     }
 
     fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
-        let [_, size @ ..] = at.shape(builder, 0).sizes()?;
-        conv_gradient::gradients(&self.geometry, false, builder, at, |builder| {
+        conv_gradient::gradients(self, builder, at, |builder, size| {
             self.circular_dx(size, builder, at).unwrap_or_else(|| {
                 let dx = ConvDx { forward: Self { circular: None, ..self.clone() }, size };
                 builder.op(Arc::new(dx), &[at.gradient], &at.params[..1])
@@ -403,15 +413,12 @@ impl Op for ConvTranspose2d {
     fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
         let (x, g) = (&inputs[0], &self.geometry);
         g.channels(x)?;
-        let mut size = |dim: &Dim, i: usize| {
-            let size = dim
-                .plus(-1)
-                .times(g.stride[i].into())
-                .plus(g.span(i) - g.padding(i) + i64::from(self.output_pad[i]));
+        g.output(x, |dim, i| {
+            let more = g.span(i) - g.padding(i) + i64::from(self.output_pad[i]);
+            let size = dim.plus(-1).times(g.stride[i].into()).plus(more);
             let because = format!("the padding drops {} {}", g.padding(i), AXES[i]);
             requirements.at_least(&size, 1, because).map(|()| size)
-        };
-        Ok(Shape { n: x.n.clone(), c: i64::from(g.out).into(), h: size(&x.h, 0)?, w: size(&x.w, 1)? })
+        })
     }
 
     fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
@@ -439,9 +446,8 @@ impl Op for ConvTranspose2d {
     }
 
     fn absorb_scaling(&self) -> Option<Absorbed> {
-        let geometry = Geometry { bias: true, ..self.geometry.clone() };
-        let transposed = Some(geometry.groups);
-        Some(Absorbed { op: Arc::new(Self { geometry, ..self.clone() }), transposed })
+        let op = Self { geometry: self.geometry.biased(), ..self.clone() };
+        Some(Absorbed { op: Arc::new(op), transposed: Some(self.geometry.groups) })
     }
 
     fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
@@ -457,9 +463,8 @@ impl Op for ConvTranspose2d {
     }
 
     fn gradient(&self, builder: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
-        let [_, size @ ..] = at.shape(builder, 0).sizes()?;
-        let dx = ConvDx { forward: self.clone(), size };
-        conv_gradient::gradients(&self.geometry, true, builder, at, |builder| {
+        conv_gradient::gradients(self, builder, at, |builder, size| {
+            let dx = ConvDx { forward: self.clone(), size };
             builder.op(Arc::new(dx), &[at.gradient], &at.params[..1])
         })
     }

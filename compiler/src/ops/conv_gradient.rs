@@ -32,19 +32,19 @@ pub(super) fn defs() -> Vec<OpDef> {
     ]
 }
 
-/// The gradients of a convolution, that of its input by `dx`.
-pub(super) fn gradients(
-    geometry: &Geometry,
-    transposed: bool,
+/// The gradients of a convolution, that of its input by `dx`, which gets the size of that.
+pub(super) fn gradients<F: Forward>(
+    forward: &F,
     builder: &mut dyn Builder,
     at: &Differentiable<'_>,
-    dx: impl FnOnce(&mut dyn Builder) -> ValueId,
+    dx: impl FnOnce(&mut dyn Builder, [u64; 3]) -> ValueId,
 ) -> Option<Gradients> {
     let (x, dy) = (at.inputs[0], at.gradient);
-    let dx = at.wanted[0].then(|| dx(&mut *builder));
-    let dw = ConvDw { geometry: geometry.clone(), transposed };
+    let [_, size @ ..] = at.shape(builder, 0).sizes()?;
+    let dx = at.wanted[0].then(|| dx(&mut *builder, size));
+    let dw = ConvDw { geometry: forward.geometry().clone(), transposed: F::TRANSPOSED };
     let mut params = vec![Some(builder.op(Arc::new(dw), &[x, dy], &[]))];
-    if geometry.bias {
+    if forward.geometry().bias {
         params.push(Some(at.sum_to_channels(builder, dy)?));
     }
     Some(Gradients { inputs: vec![dx], params })

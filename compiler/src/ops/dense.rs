@@ -130,11 +130,7 @@ impl Op for Linear {
 #[serde(deny_unknown_fields)]
 pub(super) struct Matmul {}
 
-impl FromAttrs for Matmul {
-    fn check(&self) -> Result<(), ArgError> {
-        Ok(())
-    }
-}
+impl FromAttrs for Matmul {}
 
 impl Op for Matmul {
     fn name(&self) -> &'static str {

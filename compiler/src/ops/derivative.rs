@@ -3,16 +3,13 @@
 use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
-use zellige_runtime::program::instr::AxisId;
-use zellige_runtime::scalar::{Builder, Expr, Ref};
+use zellige_runtime::scalar::{Expr, Ref};
 
 use super::activations::{ACTIVATIONS, Activation, Source};
 use super::elementwise::{Elementwise, args_of_attrs, attrs_of_args, params_of};
-use super::norm_parts::{access, first};
-use super::{
-    ArgError, Differentiable, Gradients, Inputs, Op, OpDef, ParamSpec, Requirements, ShapeError, Sizes,
-};
-use crate::base::{AxisMap, Shape};
+use super::pointwise::expression;
+use super::{Differentiable, Gradients, Inputs, Op, OpDef, ParamSpec, ShapeError, Sizes};
+use crate::base::Shape;
 
 /// With respect to what a row is differentiated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,18 +48,11 @@ pub(super) fn defs() -> Vec<OpDef> {
 
 fn def(entry: &'static Entry) -> OpDef {
     let of_output = entry.to == To::Input && entry.row.derivative.of == Source::Output;
-    OpDef {
-        name: &entry.name,
-        doc: "The gradient of an activation.",
-        inputs: Inputs::Named(if of_output { &["y", "dy"] } else { &["x", "dy"] }),
-        args: Vec::new(),
-        build: Arc::new(|_| Err(ArgError::new("dy", "is for gradients"))),
-        parse: Arc::new(move |attrs| {
-            let args = args_of_attrs(entry.row, &attrs)?;
-            Ok(Arc::new(Derivative { entry, args }))
-        }),
-        internal: true,
-    }
+    let inputs = Inputs::Named(if of_output { &["y", "dy"] } else { &["x", "dy"] });
+    OpDef::parsed(&entry.name, "The gradient of an activation.", inputs, move |attrs| {
+        let args = args_of_attrs(entry.row, &attrs)?;
+        Ok(Arc::new(Derivative { entry, args }))
+    })
 }
 
 /// An op given by a derivative of a row, which reads the row's input or output and the gradient of its output.
@@ -86,17 +76,9 @@ impl Op for Derivative {
         attrs_of_args(self.entry.row, &self.args)
     }
 
-    fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
-        first(inputs, requirements)
-    }
-
     /// The row's own; its derivatives by parameters read none.
     fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
         if self.entry.to == To::Input { params_of(self.entry.row, inputs) } else { Ok(Vec::new()) }
-    }
-
-    fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
-        access(input, axis, inputs)
     }
 
     fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
@@ -104,18 +86,18 @@ impl Op for Derivative {
     }
 
     fn expression(&self) -> Option<Expr> {
-        let mut b = Builder::new();
-        let (of, dy) = (b.input(0), b.input(1));
-        let derivative = &self.entry.row.derivative;
-        let result = match self.entry.to {
-            To::Input => {
-                let params: Vec<Ref> =
-                    (0..self.entry.row.params.len() as u32).map(|i| b.input(2 + i)).collect();
-                (derivative.dx)(&mut b, of, dy, &self.args, &params)
+        expression(|b| {
+            let (of, dy) = (b.input(0), b.input(1));
+            let derivative = &self.entry.row.derivative;
+            match self.entry.to {
+                To::Input => {
+                    let params: Vec<Ref> =
+                        (0..self.entry.row.params.len() as u32).map(|i| b.input(2 + i)).collect();
+                    (derivative.dx)(b, of, dy, &self.args, &params)
+                }
+                To::Param(i) => derivative.params[i](b, of, dy, &self.args),
             }
-            To::Param(i) => derivative.params[i](&mut b, of, dy, &self.args),
-        };
-        b.finish(result).ok()
+        })
     }
 }
 

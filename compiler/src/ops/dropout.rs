@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zellige_runtime::program::instr::{self, AxisId, Instr};
-use zellige_runtime::scalar::{Builder as Scalar, Expr};
+use zellige_runtime::scalar::Expr;
 
-use super::norm_parts::access;
+use super::pointwise::expression;
 use super::{
     ArgError, ArgKind, ArgSpec, Builder, Differentiable, FromAttrs, Gradients, InTraining, Inputs, Lowering,
     Op, OpDef, Requirements, ShapeError, Sizes, Trained, TrainingBuilder, TrainingSite, attrs_of,
@@ -73,9 +73,7 @@ impl Op for Dropout {
     }
 
     fn expression(&self) -> Option<Expr> {
-        let mut b = Scalar::new();
-        let x = b.input(0);
-        b.finish(x).ok()
+        expression(|b| b.input(0))
     }
 
     fn gradient(&self, _: &mut dyn Builder, at: &Differentiable<'_>) -> Option<Gradients> {
@@ -134,10 +132,6 @@ impl Op for Dropped {
             return Err(ShapeError::of_input(1, message));
         }
         Ok(inputs[0].clone())
-    }
-
-    fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
-        access(input, axis, inputs)
     }
 
     fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {

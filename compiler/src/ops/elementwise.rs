@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use zellige_runtime::program::Packing;
-use zellige_runtime::program::instr::AxisId;
-use zellige_runtime::scalar::{Builder, Expr, Ref};
+use zellige_runtime::scalar::{Expr, Ref};
 
 use super::activations::ActivationArg::{self, Number, Required, Word};
 use super::activations::{ACTIVATIONS, Activation};
 use super::conv::static_channels;
+use super::pointwise::expression;
 use super::{
     ArgError, ArgKind, ArgSpec, Args, Differentiable, Gradients, Init, Inputs, Op, OpDef, ParamSpec,
-    Requirements, ShapeError, Sizes, derivative,
+    ShapeError, Sizes, derivative,
 };
-use crate::base::{AxisMap, Shape};
+use crate::base::Shape;
 
 pub(super) fn defs() -> Vec<OpDef> {
     ACTIVATIONS.iter().map(def).collect()
@@ -151,16 +151,8 @@ impl Op for Elementwise {
         attrs_of_args(self.row, &self.args)
     }
 
-    fn infer(&self, inputs: &[Shape], _: &mut Requirements) -> Result<Shape, ShapeError> {
-        Ok(inputs[0].clone())
-    }
-
     fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
         params_of(self.row, inputs)
-    }
-
-    fn access(&self, _: usize, _: AxisId, _: &[Sizes]) -> AxisMap {
-        AxisMap::Identity
     }
 
     fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
@@ -168,11 +160,11 @@ impl Op for Elementwise {
     }
 
     fn expression(&self) -> Option<Expr> {
-        let mut b = Builder::new();
-        let x = b.input(0);
-        let params: Vec<Ref> = (1..=self.row.params.len() as u32).map(|i| b.input(i)).collect();
-        let result = (self.row.expr)(&mut b, x, &self.args, &params);
-        b.finish(result).ok()
+        expression(|b| {
+            let x = b.input(0);
+            let params: Vec<Ref> = (1..=self.row.params.len() as u32).map(|i| b.input(i)).collect();
+            (self.row.expr)(b, x, &self.args, &params)
+        })
     }
 
     fn gradient(&self, builder: &mut dyn super::Builder, at: &Differentiable<'_>) -> Option<Gradients> {

@@ -3,16 +3,15 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
-use zellige_runtime::program::instr::AxisId;
-use zellige_runtime::scalar::{Binary, Builder, Expr, Unary};
+use zellige_runtime::scalar::{Binary, Expr, Unary};
 
 use super::norm::{batch_norm_params, check_eps};
 use super::norm_gradient::{ScaledBy, of_variance};
+use super::pointwise::expression;
 use super::{
-    ArgError, Differentiable, FromAttrs, Gradients, Op, OpDef, ParamSpec, Requirements, ShapeError, Sizes,
-    attrs_of,
+    ArgError, Differentiable, FromAttrs, Gradients, Op, OpDef, ParamSpec, ShapeError, Sizes, attrs_of,
 };
-use crate::base::{AxisMap, Shape};
+use crate::base::Shape;
 
 pub(super) fn defs() -> Vec<OpDef> {
     let doc = "fma(x − running_mean, weight / √(running_var + eps), bias).";
@@ -42,16 +41,8 @@ impl Op for FixedNorm {
         attrs_of(self)
     }
 
-    fn infer(&self, inputs: &[Shape], _: &mut Requirements) -> Result<Shape, ShapeError> {
-        Ok(inputs[0].clone())
-    }
-
     fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
         batch_norm_params(self.affine, &inputs[0])
-    }
-
-    fn access(&self, _: usize, _: AxisId, _: &[Sizes]) -> AxisMap {
-        AxisMap::Identity
     }
 
     fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
@@ -59,20 +50,20 @@ impl Op for FixedNorm {
     }
 
     fn expression(&self) -> Option<Expr> {
-        let mut b = Builder::new();
-        let x = b.input(0);
-        let (weight, bias, mean, variance) = if self.affine {
-            (b.input(1), b.input(2), b.input(3), b.input(4))
-        } else {
-            (b.constant(1.0), b.constant(0.0), b.input(1), b.input(2))
-        };
-        let eps = b.constant(self.eps as f32);
-        let sum = b.binary(Binary::Add, variance, eps);
-        let deviation = b.unary(Unary::Sqrt, sum);
-        let scale = b.binary(Binary::Div, weight, deviation);
-        let centred = b.binary(Binary::Sub, x, mean);
-        let result = b.fma(centred, scale, bias);
-        b.finish(result).ok()
+        expression(|b| {
+            let x = b.input(0);
+            let (weight, bias, mean, variance) = if self.affine {
+                (b.input(1), b.input(2), b.input(3), b.input(4))
+            } else {
+                (b.constant(1.0), b.constant(0.0), b.input(1), b.input(2))
+            };
+            let eps = b.constant(self.eps as f32);
+            let sum = b.binary(Binary::Add, variance, eps);
+            let deviation = b.unary(Unary::Sqrt, sum);
+            let scale = b.binary(Binary::Div, weight, deviation);
+            let centred = b.binary(Binary::Sub, x, mean);
+            b.fma(centred, scale, bias)
+        })
     }
 
     /// The statistics have none.

@@ -8,15 +8,14 @@ use zellige_runtime::program::instr::{self, Along, AxisId, FoldKind, Instr};
 
 use super::gradient::{divided, product, scaled};
 use super::{
-    ArgError, Args, Builder, Differentiable, FromAttrs, Gradients, Inputs, Lowering, Op, OpDef, Requirements,
-    ShapeError, Sizes, attrs_of,
+    Builder, Differentiable, FromAttrs, Gradients, Lowering, Op, OpDef, Requirements, ShapeError, Sizes,
+    attrs_of,
 };
 use crate::base::{AxisMap, Shape, ValueId};
 
 pub(super) fn defs() -> Vec<OpDef> {
-    let sum = |_: &Args| Ok(Fold { along: Along::Channels, kind: FoldKind::Sum });
     let doc = "All values along one axis, in ascending order, as one.";
-    vec![OpDef::new("fold", doc, Inputs::Named(&["x"]), Vec::new(), sum).internal()]
+    vec![OpDef::part::<Fold>("fold", doc, &["x"])]
 }
 
 /// Adds a fold of `x`.
@@ -43,11 +42,7 @@ impl Fold {
     }
 }
 
-impl FromAttrs for Fold {
-    fn check(&self) -> Result<(), ArgError> {
-        Ok(())
-    }
-}
+impl FromAttrs for Fold {}
 
 impl Op for Fold {
     fn name(&self) -> &'static str {

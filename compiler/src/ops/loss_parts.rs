@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use zellige_runtime::program::instr::AxisId;
 use zellige_runtime::scalar::{Builder, Compare, Expr, Ref, Unary};
 
-use super::arithmetic::{access, broadcast};
-use super::{ArgError, Differentiable, Gradients, Inputs, Op, OpDef, Requirements, ShapeError, Sizes};
-use crate::base::{AxisMap, Shape};
+use super::arithmetic::broadcast_all;
+use super::pointwise::expression;
+use super::{Differentiable, Gradients, Inputs, Op, OpDef, Requirements, ShapeError, Sizes};
+use crate::base::Shape;
 
 /// A row of the table.
 struct Row {
@@ -71,23 +71,15 @@ pub(super) fn defs() -> Vec<OpDef> {
 }
 
 fn def(row: &'static Row) -> OpDef {
-    OpDef {
-        name: row.name,
-        doc: row.doc,
-        inputs: Inputs::Named(row.inputs),
-        args: Vec::new(),
-        build: Arc::new(|_| Err(ArgError::new("target", "is for the ops that are made of this one"))),
-        parse: Arc::new(move |value| {
-            let attrs = value.as_object().filter(|attrs| attrs.len() == row.attrs.len());
-            let attrs = attrs.ok_or_else(|| format!("attributes of `{}` are {:?}", row.name, row.attrs))?;
-            let read = |name: &&str| {
-                let number = attrs.get(*name).and_then(Value::as_i64);
-                number.ok_or_else(|| format!("`{name}` of `{}` is an integer", row.name))
-            };
-            Ok(Arc::new(Part { row, attrs: row.attrs.iter().map(read).collect::<Result<_, _>>()? }))
-        }),
-        internal: true,
-    }
+    OpDef::parsed(row.name, row.doc, Inputs::Named(row.inputs), move |value| {
+        let attrs = value.as_object().filter(|attrs| attrs.len() == row.attrs.len());
+        let attrs = attrs.ok_or_else(|| format!("attributes of `{}` are {:?}", row.name, row.attrs))?;
+        let read = |name: &&str| {
+            let number = attrs.get(*name).and_then(Value::as_i64);
+            number.ok_or_else(|| format!("`{name}` of `{}` is an integer", row.name))
+        };
+        Ok(Arc::new(Part { row, attrs: row.attrs.iter().map(read).collect::<Result<_, _>>()? }))
+    })
 }
 
 fn part(row: usize, attrs: &[i64]) -> Arc<dyn Op> {
@@ -132,13 +124,7 @@ impl Op for Part {
     }
 
     fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
-        let (first, rest) = (&inputs[0], &inputs[1..]);
-        rest.iter()
-            .try_fold(first.clone(), |shape, other| broadcast(self.name(), &shape, other, requirements))
-    }
-
-    fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
-        access(input, axis, inputs)
+        broadcast_all(self.name(), inputs, requirements)
     }
 
     fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
@@ -146,11 +132,11 @@ impl Op for Part {
     }
 
     fn expression(&self) -> Option<Expr> {
-        let mut b = Builder::new();
-        let of: Vec<Ref> = (0..self.row.inputs.len() as u32).map(|i| b.input(i)).collect();
-        let attrs: Vec<Ref> = self.attrs.iter().map(|&attr| b.constant(attr as f32)).collect();
-        let result = (self.row.expr)(&mut b, &of, &attrs);
-        b.finish(result).ok()
+        expression(|b| {
+            let of: Vec<Ref> = (0..self.row.inputs.len() as u32).map(|i| b.input(i)).collect();
+            let attrs: Vec<Ref> = self.attrs.iter().map(|&attr| b.constant(attr as f32)).collect();
+            (self.row.expr)(b, &of, &attrs)
+        })
     }
 
     fn gradient(&self, builder: &mut dyn super::Builder, at: &Differentiable<'_>) -> Option<Gradients> {

@@ -8,15 +8,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use zellige_runtime::program::instr::AxisId;
 use zellige_runtime::scalar::{self, Compare, Expr, Ref, Unary};
 
-use super::arithmetic::{access, broadcast};
+use super::arithmetic::broadcast_all;
 use super::loss_parts::pick;
-use super::{
-    ArgError, Builder, Differentiable, FromAttrs, Op, OpDef, Requirements, ShapeError, Sizes, attrs_of,
-};
-use crate::base::{AxisMap, Shape, ValueId};
+use super::pointwise::expression;
+use super::{Builder, Differentiable, FromAttrs, Op, OpDef, Requirements, ShapeError, Sizes, attrs_of};
+use crate::base::{Shape, ValueId};
 
 /// Most rows and columns whose numbers, and the next one, are f32s.
 const MOST_PIXELS: u64 = (1 << 24) - 1;
@@ -80,11 +78,7 @@ impl MaximumKey {
     }
 }
 
-impl FromAttrs for MaximumKey {
-    fn check(&self) -> Result<(), ArgError> {
-        Ok(())
-    }
-}
+impl FromAttrs for MaximumKey {}
 
 impl Op for MaximumKey {
     fn name(&self) -> &'static str {
@@ -96,13 +90,7 @@ impl Op for MaximumKey {
     }
 
     fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
-        inputs[1..]
-            .iter()
-            .try_fold(inputs[0].clone(), |shape, other| broadcast(self.name(), &shape, other, requirements))
-    }
-
-    fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
-        access(input, axis, inputs)
+        broadcast_all(self.name(), inputs, requirements)
     }
 
     fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
@@ -110,16 +98,17 @@ impl Op for MaximumKey {
     }
 
     fn expression(&self) -> Option<Expr> {
-        let mut b = scalar::Builder::new();
-        let (x, largest, number) = (b.input(0), b.input(1), b.input(2));
-        let nowhere = b.constant(f32::NEG_INFINITY);
-        let found = self.found(&mut b, largest, number);
-        let mut key = b.select(Compare::Eq, x, largest, found, nowhere);
-        if self.by == Numbers::Rows {
-            // NaN is not equal to itself.
-            let of_nan = b.select(Compare::Eq, x, x, nowhere, number);
-            key = b.select(Compare::Eq, largest, largest, key, of_nan);
-        }
-        b.finish(key).ok()
+        expression(|b| {
+            let (x, largest, number) = (b.input(0), b.input(1), b.input(2));
+            let nowhere = b.constant(f32::NEG_INFINITY);
+            let found = self.found(b, largest, number);
+            let mut key = b.select(Compare::Eq, x, largest, found, nowhere);
+            if self.by == Numbers::Rows {
+                // NaN is not equal to itself.
+                let of_nan = b.select(Compare::Eq, x, x, nowhere, number);
+                key = b.select(Compare::Eq, largest, largest, key, of_nan);
+            }
+            key
+        })
     }
 }

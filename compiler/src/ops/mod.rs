@@ -32,6 +32,7 @@ mod norm_parts;
 mod pad;
 mod pad_gradient;
 mod pixel_shuffle;
+mod pointwise;
 mod pool_gradient;
 mod reductions;
 mod repeat;
@@ -78,16 +79,22 @@ pub trait Op: Debug + Send + Sync {
     /// Attributes, as they are printed; [`OpDef::parse`] reads them back.
     fn attrs(&self) -> Value;
 
-    /// The output's shape. What symbols leave open becomes a requirement.
-    fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError>;
+    /// The output's shape. What symbols leave open becomes a requirement. If it is not said: that of the first input, which the others
+    /// have or are repeated over.
+    fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
+        pointwise::shape_of_first(inputs, requirements)
+    }
 
     /// The parameters that the op has, given the shapes of its inputs.
     fn params(&self, _inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
         Ok(Vec::new())
     }
 
-    /// Which coordinates of input `input` an output coordinate reads along `axis`, once sizes are known.
-    fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap;
+    /// Which coordinates of input `input` an output coordinate reads along `axis`, once sizes are known. If it is not said: the same, of
+    /// inputs that are repeated over one another.
+    fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
+        pointwise::access(input, axis, inputs)
+    }
 
     /// What the op finds where it reads outside the extent of input `input`.
     fn outside(&self, _input: usize) -> Outside {
@@ -348,7 +355,9 @@ pub type Parse = Arc<dyn Fn(Value) -> Result<Arc<dyn Op>, String> + Send + Sync>
 /// An op whose attributes are its fields.
 trait FromAttrs: Op + DeserializeOwned + Sized + 'static {
     /// What serde cannot see is wrong with the attributes.
-    fn check(&self) -> Result<(), ArgError>;
+    fn check(&self) -> Result<(), ArgError> {
+        Ok(())
+    }
 }
 
 impl OpDef {
@@ -380,13 +389,29 @@ impl OpDef {
 
     /// The entry of an op that only other ops are made of.
     fn part<T: FromAttrs>(name: &'static str, doc: &'static str, inputs: &'static [&'static str]) -> Self {
-        let build = move |_: &Args| Err::<T, _>(ArgError::new(name, "is for the ops that are made of it"));
-        Self::new(name, doc, Inputs::Named(inputs), Vec::new(), build).internal()
+        Self::parsed(name, doc, Inputs::Named(inputs), |value| {
+            let op: T = decode(value).map_err(|e| e.to_string())?;
+            op.check().map_err(|e| e.to_string())?;
+            Ok(Arc::new(op))
+        })
     }
 
-    /// An op that the language does not know.
-    fn internal(self) -> Self {
-        Self { internal: true, ..self }
+    /// As [`Self::part`], with what reads its attributes.
+    fn parsed(
+        name: &'static str,
+        doc: &'static str,
+        inputs: Inputs,
+        parse: impl Fn(Value) -> Result<Arc<dyn Op>, String> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name,
+            doc,
+            inputs,
+            args: Vec::new(),
+            build: Arc::new(move |_| Err(ArgError::new(name, "is for the ops that are made of it"))),
+            parse: Arc::new(parse),
+            internal: true,
+        }
     }
 }
 

@@ -140,10 +140,6 @@ impl Op for BatchNorm {
         attrs_of(self)
     }
 
-    fn infer(&self, inputs: &[Shape], _: &mut Requirements) -> Result<Shape, ShapeError> {
-        Ok(inputs[0].clone())
-    }
-
     fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
         batch_norm_params(self.affine, &inputs[0])
     }
@@ -254,10 +250,6 @@ impl Op for InstanceNorm {
 
     fn attrs(&self) -> Value {
         attrs_of(self)
-    }
-
-    fn infer(&self, inputs: &[Shape], _: &mut Requirements) -> Result<Shape, ShapeError> {
-        Ok(inputs[0].clone())
     }
 
     fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {

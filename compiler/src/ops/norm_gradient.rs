@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use zellige_runtime::program::instr::AxisId;
 use zellige_runtime::scalar::{Binary, Builder, Expr, Ref, Unary};
 
 use super::norm::{channels, check_eps};
-use super::norm_parts::{access, first};
-use super::{
-    ArgError, FromAttrs, Inputs, Op, OpDef, ParamSpec, Requirements, ShapeError, Sizes, attrs_of, decode,
-};
-use crate::base::{AxisMap, Shape};
+use super::pointwise::expression;
+use super::{FromAttrs, Inputs, Op, OpDef, ParamSpec, ShapeError, Sizes, attrs_of, decode};
+use crate::base::Shape;
 
 /// A row of the table: an op that reads a variance.
 struct Row {
@@ -80,19 +77,11 @@ pub(super) fn defs() -> Vec<OpDef> {
 }
 
 fn def(row: &'static Row) -> OpDef {
-    OpDef {
-        name: row.name,
-        doc: row.doc,
-        inputs: Inputs::Named(row.inputs),
-        args: Vec::new(),
-        build: Arc::new(|_| Err(ArgError::new("eps", "is for the ops that are made of this one"))),
-        parse: Arc::new(move |value| {
-            let attrs: Attrs = decode(value).map_err(|e| e.to_string())?;
-            check_eps(attrs.eps).map_err(|e| e.to_string())?;
-            Ok(Arc::new(OfVariance { row, attrs }))
-        }),
-        internal: true,
-    }
+    OpDef::parsed(row.name, row.doc, Inputs::Named(row.inputs), move |value| {
+        let attrs: Attrs = decode(value).map_err(|e| e.to_string())?;
+        check_eps(attrs.eps).map_err(|e| e.to_string())?;
+        Ok(Arc::new(OfVariance { row, attrs }))
+    })
 }
 
 /// The op of a row.
@@ -128,16 +117,8 @@ impl Op for OfVariance {
         attrs_of(&self.attrs)
     }
 
-    fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
-        first(inputs, requirements)
-    }
-
     fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
         self.row.params.iter().map(|&(suffix, init)| channels(suffix, &inputs[0], init)).collect()
-    }
-
-    fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
-        access(input, axis, inputs)
     }
 
     fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
@@ -145,12 +126,12 @@ impl Op for OfVariance {
     }
 
     fn expression(&self) -> Option<Expr> {
-        let mut b = Builder::new();
-        let operands = (self.row.inputs.len() + self.row.params.len()) as u32;
-        let of: Vec<Ref> = (0..operands).map(|i| b.input(i)).collect();
-        let eps = b.constant(self.attrs.eps as f32);
-        let result = (self.row.expr)(&mut b, &of, eps);
-        b.finish(result).ok()
+        expression(|b| {
+            let operands = (self.row.inputs.len() + self.row.params.len()) as u32;
+            let of: Vec<Ref> = (0..operands).map(|i| b.input(i)).collect();
+            let eps = b.constant(self.attrs.eps as f32);
+            (self.row.expr)(b, &of, eps)
+        })
     }
 }
 
@@ -159,11 +140,7 @@ impl Op for OfVariance {
 #[serde(deny_unknown_fields)]
 pub(super) struct ScaledBy {}
 
-impl FromAttrs for ScaledBy {
-    fn check(&self) -> Result<(), ArgError> {
-        Ok(())
-    }
-}
+impl FromAttrs for ScaledBy {}
 
 impl Op for ScaledBy {
     fn name(&self) -> &'static str {
@@ -174,16 +151,8 @@ impl Op for ScaledBy {
         attrs_of(self)
     }
 
-    fn infer(&self, inputs: &[Shape], _: &mut Requirements) -> Result<Shape, ShapeError> {
-        Ok(inputs[0].clone())
-    }
-
     fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
         Ok(vec![channels("scale", &inputs[0], 1.0)?])
-    }
-
-    fn access(&self, _: usize, _: AxisId, _: &[Sizes]) -> AxisMap {
-        AxisMap::Identity
     }
 
     fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
@@ -191,9 +160,9 @@ impl Op for ScaledBy {
     }
 
     fn expression(&self) -> Option<Expr> {
-        let mut b = Builder::new();
-        let (x, scale) = (b.input(0), b.input(1));
-        let product = b.binary(Binary::Mul, x, scale);
-        b.finish(product).ok()
+        expression(|b| {
+            let (x, scale) = (b.input(0), b.input(1));
+            b.binary(Binary::Mul, x, scale)
+        })
     }
 }

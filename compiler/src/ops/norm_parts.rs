@@ -4,18 +4,17 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use zellige_runtime::program::instr::AxisId;
-use zellige_runtime::scalar::{Binary, Builder, Expr, Unary};
+use zellige_runtime::scalar::{Binary, Expr, Unary};
 
 use super::arithmetic::sub;
 use super::gradient::{negated, product};
 use super::norm::{channels, check_eps};
 use super::norm_gradient::{ScaledBy, of_variance};
+use super::pointwise::expression;
 use super::{
-    ArgError, Differentiable, FromAttrs, Gradients, Op, OpDef, ParamSpec, Requirements, ShapeError, Sizes,
-    attrs_of,
+    ArgError, Differentiable, FromAttrs, Gradients, Op, OpDef, ParamSpec, ShapeError, Sizes, attrs_of,
 };
-use crate::base::{AxisMap, Shape};
+use crate::base::Shape;
 
 pub(super) fn defs() -> Vec<OpDef> {
     vec![
@@ -24,26 +23,6 @@ pub(super) fn defs() -> Vec<OpDef> {
         OpDef::part::<Apply>("norm_apply", "fma(x − mean, scale, shift).", &["x", "mean", "scale", "shift"]),
         OpDef::part::<ScaleShift>("scale_shift", "fma(x, scale, shift), with one of each a channel.", &["x"]),
     ]
-}
-
-/// The shape of the first input, which the others have or are repeated over.
-pub(super) fn first(inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
-    let x = &inputs[0];
-    for (i, other) in inputs.iter().enumerate().skip(1) {
-        for (size, of_x) in other.dims().into_iter().zip(x.dims()) {
-            if size.constant() != Some(1) {
-                let because = format!("{other} is repeated over {x}");
-                requirements.equal(size, of_x, because).map_err(|e| ShapeError { input: Some(i), ..e })?;
-            }
-        }
-    }
-    Ok(x.clone())
-}
-
-/// Access of an op whose output is as large as its first input.
-pub(super) fn access(input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
-    let extent = |i: usize| inputs[i][2 + axis.index()];
-    if extent(input) == extent(0) { AxisMap::Identity } else { AxisMap::Broadcast }
 }
 
 /// `weight / √(variance + eps)`, or `1 / √(variance + eps)`.
@@ -69,16 +48,8 @@ impl Op for Scale {
         attrs_of(self)
     }
 
-    fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
-        first(inputs, requirements)
-    }
-
     fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
         if self.affine { Ok(vec![channels("weight", &inputs[0], 1.0)?]) } else { Ok(Vec::new()) }
-    }
-
-    fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
-        access(input, axis, inputs)
     }
 
     fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
@@ -86,13 +57,13 @@ impl Op for Scale {
     }
 
     fn expression(&self) -> Option<Expr> {
-        let mut b = Builder::new();
-        let (variance, eps) = (b.input(0), b.constant(self.eps as f32));
-        let sum = b.binary(Binary::Add, variance, eps);
-        let deviation = b.unary(Unary::Sqrt, sum);
-        let weight = if self.affine { b.input(1) } else { b.constant(1.0) };
-        let scale = b.binary(Binary::Div, weight, deviation);
-        b.finish(scale).ok()
+        expression(|b| {
+            let (variance, eps) = (b.input(0), b.constant(self.eps as f32));
+            let sum = b.binary(Binary::Add, variance, eps);
+            let deviation = b.unary(Unary::Sqrt, sum);
+            let weight = if self.affine { b.input(1) } else { b.constant(1.0) };
+            b.binary(Binary::Div, weight, deviation)
+        })
     }
 
     fn gradient(&self, builder: &mut dyn super::Builder, at: &Differentiable<'_>) -> Option<Gradients> {
@@ -116,11 +87,7 @@ pub(super) struct Shift {
     pub(super) affine: bool,
 }
 
-impl FromAttrs for Shift {
-    fn check(&self) -> Result<(), ArgError> {
-        Ok(())
-    }
-}
+impl FromAttrs for Shift {}
 
 impl Op for Shift {
     fn name(&self) -> &'static str {
@@ -131,16 +98,8 @@ impl Op for Shift {
         attrs_of(self)
     }
 
-    fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
-        first(inputs, requirements)
-    }
-
     fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
         if self.affine { Ok(vec![channels("bias", &inputs[0], 0.0)?]) } else { Ok(Vec::new()) }
-    }
-
-    fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
-        access(input, axis, inputs)
     }
 
     fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
@@ -148,12 +107,12 @@ impl Op for Shift {
     }
 
     fn expression(&self) -> Option<Expr> {
-        let mut b = Builder::new();
-        let (rest, scale) = (b.input(0), b.input(1));
-        let rest = b.unary(Unary::Neg, rest);
-        let bias = if self.affine { b.input(2) } else { b.constant(0.0) };
-        let shift = b.fma(rest, scale, bias);
-        b.finish(shift).ok()
+        expression(|b| {
+            let (rest, scale) = (b.input(0), b.input(1));
+            let rest = b.unary(Unary::Neg, rest);
+            let bias = if self.affine { b.input(2) } else { b.constant(0.0) };
+            b.fma(rest, scale, bias)
+        })
     }
 
     fn gradient(&self, builder: &mut dyn super::Builder, at: &Differentiable<'_>) -> Option<Gradients> {
@@ -171,11 +130,7 @@ impl Op for Shift {
 #[serde(deny_unknown_fields)]
 pub(super) struct Apply {}
 
-impl FromAttrs for Apply {
-    fn check(&self) -> Result<(), ArgError> {
-        Ok(())
-    }
-}
+impl FromAttrs for Apply {}
 
 impl Op for Apply {
     fn name(&self) -> &'static str {
@@ -186,24 +141,16 @@ impl Op for Apply {
         attrs_of(self)
     }
 
-    fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
-        first(inputs, requirements)
-    }
-
-    fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
-        access(input, axis, inputs)
-    }
-
     fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
         3 * output[1]
     }
 
     fn expression(&self) -> Option<Expr> {
-        let mut b = Builder::new();
-        let (x, mean, scale, shift) = (b.input(0), b.input(1), b.input(2), b.input(3));
-        let centred = b.binary(Binary::Sub, x, mean);
-        let result = b.fma(centred, scale, shift);
-        b.finish(result).ok()
+        expression(|b| {
+            let (x, mean, scale, shift) = (b.input(0), b.input(1), b.input(2), b.input(3));
+            let centred = b.binary(Binary::Sub, x, mean);
+            b.fma(centred, scale, shift)
+        })
     }
 
     fn gradient(&self, builder: &mut dyn super::Builder, at: &Differentiable<'_>) -> Option<Gradients> {
@@ -229,11 +176,7 @@ impl Op for Apply {
 #[serde(deny_unknown_fields)]
 pub(super) struct ScaleShift {}
 
-impl FromAttrs for ScaleShift {
-    fn check(&self) -> Result<(), ArgError> {
-        Ok(())
-    }
-}
+impl FromAttrs for ScaleShift {}
 
 impl Op for ScaleShift {
     fn name(&self) -> &'static str {
@@ -244,16 +187,8 @@ impl Op for ScaleShift {
         attrs_of(self)
     }
 
-    fn infer(&self, inputs: &[Shape], _: &mut Requirements) -> Result<Shape, ShapeError> {
-        Ok(inputs[0].clone())
-    }
-
     fn params(&self, inputs: &[Shape]) -> Result<Vec<ParamSpec>, ShapeError> {
         Ok(vec![channels("scale", &inputs[0], 1.0)?, channels("shift", &inputs[0], 0.0)?])
-    }
-
-    fn access(&self, _: usize, _: AxisId, _: &[Sizes]) -> AxisMap {
-        AxisMap::Identity
     }
 
     fn flops(&self, _: &[Sizes], output: Sizes) -> u64 {
@@ -261,10 +196,10 @@ impl Op for ScaleShift {
     }
 
     fn expression(&self) -> Option<Expr> {
-        let mut b = Builder::new();
-        let (x, scale, shift) = (b.input(0), b.input(1), b.input(2));
-        let result = b.fma(x, scale, shift);
-        b.finish(result).ok()
+        expression(|b| {
+            let (x, scale, shift) = (b.input(0), b.input(1), b.input(2));
+            b.fma(x, scale, shift)
+        })
     }
 
     fn gradient(&self, builder: &mut dyn super::Builder, at: &Differentiable<'_>) -> Option<Gradients> {

@@ -2,12 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use zellige_runtime::program::instr::AxisId;
-use zellige_runtime::scalar::{Builder, Compare, Expr};
+use zellige_runtime::scalar::{Compare, Expr};
 
-use super::norm_parts::{access, first};
-use super::{ArgError, FromAttrs, Op, OpDef, Requirements, ShapeError, Sizes, attrs_of};
-use crate::base::{AxisMap, Shape};
+use super::pointwise::expression;
+use super::{FromAttrs, Op, OpDef, Sizes, attrs_of};
 
 pub(super) fn defs() -> Vec<OpDef> {
     let doc = "x repeated along axes where it has size 1 and `like` has not.";
@@ -19,11 +17,7 @@ pub(super) fn defs() -> Vec<OpDef> {
 #[serde(deny_unknown_fields)]
 pub(super) struct Repeat {}
 
-impl FromAttrs for Repeat {
-    fn check(&self) -> Result<(), ArgError> {
-        Ok(())
-    }
-}
+impl FromAttrs for Repeat {}
 
 impl Op for Repeat {
     fn name(&self) -> &'static str {
@@ -34,23 +28,15 @@ impl Op for Repeat {
         attrs_of(self)
     }
 
-    fn infer(&self, inputs: &[Shape], requirements: &mut Requirements) -> Result<Shape, ShapeError> {
-        first(inputs, requirements)
-    }
-
-    fn access(&self, input: usize, axis: AxisId, inputs: &[Sizes]) -> AxisMap {
-        access(input, axis, inputs)
-    }
-
     fn flops(&self, _: &[Sizes], _: Sizes) -> u64 {
         0
     }
 
     /// It is `x` whatever the comparison says, which is there for the shape.
     fn expression(&self) -> Option<Expr> {
-        let mut b = Builder::new();
-        let (like, x) = (b.input(0), b.input(1));
-        let x = b.select(Compare::Eq, like, like, x, x);
-        b.finish(x).ok()
+        expression(|b| {
+            let (like, x) = (b.input(0), b.input(1));
+            b.select(Compare::Eq, like, like, x, x)
+        })
     }
 }

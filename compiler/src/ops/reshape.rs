@@ -151,11 +151,7 @@ impl Op for Reshape {
 #[serde(deny_unknown_fields)]
 pub(super) struct Flatten {}
 
-impl FromAttrs for Flatten {
-    fn check(&self) -> Result<(), ArgError> {
-        Ok(())
-    }
-}
+impl FromAttrs for Flatten {}
 
 impl Op for Flatten {
     fn name(&self) -> &'static str {
@@ -197,11 +193,7 @@ impl Op for Flatten {
 #[serde(deny_unknown_fields)]
 pub(super) struct Transpose {}
 
-impl FromAttrs for Transpose {
-    fn check(&self) -> Result<(), ArgError> {
-        Ok(())
-    }
-}
+impl FromAttrs for Transpose {}
 
 impl Op for Transpose {
     fn name(&self) -> &'static str {

@@ -41,11 +41,7 @@ pub(super) fn defs() -> Vec<OpDef> {
 #[serde(deny_unknown_fields)]
 pub(super) struct Concat {}
 
-impl FromAttrs for Concat {
-    fn check(&self) -> Result<(), ArgError> {
-        Ok(())
-    }
-}
+impl FromAttrs for Concat {}
 
 impl Op for Concat {
     fn name(&self) -> &'static str {

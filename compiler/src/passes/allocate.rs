@@ -75,7 +75,7 @@ fn sram_exceeded(section: &Section, budget: u64) -> Diagnostic {
 
 fn place_device(ir: &mut Sections) -> Result<(), Vec<Diagnostic>> {
     let ops: Vec<&[OpId]> = ir.sections.iter().map(|s| s.ops.as_slice()).collect();
-    let plan = device::plan(&ir.graph, &ops, ir.target.memory).ok_or_else(|| {
+    let plan = device::plan(&ir.graph, &ops, &device::tiled(ir), ir.target.memory).ok_or_else(|| {
         vec![Diagnostic::error(Code::E0702, "the tensors in device memory take more than 2^64 bytes")]
     })?;
     let total = plan.total();

@@ -1,7 +1,7 @@
 //! A plan that was kept: taken instead of the planner's, and held against what the passes derive.
 //!
-//! The file is the graph metadata, as `dump --stage sections --format json` writes it. Names, ops, target tiles, overlap strategies
-//! padding and gradients of its sections are obeyed. All else that it says of a section follows from those: the passes derive it again, and
+//! The file is the graph metadata, as `dump --stage sections --format json` writes it. Names, ops, target tiles, overlap strategies,
+//! padding, gradients and materialized tensors of its sections are obeyed. All else that it says of a section follows from those: the passes derive it again, and
 //! what differs is refused. Target and device memory are the run's own and are not looked at.
 
 use indexmap::IndexMap;
@@ -9,9 +9,10 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use zellige_grammar::{Code, Diagnostic, suggest};
 
-use crate::base::OpId;
+use super::repeated::with_repeats;
+use crate::base::{OpId, ValueId};
 use crate::ir::text::{graph_to_json, sections_to_json};
-use crate::ir::{Gradient, Graph, Overlap, Padding, Section, Sections, Target, verify};
+use crate::ir::{Gradient, Graph, Materialize, Overlap, Padding, Section, Sections, Target, verify};
 
 /// Largest side of a tile that means something.
 const LARGEST_TILE: u64 = i64::MAX as u64;
@@ -45,6 +46,8 @@ struct KeptSection {
     sram_bytes: Json,
     #[serde(default)]
     tensors: IndexMap<String, Json>,
+    #[serde(default)]
+    materialized: IndexMap<String, Materialize>,
 }
 
 /// Where two pieces of JSON differ, and what is there.
@@ -62,6 +65,7 @@ impl KeptPlan {
 
     /// The sections of the plan, with nothing derived yet.
     pub(super) fn cut(&self, graph: Graph, target: Target) -> Result<Sections, Vec<Diagnostic>> {
+        let graph = self.kept_ops().and_then(|ops| with_repeats(&graph, ops)).unwrap_or(graph);
         self.check_graph(&graph).map_err(|d| vec![d])?;
         let sections = self.sections.iter().map(|s| s.section(&graph)).collect::<Result<_, _>>();
         let sections = sections.map_err(|d| vec![d])?;
@@ -74,6 +78,11 @@ impl KeptPlan {
             })
             .collect();
         if problems.is_empty() { Ok(ir) } else { Err(problems) }
+    }
+
+    /// The ops of its graph.
+    fn kept_ops(&self) -> Option<&[Json]> {
+        Some(list(&self.graph.as_ref()?["ops"]))
     }
 
     /// Whether it was made for this graph with these sizes.
@@ -134,8 +143,23 @@ impl KeptSection {
             colours: None,
             grid: None,
             tensors: IndexMap::new(),
+            materialized: self.materialized(graph)?,
             sram_bytes: None,
         })
+    }
+
+    /// How it has tensors of the forward pass, by their names.
+    fn materialized(&self, graph: &Graph) -> Result<IndexMap<ValueId, Materialize>, Diagnostic> {
+        let find = |(tensor, &how): (&String, &Materialize)| {
+            let found = graph.values.iter().find(|(_, value)| value.name == *tensor);
+            let name = &self.name;
+            found.map(|(id, _)| (id, how)).ok_or_else(|| {
+                let known = graph.values.iter().map(|(_, value)| value.name.as_str());
+                refusal(format!("section `{name}` of the plan: there is no tensor `{tensor}` to materialize"))
+                    .maybe_hint(suggest::did_you_mean(tensor, known))
+            })
+        };
+        self.materialized.iter().map(find).collect()
     }
 
     /// The first thing that is said otherwise than it is derived; `settled` where no pass is to come.

@@ -18,7 +18,7 @@ use zellige_grammar::{Code, Diagnostic, Span};
 use super::canonicalize::{expand::Expansion, simplified};
 use super::section_cut::unbound;
 use crate::base::{OpId, ParamId, Shape, TensorType, ValueId};
-use crate::ir::{Def, Graph, Node, Output};
+use crate::ir::{Def, Direction, Graph, Node, Origin, Output};
 use crate::ops::{Builder, Differentiable, Gradients, added, repeat, repeated_like};
 
 /// What gradients are asked for.
@@ -100,7 +100,7 @@ impl Reverse {
     }
 
     fn builder<'a>(&'a mut self, name: &'a str, span: Span) -> Expansion<'a> {
-        Expansion { graph: &mut self.graph, name, span }
+        Expansion { graph: &mut self.graph, name, origin: backward(span) }
     }
 
     /// The loss grows by 1 with each of its elements.
@@ -186,6 +186,11 @@ impl Reverse {
     }
 }
 
+/// The origin of an op that gradients take.
+fn backward(span: Span) -> Origin {
+    Origin { span, direction: Direction::Backward }
+}
+
 fn independent() -> Diagnostic {
     let message =
         "the loss depends on nothing of what gradients are asked of, or changes with it in steps alone";
@@ -198,7 +203,7 @@ fn separate_outputs(graph: &mut Graph) {
     for i in 0..graph.outputs.len() {
         let Output { name, value, .. } = graph.outputs[i].clone();
         if !matches!(graph.values[value].def, Def::Op(_)) || !seen.insert(value) {
-            let mut builder = Expansion { graph, name: &name, span: Span::default() };
+            let mut builder = Expansion { graph, name: &name, origin: backward(Span::default()) };
             let copy = repeat(&mut builder, value, value);
             seen.insert(copy);
             graph.outputs[i].value = copy;

@@ -157,7 +157,7 @@ impl<'a> Fold<'a> {
     fn push(&mut self, node: &Node, op: Arc<dyn Op>, inputs: &[ValueId], params: Vec<ParamId>) -> ValueId {
         let value = &self.old.values[node.output];
         let inputs = inputs.iter().map(|v| self.values[v]).collect();
-        self.new.push_op(&value.name, op, inputs, params, value.ty.clone(), node.span)
+        self.new.push_op(&value.name, op, inputs, params, value.ty.clone(), node.origin())
     }
 }
 

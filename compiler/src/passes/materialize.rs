@@ -1,204 +1,57 @@
-//! `materialize`: decides of each tensor that is needed on both sides of a forced cut whether it is kept in device memory or
-//! computed again behind the cut.
+//! `materialize`: settles how sections have the tensors of the forward pass that their ops of the backward pass need.
 //!
 //! ```text
-//! before: %a = conv2d %x;   %m = global_avg_pool %a;   %y = mul %a %m;
-//! after:  %a = conv2d %x;   %m = global_avg_pool %a;   %a.again = conv2d %x;   %y = mul %a.again %m;
+//! before: section s0 [%a, …] …   section s1 [%d.a, …] { tensor %a … }
+//! after:  section s0 [%a, …] …   section s1 [%d.a, …] { materialize %a (how: tiles); tensor %a … }
 //! ```
 //!
-//! A statistic over space is complete when its section ends; what it is applied to has passed by then. Keeping that tensor costs
-//! the time to store and load it, and memory; computing it again costs the arithmetic from the nearest tensors on that are there in any
-//! case. Whichever is modelled to take less time is taken. Values computed again have the same bits, so no output changes.
+//! A tensor that an earlier section computes is kept whole, where the section's tiles read it with overlaps; or tile by tile, with the
+//! overlaps stored in each block, so that every tile reads one contiguous block. The latter takes more room and more writing, and spares
+//! a file many short reads. Whichever is modelled to take less time is taken, or what was asked for. What is computed again
+//! was decided with the cuts, and is written down.
 
-use std::collections::{HashMap, HashSet};
-
+use indexmap::IndexMap;
 use zellige_grammar::Diagnostic;
 
-use super::{Module, Options, section_cut};
-use crate::analysis::cost;
-use crate::analysis::stages::Stages;
-use crate::analysis::work::op_flops;
+use super::{Module, Options};
+use crate::analysis::device;
+use crate::analysis::materialized::{Ways, may_be_tiled, needed};
 use crate::base::{OpId, ValueId};
-use crate::ir::{Def, Graph, Materialize, Node, Output, Target};
-use crate::ops::Placement;
-
-/// Smaller tensors are kept: they cost nothing.
-const SMALL_BYTES: u64 = 1 << 16;
-/// More is computed again than the tensor has: halos.
-const HALO: f64 = 1.1;
-/// Recomputing must be so many times as fast: the rest of the section takes SRAM and time for it as well.
-const MARGIN: f64 = 1.5;
+use crate::ir::{Materialize, Sections};
 
 pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagnostic>> {
-    let graph = super::graph(module, "materialize")?;
-    let nothing_to_gain = options.untiled || options.materialize == Some(Materialize::Keep);
-    if nothing_to_gain || !graph.is_bound() {
-        return Ok(Module::Graph(graph));
+    let mut ir = super::sections(module, "materialize")?;
+    if let Some(section) = ir.sections.iter().find(|s| s.tensors.is_empty() || s.grid.is_none()) {
+        return Err(super::missing(&section.name, "tilings", "tile"));
     }
-    let rewritten = Rewrite::of(&graph, options).graph();
-    let unchanged = rewritten.ops.len() == graph.ops.len();
-    let fits = || section_cut::fits_sram(&rewritten, options);
-    // What is modelled to be faster must not be what makes a plan impossible.
-    let taken = !unchanged && (options.materialize.is_some() || fits());
-    Ok(Module::Graph(if taken { rewritten } else { graph }))
+    let spilled = spilled(&ir);
+    let how = |s: usize, value: ValueId, again: bool| {
+        let kept = ir.sections[s].materialized.get(&value).copied().or(options.materialize);
+        let tileable = || !options.untiled && may_be_tiled(&ir.sections, &ir.graph, s, value);
+        match kept {
+            _ if again => Materialize::Recompute,
+            Some(Materialize::Tiles) if tileable() => Materialize::Tiles,
+            None if spilled.contains(&value) && !options.untiled => {
+                Ways::of(&ir, s, value, true).map_or(Materialize::Keep, |ways| ways.kept())
+            }
+            _ => Materialize::Keep,
+        }
+    };
+    let settled: Vec<IndexMap<ValueId, Materialize>> = needed(&ir)
+        .into_iter()
+        .enumerate()
+        .map(|(s, values)| values.into_iter().map(|(value, again)| (value, how(s, value, again))).collect())
+        .collect();
+    for (section, materialized) in ir.sections.iter_mut().zip(settled) {
+        section.materialized = materialized;
+    }
+    Ok(Module::Sections(ir))
 }
 
-/// The graph with some tensors computed again, in the making.
-struct Rewrite<'a> {
-    old: &'a Graph,
-    target: &'a Target,
-    wish: Option<Materialize>,
-    stages: Stages,
-    consumers: HashMap<ValueId, Vec<OpId>>,
-    /// Whether boundary tensors have to go to files.
-    spills: bool,
-    /// Tensors that are in device memory after their stage.
-    kept: HashSet<ValueId>,
-    new: Graph,
-    values: HashMap<ValueId, ValueId>,
-    /// What stands for a value in a later stage.
-    again: HashMap<(ValueId, usize), ValueId>,
-}
-
-impl<'a> Rewrite<'a> {
-    fn of(old: &'a Graph, options: &'a Options) -> Self {
-        let new = Graph {
-            name: old.name.clone(),
-            weights: old.weights.clone(),
-            params: old.params.clone(),
-            exact: old.exact.clone(),
-            ..Graph::default()
-        };
-        let mut rewrite = Self {
-            old,
-            target: &options.target,
-            wish: options.materialize,
-            stages: Stages::of(old),
-            consumers: old.consumers(),
-            spills: false,
-            kept: HashSet::new(),
-            new,
-            values: HashMap::new(),
-            again: HashMap::new(),
-        };
-        let crossing = old.values.ids().filter(|&v| rewrite.crosses(v)).map(|v| rewrite.bytes(v));
-        let borders = old.inputs.iter().copied().chain(old.outputs.iter().map(|o| o.value));
-        let total = crossing.chain(borders.map(|v| rewrite.bytes(v))).fold(0, u64::saturating_add);
-        rewrite.spills = total > options.target.memory;
-        rewrite
-    }
-
-    fn graph(mut self) -> Graph {
-        for (id, value) in self.old.values.iter() {
-            let moved = match &value.def {
-                Def::Input => self.new.add_input(&value.name, value.ty.clone()),
-                Def::Constant(data) => {
-                    self.new.add_constant(&value.name, value.ty.shape.clone(), data.to_vec())
-                }
-                Def::Op(op) => self.op(*op, &value.name),
-            };
-            self.values.insert(id, moved);
-        }
-        let output = |o: &Output| Output { value: self.values[&o.value], ..o.clone() };
-        self.new.outputs = self.old.outputs.iter().map(output).collect();
-        self.new
-    }
-
-    /// Adds an op, with what of its inputs is computed again before it.
-    fn op(&mut self, op: OpId, name: &str) -> ValueId {
-        let stage = self.stages.of_op(op);
-        let node = &self.old.ops[op];
-        for &input in &node.inputs {
-            if self.reads_late(input, stage) && self.is_open(input, stage) {
-                match self.cheaper_again(input, stage) {
-                    Some(ops) => ops.into_iter().for_each(|op| self.add_again(op, stage)),
-                    None => {
-                        self.kept.insert(input);
-                    }
-                }
-            }
-        }
-        self.push(node, name, stage)
-    }
-
-    fn push(&mut self, node: &Node, name: &str, stage: usize) -> ValueId {
-        let stands = |v: &ValueId| self.again.get(&(*v, stage)).unwrap_or(&self.values[v]);
-        let inputs = node.inputs.iter().map(|v| *stands(v)).collect();
-        let ty = self.old.values[node.output].ty.clone();
-        self.new.push_op(name, node.op.clone(), inputs, node.params.clone(), ty, node.span)
-    }
-
-    fn add_again(&mut self, op: OpId, stage: usize) {
-        let node = &self.old.ops[op];
-        let name = format!("{}.again", self.old.values[node.output].name);
-        let value = self.push(node, &name, stage);
-        self.again.insert((node.output, stage), value);
-    }
-
-    /// Whether a value read in a stage is made in an earlier one.
-    fn reads_late(&self, value: ValueId, stage: usize) -> bool {
-        self.old.producer(value).is_some_and(|maker| self.stages.of_op(maker) < stage)
-    }
-
-    /// Whether a value is read in a later stage than the one that makes it.
-    fn crosses(&self, value: ValueId) -> bool {
-        let readers = self.consumers.get(&value).map_or(&[][..], Vec::as_slice);
-        readers.iter().any(|&reader| self.reads_late(value, self.stages.of_op(reader)))
-    }
-
-    /// Whether nothing says yet where a stage has a value from.
-    fn is_open(&self, value: ValueId, stage: usize) -> bool {
-        !self.is_there(value) && !self.again.contains_key(&(value, stage))
-    }
-
-    /// Whether a value is in device memory in any case.
-    fn is_there(&self, value: ValueId) -> bool {
-        let Some(maker) = self.old.producer(value) else { return true };
-        let readers = self.consumers.get(&value).map_or(&[][..], Vec::as_slice);
-        let whole = |op: &OpId| matches!(self.old.ops[*op].op.placement(), Placement::Boundary(_));
-        self.kept.contains(&value)
-            || self.old.is_output(value)
-            || self.old.ops[maker].op.placement() == Placement::Reduce
-            || self.bytes(value) <= SMALL_BYTES
-            || readers.iter().any(whole)
-    }
-
-    /// The ops that compute a value again, in order, if that is what is wanted or modelled to be cheaper.
-    fn cheaper_again(&self, value: ValueId, stage: usize) -> Option<Vec<OpId>> {
-        let ops = self.ops_again(value, stage);
-        if self.wish == Some(Materialize::Recompute) {
-            return Some(ops);
-        }
-        let flops: f64 = ops.iter().map(|&op| op_flops(self.old, op) * self.pixels(op)).sum();
-        let (machine, threads) = (&self.target.machine, self.target.threads);
-        let again = HALO * cost::arithmetic_seconds(machine, threads, flops);
-        let kept = cost::kept_seconds(machine, threads, self.bytes(value) as f64, self.spills);
-        (again * MARGIN < kept).then_some(ops)
-    }
-
-    /// The ops that compute a value again in a stage, from what is there.
-    fn ops_again(&self, value: ValueId, stage: usize) -> Vec<OpId> {
-        let mut ops = Vec::new();
-        let mut stack = vec![value];
-        while let Some(value) = stack.pop() {
-            if let Some(op) = self.old.producer(value).filter(|op| !ops.contains(op))
-                && self.is_open(value, stage)
-            {
-                ops.push(op);
-                stack.extend(&self.old.ops[op].inputs);
-            }
-        }
-        ops.sort_unstable();
-        ops
-    }
-
-    fn pixels(&self, op: OpId) -> f64 {
-        let [n, _, h, w] = self.old.sizes(self.old.ops[op].output).unwrap_or([0; 4]);
-        n as f64 * h as f64 * w as f64
-    }
-
-    fn bytes(&self, value: ValueId) -> u64 {
-        let sizes = self.old.sizes(value).unwrap_or([0; 4]);
-        sizes.iter().fold(4, |bytes: u64, &size| bytes.saturating_mul(size))
-    }
+/// The tensors that have to go to files, where all are kept whole.
+fn spilled(ir: &Sections) -> Vec<ValueId> {
+    let ops: Vec<&[OpId]> = ir.sections.iter().map(|s| s.ops.as_slice()).collect();
+    let plan = device::plan(&ir.graph, &ops, &[], ir.target.memory);
+    let composites = plan.map(|plan| plan.device.composites).unwrap_or_default();
+    composites.into_iter().filter(|(_, c)| c.spilled).map(|(value, _)| value).collect()
 }

@@ -9,6 +9,8 @@ mod lower;
 mod materialize;
 mod overlap;
 mod pad;
+mod recompute;
+mod repeated;
 mod section_cut;
 mod tile;
 mod training_step;
@@ -80,10 +82,10 @@ pub const PIPELINE: &[Pass] = &[
         run: fold_batch_norm::run,
     },
     Pass {
-        name: "materialize",
-        doc: "Decides which tensors that are needed on both sides of a forced cut are kept, and which are computed again.",
+        name: "recompute",
+        doc: "Decides which tensors that are needed on both sides of a forced cut are computed again behind it.",
         level: Level::Graph,
-        run: materialize::run,
+        run: recompute::run,
     },
     Pass {
         name: "section-cut",
@@ -108,6 +110,12 @@ pub const PIPELINE: &[Pass] = &[
         doc: "Settles how the overlap of neighbouring tiles is had, and where tiles are stored.",
         level: Level::Sections,
         run: overlap::run,
+    },
+    Pass {
+        name: "materialize",
+        doc: "Settles how tensors of the forward pass reach the ops of the backward pass: kept whole, tile by tile, or computed again.",
+        level: Level::Sections,
+        run: materialize::run,
     },
     Pass {
         name: "allocate",

@@ -17,7 +17,7 @@
 use indexmap::IndexMap;
 use zellige_grammar::{Code, Diagnostic};
 
-use super::{Module, Options, bytes};
+use super::{Module, Options, bytes, recompute};
 use crate::analysis::cost::spill_seconds;
 use crate::analysis::device::{self, DevicePlan};
 use crate::analysis::planner::{self, Alternatives, Choice, Objective, PlanError, Wishes};
@@ -34,8 +34,8 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
         return Ok(Module::Sections(plan.cut(graph, options.target.clone())?));
     }
     check_tile(&graph, options)?;
-    let choices = plan(&graph, options)?;
-    let sections = choices.into_iter().enumerate().map(|(i, choice)| Section {
+    let (graph, planned) = planned(graph, options)?;
+    let sections = planned.choices.into_iter().enumerate().map(|(i, choice)| Section {
         name: format!("s{i}"),
         ops: choice.ops,
         tile: Some(choice.tile),
@@ -45,6 +45,7 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
         colours: None,
         grid: None,
         tensors: IndexMap::new(),
+        materialized: IndexMap::new(),
         sram_bytes: None,
     });
     let sections = sections.collect();
@@ -86,7 +87,27 @@ pub(super) fn unbound(graph: &Graph) -> Diagnostic {
         .hint("give them with `--bind`, such as `--bind H=512,W=512`")
 }
 
-fn plan(graph: &Graph, options: &Options) -> Result<Vec<Choice>, Vec<Diagnostic>> {
+/// A plan that fits.
+struct Planned {
+    choices: Vec<Choice>,
+    /// Modelled time.
+    seconds: f64,
+}
+
+/// The graph with its plan. Where tensors of the forward pass can be computed again behind the cuts, it is planned a second time with
+/// them, and whichever is modelled to be faster is taken, or whichever was asked for.
+fn planned(graph: Graph, options: &Options) -> Result<(Graph, Planned), Vec<Diagnostic>> {
+    let first = plan(&graph, options)?;
+    let ops: Vec<&[OpId]> = first.choices.iter().map(|c| c.ops.as_slice()).collect();
+    let again = recompute::at_cuts(&graph, &ops, options).and_then(|again| {
+        let second = plan(&again, options).ok()?;
+        let is_better = options.materialize.is_some() || second.seconds < first.seconds;
+        is_better.then_some((again, second))
+    });
+    Ok(again.unwrap_or((graph, first)))
+}
+
+fn plan(graph: &Graph, options: &Options) -> Result<Planned, Vec<Diagnostic>> {
     let wishes = Wishes { cut_after: cut_after(graph, &options.cut_after)?, ..without_cuts(options) };
     let choices = |objective| {
         planner::plan(graph, &options.target, &wishes, objective)
@@ -96,15 +117,15 @@ fn plan(graph: &Graph, options: &Options) -> Result<Vec<Choice>, Vec<Diagnostic>
     let fast = choices(Objective::Time)?;
     let of_fast = device_plan(graph, &fast, memory)?;
     if of_fast.total() <= memory && of_fast.spilled_bytes() == 0 {
-        return Ok(fast);
+        return Ok(Planned::of(fast, &of_fast));
     }
     let small = choices(Objective::Memory)?;
     let of_small = device_plan(graph, &small, memory)?;
     if of_fast.total() <= memory && seconds(&fast, &of_fast) <= seconds(&small, &of_small) {
-        return Ok(fast);
+        return Ok(Planned::of(fast, &of_fast));
     }
     if of_small.total() <= memory {
-        return Ok(small);
+        return Ok(Planned::of(small, &of_small));
     }
     let needed = device_plan(graph, &small, 0)?.total();
     let message = format!(
@@ -136,6 +157,12 @@ fn without_cuts(options: &Options) -> Wishes {
     }
 }
 
+impl Planned {
+    fn of(choices: Vec<Choice>, device: &DevicePlan) -> Self {
+        Self { seconds: seconds(&choices, device), choices }
+    }
+}
+
 /// Modelled time, with what writing and reading spilled tensors takes.
 fn seconds(choices: &[Choice], device: &DevicePlan) -> f64 {
     let modelled: f64 = choices.iter().map(|c| c.cost.seconds).sum();
@@ -144,7 +171,7 @@ fn seconds(choices: &[Choice], device: &DevicePlan) -> f64 {
 
 fn device_plan(graph: &Graph, choices: &[Choice], memory: u64) -> Result<DevicePlan, Vec<Diagnostic>> {
     let ops: Vec<&[OpId]> = choices.iter().map(|c| c.ops.as_slice()).collect();
-    device::plan(graph, &ops, memory).ok_or_else(|| {
+    device::plan(graph, &ops, &[], memory).ok_or_else(|| {
         vec![Diagnostic::error(Code::E0702, "the tensors in device memory take more than 2^64 bytes")]
     })
 }

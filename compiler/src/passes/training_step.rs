@@ -14,12 +14,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use zellige_grammar::{Code, Diagnostic, Span};
+use zellige_grammar::{Code, Diagnostic};
 
 use super::canonicalize::{expand::Expansion, simplified};
 use super::differentiate::{Wanted, beside};
 use crate::base::{Id, OpId, ParamId, Shape, TensorType, ValueId};
-use crate::ir::{Def, Graph, Node, Output};
+use crate::ir::{Def, Graph, Node, Origin, Output};
 use crate::ops::{Averaged, Builder, Op, TrainingBuilder, TrainingSite, added, divided};
 
 /// Name of the input that random bits follow from: `f32[1, 4, 1, 1]`.
@@ -172,7 +172,7 @@ impl<'a> Batch<'a> {
                 let node = &graph.ops[op];
                 let name = self.name(image, node.output);
                 let inputs: Vec<ValueId> = node.inputs.iter().map(|v| self.values[image][v]).collect();
-                let mut expansion = Expansion { graph: &mut self.graph, name: &name, span: node.span };
+                let mut expansion = Expansion { graph: &mut self.graph, name: &name, origin: node.origin() };
                 let output = expansion.node(node, &inputs, &graph.values[node.output].ty);
                 self.values[image].insert(node.output, output);
             }
@@ -187,7 +187,7 @@ impl<'a> Batch<'a> {
             self.values.iter().map(|values| node.inputs.iter().map(|v| values[v]).collect()).collect();
         let before = self.graph.values.len();
         let name = &self.images[0].values[node.output].name;
-        let expansion = Expansion { graph: &mut self.graph, name, span: node.span };
+        let expansion = Expansion { graph: &mut self.graph, name, origin: node.origin() };
         let mut builder = Training { expansion, random_key: &mut self.random_key };
         let at = TrainingSite { inputs: &inputs, params: &node.params, number: op.index() as u32 };
         let trained = training.train(&mut builder, &at).map_err(|error| {
@@ -206,7 +206,7 @@ impl<'a> Batch<'a> {
 
     fn finish(mut self, loss: ValueId) -> TrainingStep {
         let losses: Vec<ValueId> = self.values.iter().map(|values| values[&loss]).collect();
-        let mut builder = Expansion { graph: &mut self.graph, name: "loss", span: Span::default() };
+        let mut builder = Expansion { graph: &mut self.graph, name: "loss", origin: Origin::default() };
         let total = losses.iter().copied().reduce(|sum, loss| added(&mut builder, sum, loss)).unwrap_or(loss);
         let mean = divided(&mut builder, total, losses.len() as f64);
         let mut averages = Vec::new();

@@ -149,11 +149,12 @@ fn dump_after_shows_passes_on_standard_error() {
         [
             "canonicalize",
             "fold-batch-norm",
-            "materialize",
+            "recompute",
             "section-cut",
             "tile",
             "pad",
             "overlap",
+            "materialize",
             "allocate",
             "lower"
         ]
@@ -346,4 +347,23 @@ fn help_and_version_go_to_standard_output() {
     let ended = folder.run("");
     assert_eq!((ended.status, ended.stdout.as_str()), (Some(2), ""));
     assert!(ended.stderr.contains("Usage: zellige"));
+}
+
+#[test]
+fn plans_of_a_training_step_say_what_is_kept_for_the_backward_pass() {
+    let folder = Folder::with_fixtures();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/backward/small.zlg");
+    folder.write("small.zlg", std::fs::read(model).unwrap());
+    let command = format!("plan small.zlg --train {TINY} --sram 128KiB --tile 16x32 --cut-after a --json");
+    let plan = json(&folder.succeeds(&command));
+    let sections = &plan["sections"];
+    assert_eq!([&sections[0]["direction"], &sections[1]["direction"]], ["forward", "both"]);
+    let kept = |section: &Value| {
+        let inputs = section["inputs"].as_array().unwrap().iter().filter(|t| !t["materialized"].is_null());
+        inputs.map(|t| t["name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(kept(&sections[0]), Vec::<Value>::new());
+    assert_eq!(kept(&sections[1]), ["a.1"]);
+    let plain = json(&folder.succeeds(&format!("plan blur.zlg --bind H=64,W=48 {TINY} --json")));
+    assert_eq!(plain["sections"][0].get("direction"), None);
 }

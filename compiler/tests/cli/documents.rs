@@ -111,6 +111,17 @@ fn check(name: &str, model: &str) -> String {
     text
 }
 
+/// Holds a picture of a document against the command that the document draws it with.
+fn check_picture(name: &str, picture: &str) {
+    let text = fs::read_to_string(document(name)).unwrap();
+    assert!(text.contains(&format!("]({picture})")), "docs/{name} does not show {picture}");
+    let end = format!(" -o docs/{picture}");
+    let command = |line: &'_ str| Some(line.strip_prefix("$ zellige ")?.strip_suffix(&end)?.to_owned());
+    let drawn = printed(&text.lines().find_map(command).expect("the command stands in the document"));
+    let failures: Vec<_> = snapshot::compare(&document(picture), &drawn).err().into_iter().collect();
+    snapshot::report(&failures);
+}
+
 #[test]
 fn the_worked_example_of_tiling_is_what_the_compiler_does() {
     let text = check("tiling.md", "tiling/small.zlg");
@@ -121,4 +132,9 @@ fn the_worked_example_of_tiling_is_what_the_compiler_does() {
 #[test]
 fn the_worked_example_of_gradients_is_what_the_compiler_does() {
     check("backward.md", "backward/small.zlg");
+}
+
+#[test]
+fn the_picture_of_gradients_is_what_the_compiler_draws() {
+    check_picture("backward.md", "images/backward.svg");
 }

@@ -192,3 +192,148 @@ fn a_page_does_not_grow_with_the_image() {
     let (small, large) = (page("H=256,W=256"), page("H=100000,W=100000"));
     assert!(large < small + 8192, "{small} and {large} bytes");
 }
+
+/// A training step with a cut behind `a`, which is read again on the way back.
+fn step(folder: &Folder) -> &'static str {
+    let model = "
+        model m(x: f32[1, 1, 64, 64]) -> (y: f32[1, 1, 64, 64]) {
+            let a = conv2d(x, out: 4, kernel: 3, pad: 1, name: \"a\") |> relu;
+            return conv2d(a, out: 1, kernel: 3, pad: 1, name: \"b\");
+        }
+        train(target: f32[1, 1, 64, 64]) {
+            loss mse(y, target);
+            optimizer sgd(lr: 0.1);
+        }";
+    folder.write("m.zlg", model);
+    "m.zlg --train --machine tiny --sram 128KiB --tile 16x32"
+}
+
+/// Ops of the backward pass, and pairs of an op of the forward pass and one of the backward pass that reads it.
+fn passes(folder: &Folder, command: &str) -> (Vec<String>, usize) {
+    let text = folder.succeeds(&format!("dump {command}"));
+    let (_, backward) = text.split_once("backward;").unwrap();
+    let name = |line: &str| Some(line.trim().strip_prefix('%')?.split_once(" = ")?.0.to_owned());
+    let backward: Vec<_> = backward.lines().filter_map(name).collect();
+    let graph: Value =
+        serde_json::from_str(&folder.succeeds(&format!("dump {command} --format json"))).unwrap();
+    let ops = graph["ops"].as_array().unwrap();
+    let is_backward = |name: &Value| backward.iter().any(|b| b == name.as_str().unwrap());
+    let is_forward = |name: &Value| ops.iter().any(|op| op["name"] == *name) && !is_backward(name);
+    let reads = |op: &Value| {
+        let mut inputs = op["inputs"].as_array().unwrap().clone();
+        inputs.dedup();
+        inputs.iter().filter(|&input| is_forward(input)).count()
+    };
+    let returns = ops.iter().filter(|op| is_backward(&op["name"])).map(reads).sum();
+    (backward, returns)
+}
+
+/// Those of the elements that have another class too.
+fn also<'a>(nodes: &[Node<'a, 'a>], class: &str) -> Vec<Node<'a, 'a>> {
+    let has = |n: &&Node<'_, '_>| n.attribute("class").unwrap().split(' ').any(|c| c == class);
+    nodes.iter().filter(has).copied().collect()
+}
+
+/// The first texts of elements.
+fn titles(nodes: &[Node<'_, '_>]) -> Vec<String> {
+    let title = |node: &Node<'_, '_>| {
+        let text = node.descendants().find(|n| n.has_tag_name("text"));
+        text.and_then(|n| n.text()).unwrap_or_default().to_owned()
+    };
+    nodes.iter().map(title).collect()
+}
+
+#[test]
+fn the_svg_of_a_training_step_marks_the_backward_pass() {
+    let folder = Folder::new();
+    let command = step(&folder);
+    let (backward, returns) = passes(&folder, command);
+    assert!(backward.len() > 4 && returns > 2);
+    let svg = folder.succeeds(&format!("dump {command} --format svg"));
+    let document = Document::parse(&svg).unwrap();
+    let marked = also(&elements(&document, "ops"), "backward");
+    assert_eq!(marked.len(), backward.len());
+    // In words as well as in a colour.
+    let words = vec!["backward"; backward.len()];
+    assert_eq!(texts(&elements(&document, "remark")), words);
+    assert_eq!(also(&elements(&document, "edge"), "kept").len(), returns);
+    assert!(svg.contains("backward: of the backward pass") && svg.contains("class=\"dashes\""), "no legend");
+}
+
+#[test]
+fn the_svg_of_sections_marks_what_is_kept_for_the_backward_pass() {
+    let folder = Folder::new();
+    let command = format!("dump {} --stage sections --cut-after a --format svg", step(&folder));
+    let svg = folder.succeeds(&command);
+    let document = Document::parse(&svg).unwrap();
+    let sections = elements(&document, "section");
+    assert_eq!(sections.len(), 2);
+    assert_eq!(titles(&also(&sections, "both")), ["s1"]);
+    assert!(also(&sections, "backward").is_empty());
+    let notes = texts(&elements(&document, "note"));
+    for note in ["forward", "forward and backward", "pad 2 · kept", "kept"] {
+        assert_eq!(notes.iter().filter(|n| *n == note).count(), 1, "{note} in {notes:?}");
+    }
+    let ports = also(&elements(&document, "port"), "kept");
+    assert_eq!(titles(&ports), ["store %a.1", "load %a.1"]);
+    let dashed = also(&elements(&document, "edge"), "kept");
+    assert_eq!(dashed.len(), 1);
+    assert_eq!(dashed[0].attribute("data-value"), ports[0].attribute("data-value"));
+    let remarks = elements(&document, "remark").len();
+    assert_eq!(remarks, also(&elements(&document, "ops"), "backward").len());
+    assert!(remarks > 4 && svg.contains("kept: a tensor of the forward pass"), "no legend");
+}
+
+#[test]
+fn a_section_of_the_backward_pass_says_it_once() {
+    let folder = Folder::new();
+    let command = format!("dump {} --stage sections --grad rmw --format svg", step(&folder));
+    let svg = folder.succeeds(&command);
+    let document = Document::parse(&svg).unwrap();
+    let backward = also(&elements(&document, "section"), "backward");
+    assert!(!backward.is_empty());
+    let said = texts(&elements(&document, "note")).into_iter().filter(|n| n == "backward").count();
+    assert_eq!(said, backward.len());
+    let remarks = elements(&document, "remark");
+    for section in backward {
+        let inside = |n: &Node<'_, '_>| n.attribute("data-section") == section.attribute("data-section");
+        let ops: Vec<_> = elements(&document, "ops").into_iter().filter(inside).collect();
+        assert_eq!(also(&ops, "backward").len(), ops.len());
+        assert!(!remarks.iter().any(|r| inside(&r.parent().unwrap())));
+    }
+}
+
+#[test]
+fn the_page_of_a_training_step_has_both_passes() {
+    let folder = Folder::new();
+    let command = step(&folder);
+    let html = folder.succeeds(&format!("dump {command} --stage sections --cut-after a --format html"));
+    let sections = &data(&html)["sections"];
+    assert_eq!([&sections[0]["direction"], &sections[1]["direction"]], ["forward", "both"]);
+    let kept = |section: &Value| {
+        let tensors = section["tensors"].as_array().unwrap().iter().filter(|t| t["kept"] == true);
+        tensors.map(|t| t["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!([kept(&sections[0]), kept(&sections[1])], [vec![], vec!["a.1".to_owned()]]);
+    assert!(html.contains("</i>forward tensor kept for it</li>"));
+    let graph = folder.succeeds(&format!("dump {command} --format html"));
+    assert!(graph.contains("</i>forward tensor read by it</li>"));
+}
+
+#[test]
+fn networks_of_one_pass_are_drawn_without_marks() {
+    let folder = Folder::new();
+    branches(&folder);
+    for stage in ["graph", "sections"] {
+        let command = format!("dump branches.zlg --stage {stage} --bind H=32,W=48 --machine tiny --format");
+        let svg = folder.succeeds(&format!("{command} svg"));
+        let document = Document::parse(&svg).unwrap();
+        for class in ["backward", "both", "kept", "remark", "dashes"] {
+            assert!(elements(&document, class).is_empty(), "{class}");
+        }
+        assert!(!texts(&elements(&document, "note")).iter().any(|n| n.contains("ward")));
+        let html = folder.succeeds(&format!("{command} html"));
+        assert!(!html.contains("backward pass</li>"));
+        assert!(!folder.succeeds(&format!("{command} dot")).contains("backward"));
+    }
+}

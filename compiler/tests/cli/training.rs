@@ -198,6 +198,8 @@ fn an_interrupted_training_finishes_its_step() {
     let done = log(&folder).len() - 1;
     let file = Safetensors::open(&folder.path("w.checkpoint.safetensors")).unwrap();
     assert_eq!(file.metadata()["step"], done.to_string());
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(said.contains(&format!("the checkpoint is that of step {done}; `--resume`")), "{said}");
     assert!(!folder.path("w.safetensors").exists());
 }
 
@@ -229,4 +231,93 @@ fn a_checkpoint_that_is_damaged_or_of_another_training_is_refused() {
     let said = folder.fails(TRAIN);
     assert!(said.contains("E0406") && said.contains("--resume"), "{said}");
     folder.succeeds(&format!("{TRAIN} --resume"));
+}
+
+#[test]
+fn a_checkpoint_serves_as_weights() {
+    let folder = folder();
+    folder.succeeds("train m.zlg --data data --steps 3 -o w.safetensors");
+    for weights in ["w.safetensors", "w.checkpoint.safetensors"] {
+        folder.succeeds(&format!("run m.zlg --weights {weights} -i data/image/0.npy -o {weights}.npy"));
+    }
+    assert!(folder.read("w.safetensors.npy") == folder.read("w.checkpoint.safetensors.npy"));
+    // With a seed of its own: that of crops.
+    folder.succeeds(
+        "train m.zlg --data data --steps 1 --weights w.checkpoint.safetensors --seed 4 --crop 5x5 -o more.safetensors",
+    );
+}
+
+#[test]
+fn a_training_says_what_it_has_come_to() {
+    let folder = folder();
+    let said = folder
+        .succeeds("train m.zlg --data data --validate data --validate-every 2 --steps 3 -o w.safetensors");
+    let rows = log(&folder);
+    let (loss, validation) = (&rows[3][2], &rows[3][5]);
+    assert_eq!(said, format!("step 3: loss {loss}, validation {validation} after step 3\n"));
+}
+
+#[test]
+fn a_training_that_diverges_ends_and_leaves_its_last_checkpoint() {
+    let folder = folder();
+    let train = "train m.zlg --data data --steps 40 --checkpoint-every 1 -o w.safetensors";
+    folder.write("m.zlg", MODEL.replace("1e-2", "1e30").replace("cosine(steps: 40)", "constant"));
+    let said = folder.fails(train);
+    assert!(said.contains("E0909") && said.contains("a smaller `lr`"), "{said}");
+    let done = log(&folder).len() - 1;
+    assert!(losses(&folder).iter().all(|loss| loss.is_finite()));
+    let file = Safetensors::open(&folder.path("w.checkpoint.safetensors")).unwrap();
+    assert_eq!(file.metadata()["step"], done.to_string());
+    assert!(!folder.path("w.safetensors").exists() && folder.path("w.svg").exists());
+    assert_eq!(folder.fails(&format!("{train} --resume")), said);
+}
+
+#[test]
+fn data_that_is_not_finite_is_named() {
+    let folder = folder();
+    io::write(&folder.path("data/image/1.npy"), &nan(3, 13, 31)).unwrap();
+    let said = folder.fails("train m.zlg --data data --steps 9 -o w.safetensors");
+    assert!(said.contains("the loss is NaN in step ") && said.contains("on `data/image/1.npy`"), "{said}");
+}
+
+fn nan(c: u64, h: u64, w: u64) -> Array {
+    let mut array = fixtures::array(1, c, h, w);
+    array.data[7] = f32::NAN;
+    array
+}
+
+#[test]
+fn data_that_the_model_does_not_take_is_named_before_the_first_step() {
+    let refused = |path: &str, (c, h, w): (u64, u64, u64), options: &str, why: &[&str]| {
+        let folder = folder();
+        for name in ["image", "target"] {
+            let from = folder.path("data").join(name).join("2.npy");
+            fs::create_dir_all(folder.path("other").join(name)).unwrap();
+            fs::copy(from, folder.path("other").join(name).join("2.npy")).unwrap();
+        }
+        io::write(&folder.path(path), &fixtures::array(1, c, h, w)).unwrap();
+        let before = folder.contents();
+        let said = folder.fails(&format!("train m.zlg --data data --steps 9 -o w.safetensors {options}"));
+        assert!(why.iter().all(|why| said.contains(why)), "{said}");
+        assert_eq!(folder.contents(), before);
+    };
+    let files = "in `data/image/2.npy`, `data/target/2.npy`";
+    refused("data/target/2.npy", (3, 12, 11), "", &["E0508", files]);
+    refused("data/target/2.npy", (3, 24, 20), "--crop 6x6", &["E0508", files]);
+    refused("data/image/2.npy", (4, 12, 10), "--crop 6x6", &["E0503", "4 channels", files]);
+    let apart = "`data/target/2.npy` is 12x11 and `data/image/2.npy` 12x10";
+    refused("data/target/2.npy", (3, 12, 11), "--crop 6x6", &["E0511", apart]);
+    let files = "in `other/image/2.npy`, `other/target/2.npy`";
+    refused("other/image/2.npy", (4, 12, 10), "--validate other", &["E0503", files]);
+}
+
+#[test]
+fn a_training_with_more_steps_than_are_asked_for_is_not_gone_on_with() {
+    let folder = folder();
+    let train = |steps: u64| format!("train m.zlg --data data --steps {steps} -o w.safetensors --resume");
+    folder.succeeds(&train(4));
+    let said = folder.fails(&train(3));
+    assert!(said.contains("E0406") && said.contains("that of step 4, and `--steps` is 3"), "{said}");
+    folder.succeeds(&train(4));
+    folder.succeeds(&train(5));
 }

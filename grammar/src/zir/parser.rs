@@ -123,7 +123,7 @@ impl<'s> Builder<'s, '_> {
             }
             None => IndexMap::new(),
         };
-        Statement { results, keyword: keyword.to_owned(), operands, attrs, ty, body, span }
+        Statement { results, keyword: keyword.to_owned(), operands, attrs, ty, body, comment: None, span }
     }
 
     fn result(&mut self, reference: Spanned<&str>) -> String {

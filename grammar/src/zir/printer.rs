@@ -42,6 +42,12 @@ struct Printer {
 
 impl Printer {
     fn statement(&mut self, statement: &Statement) {
+        for line in statement.comment.iter().flat_map(|comment| comment.lines()) {
+            self.begin_line();
+            self.push("// ");
+            self.push(line);
+            self.newline();
+        }
         self.begin_line();
         for (index, result) in statement.results.iter().enumerate() {
             self.push(if index == 0 { "" } else { ", " });

@@ -229,6 +229,17 @@ fn a_map_as_last_operand_is_no_attributes() {
 }
 
 #[test]
+fn comments_are_for_readers() {
+    let inner = Statement::new("inner").comment(Some("of two\nlines;"));
+    let tree = [Statement::new("outer").comment(Some("above it")).body(vec![inner])];
+    let text = print(&tree);
+    assert_eq!(text, "// above it\nouter {\n  // of two\n  // lines;\n  inner;\n}\n");
+    let read = parse_well(&text);
+    assert_eq!(read, tree);
+    assert_eq!(print(&read), "outer {\n  inner;\n}\n");
+}
+
+#[test]
 fn what_is_generated_reads_back() {
     let mut random = Random::new(7);
     for _ in 0..500 {

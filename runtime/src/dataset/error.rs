@@ -13,6 +13,17 @@ pub enum DataError {
     /// There is no tensor to look for.
     #[error("there is no tensor whose files could be looked for")]
     NoTensors,
+    /// A folder that is not there.
+    #[error(
+        "there is no folder `{}`: training data has one for each of `{}`",
+        folder.display(), names.join("`, `")
+    )]
+    NoFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// Names of all that there should be.
+        names: Vec<String>,
+    },
     /// A folder without files.
     #[error("there are no files in `{}`", folder.display())]
     Empty {
@@ -55,8 +66,9 @@ pub enum DataError {
     },
     /// An image of which no whole pixels belong to the crop of another.
     #[error(
-        "`{}` is {}x{} for {}x{} of `{}`: crops of whole pixels have {axis} that are a multiple of {multiple}, and {crop} is not",
-        file.display(), size[0], size[1], of_size[0], of_size[1], of.display()
+        "`{}` is {}x{} and `{}` {}x{}: no whole number of {axis} of the one belongs to a crop of {crop} {axis} of the other; \
+        to multiples of {multiple} there does",
+        file.display(), size[0], size[1], of.display(), of_size[0], of_size[1]
     )]
     CropRatio {
         /// The file.

@@ -18,6 +18,10 @@ impl Dataset {
     /// If a folder is missing or empty, a file has no partner or is not of a known format, or an array is not of one image.
     pub fn open(directory: &Path, sources: &[TensorSource]) -> Result<Self, DataError> {
         let folders: Vec<PathBuf> = sources.iter().map(|source| directory.join(&source.name)).collect();
+        if let Some(folder) = folders.iter().find(|folder| !folder.exists()) {
+            let names = sources.iter().map(|source| source.name.clone()).collect();
+            return Err(DataError::NoFolder { folder: folder.clone(), names });
+        }
         let listed = folders.iter().map(|folder| list(folder)).collect::<Result<Vec<_>, _>>()?;
         let (first, others) = listed.split_first().ok_or(DataError::NoTensors)?;
         for (files, folder) in others.iter().zip(&folders[1..]) {

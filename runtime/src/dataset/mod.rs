@@ -13,15 +13,17 @@
 
 mod error;
 mod folders;
+mod kept;
 mod sampling;
 mod turn;
 
 use std::path::{Path, PathBuf};
 
-use crate::io::{self, Array, Format, NpySource, ReadOptions, Window, WindowSource};
+use crate::io::{Array, Format, NpySource, ReadOptions, Window, WindowSource};
 use crate::program::{Dims, Region};
 
 pub use error::DataError;
+pub use kept::Kept;
 pub use sampling::{Sample, Sampling};
 pub use turn::Turn;
 
@@ -93,7 +95,7 @@ impl Dataset {
         (whole && Format::of(path).ok() == Some(Format::Npy)).then_some(path)
     }
 
-    /// The tensors of a sample.
+    /// The tensors of a sample. Images are decoded unless they are kept.
     ///
     /// # Errors
     ///
@@ -102,29 +104,33 @@ impl Dataset {
     /// # Panics
     ///
     /// If the sample is not of this dataset.
-    pub fn load(&self, sample: &Sample) -> Result<Vec<Array>, DataError> {
-        (0..self.sources.len()).map(|tensor| self.tensor(sample, tensor)).collect()
+    pub fn load(&self, sample: &Sample, kept: &mut Kept) -> Result<Vec<Array>, DataError> {
+        (0..self.sources.len()).map(|tensor| self.tensor(sample, tensor, kept)).collect()
     }
 
     /// A tensor of a sample; errors and panics as of [`load`](Self::load).
-    pub fn tensor(&self, sample: &Sample, tensor: usize) -> Result<Array, DataError> {
-        let array = self.read(&self.items[sample.item], tensor, sample.regions[tensor])?;
+    pub fn tensor(&self, sample: &Sample, tensor: usize, kept: &mut Kept) -> Result<Array, DataError> {
+        let array = self.read(&self.items[sample.item], tensor, sample.regions[tensor], kept)?;
         Ok(sample.turn.of(array))
     }
 
     /// A part of a tensor.
-    fn read(&self, item: &Item, tensor: usize, region: Region) -> Result<Array, DataError> {
+    fn read(&self, item: &Item, tensor: usize, region: Region, kept: &mut Kept) -> Result<Array, DataError> {
         let (path, dims, options) = (&item.files[tensor], item.dims[tensor], &self.sources[tensor].options);
-        let source: Box<dyn WindowSource> = match Format::of(path)? {
-            Format::Npy => Box::new(NpySource::open(path)?),
-            Format::Png | Format::Jpeg => Box::new(io::read(path, options)?),
-        };
-        if source.dims() != dims {
-            return Err(DataError::Changed { path: path.clone() });
-        }
         let window = Window { image: 0, channels: 0..dims.c, region };
         let mut array = Array::zeros(cut(dims, region), options.limit)?;
-        source.read(&window, &mut array.data)?;
+        match Format::of(path)? {
+            Format::Npy => {
+                let source = NpySource::open(path)?;
+                if source.dims() != dims {
+                    return Err(DataError::Changed { path: path.clone() });
+                }
+                source.read(&window, &mut array.data)?;
+            }
+            Format::Png | Format::Jpeg => {
+                kept.image(path, dims, options)?.read(&window, &mut array.data)?;
+            }
+        }
         Ok(array)
     }
 }

@@ -48,14 +48,21 @@ pub struct Sample {
 }
 
 impl Dataset {
-    /// Checks that every item has the crop.
+    /// The shapes of the tensors of each item's samples, as long as those are not turned.
     ///
     /// # Errors
     ///
-    /// The first item that is too small, or of which the crops of the other tensors would not be whole pixels.
-    pub fn check(&self, sampling: &Sampling) -> Result<(), DataError> {
-        let Some(crop) = sampling.crop else { return Ok(()) };
-        self.items.iter().try_for_each(|item| grid(item, crop).map(drop))
+    /// The first item that is smaller than the crop, or of which the crops of the other tensors would not be whole pixels.
+    pub fn sizes(&self, sampling: &Sampling) -> Result<Vec<Vec<Dims>>, DataError> {
+        let of_item = |item: &Item| match sampling.crop {
+            None => Ok(item.dims.clone()),
+            Some(crop) => {
+                grid(item, crop)?;
+                let of = |dims: &Dims| super::cut(*dims, part(*dims, item.dims[0], [0, 0], crop));
+                Ok(item.dims.iter().map(of).collect())
+            }
+        };
+        self.items.iter().map(of_item).collect()
     }
 
     /// Steps of a pass, the last of which may have the first samples of the next.
@@ -67,7 +74,7 @@ impl Dataset {
     ///
     /// # Errors
     ///
-    /// As of [`check`](Self::check).
+    /// As of [`sizes`](Self::sizes).
     pub fn batch(&self, sampling: &Sampling, step: u64) -> Result<Vec<Sample>, DataError> {
         let (len, batch) = (self.items.len() as u64, sampling.batch.max(1));
         let first = step.wrapping_mul(batch);

@@ -7,6 +7,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
+use crate::io;
 
 /// A file whose pixels say where they are: channel · 1000000 + row · 1000 + column.
 fn write(path: &Path, c: u64, h: u64, w: u64) {
@@ -73,11 +74,11 @@ fn items_are_in_the_order_of_their_names() {
     assert_eq!(names, ["a", "a10", "b"]);
     let [a, ..] = dataset.items() else { panic!() };
     assert_eq!(a.dims, [Dims { n: 1, c: 2, h: 4, w: 5 }, Dims { n: 1, c: 1, h: 8, w: 10 }]);
-    let loaded = dataset.load(&dataset.whole(0)).unwrap();
+    let loaded = dataset.load(&dataset.whole(0), &mut Kept::default()).unwrap();
     assert_eq!((loaded[0].dims, loaded[1].dims), (a.dims[0], a.dims[1]));
     assert_eq!(loaded[0].data[39], 1_003_004.0);
     // An image is of three channels, in 0..1.
-    assert_eq!(dataset.load(&dataset.whole(1)).unwrap()[0].data[4..7], [1.0, 1.0, 0.0]);
+    assert_eq!(dataset.load(&dataset.whole(1), &mut Kept::default()).unwrap()[0].data[4..7], [1.0, 1.0, 0.0]);
 }
 
 #[test]
@@ -92,7 +93,8 @@ fn what_does_not_belong_together_is_named() {
     let twice = with(&[("image/a.png", [1, 1, 1])]).error();
     assert_eq!(twice, "`image/a.npy` and `image/a.png` have the same stem: one of them has to go");
     let folder = Folder::new(&both[..1]);
-    assert!(folder.error().starts_with("target: No such file"), "{}", folder.error());
+    let none = "there is no folder `target`: training data has one for each of `image`, `target`";
+    assert_eq!(folder.error(), none);
     fs::create_dir(folder.0.path().join("target")).unwrap();
     assert_eq!(folder.error(), "there are no files in `target`");
     fs::write(folder.0.path().join("target/a.txt"), "x").unwrap();
@@ -111,16 +113,19 @@ fn what_does_not_belong_together_is_named() {
 fn crops_that_do_not_fit_are_refused() {
     let folder = Folder::new(&[("image/a.npy", [1, 12, 16]), ("target/a.npy", [1, 4, 24])]);
     let dataset = folder.open().unwrap();
-    let check = |h, w| dataset.check(&Sampling { crop: Some([h, w]), ..SAMPLING });
-    assert!(check(12, 16).is_ok() && check(3, 2).is_ok());
-    let error = |h, w| folder.message(check(h, w).unwrap_err());
+    let sizes = |h, w| dataset.sizes(&Sampling { crop: Some([h, w]), ..SAMPLING });
+    let of = |h, w| Dims { n: 1, c: 1, h, w };
+    assert_eq!(sizes(12, 16).unwrap(), [[of(12, 16), of(4, 24)]]);
+    assert_eq!(sizes(3, 2).unwrap(), [[of(3, 2), of(1, 3)]]);
+    let error = |h, w| folder.message(sizes(h, w).unwrap_err());
     assert_eq!(error(13, 2), "a crop of 13x2 does not fit `image/a.npy`, which is 12x16");
     assert_eq!(error(3, 0), "a crop of 3x0 does not fit `image/a.npy`, which is 12x16");
     assert_eq!(
         error(4, 2),
-        "`target/a.npy` is 4x24 for 12x16 of `image/a.npy`: crops of whole pixels have rows that are a multiple of 3, and 4 is not"
+        "`target/a.npy` is 4x24 and `image/a.npy` 12x16: no whole number of rows of the one belongs to a crop of 4 rows of the \
+        other; to multiples of 3 there does"
     );
-    assert!(error(3, 5).ends_with("have columns that are a multiple of 2, and 5 is not"));
+    assert!(error(3, 5).ends_with("to a crop of 5 columns of the other; to multiples of 2 there does"));
     assert!(dataset.batch(&Sampling { crop: Some([4, 2]), ..SAMPLING }, 0).is_err());
 }
 
@@ -149,7 +154,7 @@ fn crops_and_turns_agree_between_tensors() {
     let sampling = Sampling { batch: 2, crop: Some([4, 4]), flips: true, turns: true, ..SAMPLING };
     let (mut places, mut turns) = (BTreeSet::new(), BTreeSet::new());
     for sample in (0..100).flat_map(|step| dataset.batch(&sampling, step).unwrap()) {
-        let [image, target] = &dataset.load(&sample).unwrap()[..] else { panic!() };
+        let [image, target] = &dataset.load(&sample, &mut Kept::default()).unwrap()[..] else { panic!() };
         assert_eq!((image.dims.h, image.dims.w, target.dims.h, target.dims.w), (4, 4, 8, 8));
         for y in 0..8 {
             for x in 0..8 {
@@ -202,8 +207,8 @@ fn other_data_has_another_summary() {
 fn files_that_change_are_noticed() {
     let (folder, dataset) = upscaling(1);
     write(&folder.0.path().join("target/0.npy"), 2, 24, 31);
-    let error = dataset.load(&dataset.whole(0)).unwrap_err();
+    let error = dataset.load(&dataset.whole(0), &mut Kept::default()).unwrap_err();
     assert_eq!(folder.message(error), "`target/0.npy` has changed its shape since the training began");
     fs::remove_file(folder.0.path().join("image/0.npy")).unwrap();
-    assert!(matches!(dataset.load(&dataset.whole(0)), Err(DataError::Io(_))));
+    assert!(matches!(dataset.load(&dataset.whole(0), &mut Kept::default()), Err(DataError::Io(_))));
 }

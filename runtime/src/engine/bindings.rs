@@ -1,36 +1,52 @@
 //! Device tensors as views, and the caller's arrays bound to them by name.
 
+use std::sync::Arc;
+
+use super::section::TileIndex;
 use super::staging::Backing;
 use super::{EngineError, Input, Output, Side};
 use crate::memory::View;
-use crate::program::{Dims, Interval, Program, Region, Role, Tensor, TensorId};
+use crate::program::{Axis, Dims, Interval, Program, Region, Role, Steps, Tensor, TensorId};
 
-/// A device tensor: the view of its first image, how far the next is, and where its values are.
+/// A device tensor: where its first image would lie in one piece, how far the next piece is, and where its values are.
 #[derive(Clone)]
 pub(super) struct DeviceTensor<'a> {
     view: View,
     images: u64,
-    image_stride: i64,
+    grid: Option<Arc<Grid>>,
+    stride: i64,
     backing: Backing<'a>,
     bound: bool,
 }
 
+/// The blocks of a tensor that is kept tile by tile.
+struct Grid {
+    rows: Steps,
+    columns: Steps,
+}
+
+/// What of a tensor lies in one piece: an image, or a block of it.
+pub(super) struct Piece {
+    /// Its view.
+    pub(super) view: View,
+    /// Where it begins, in f32s.
+    pub(super) first: u64,
+}
+
 impl<'a> DeviceTensor<'a> {
     /// A tensor of a verified program, in no memory yet.
-    pub(super) fn unbound(tensor: &Tensor) -> Self {
+    pub(super) fn unbound(program: &Program, tensor: &Tensor) -> Self {
         let Dims { n, c, h, w } = tensor.dims;
         let extent = Region { y: Interval::new(0, h as i64), x: Interval::new(0, w as i64) };
-        let mut view = View::new(c, tensor.lanes, [h, w], extent);
-        view.place_rows(extent.y, extent.y, Interval::default());
-        view.place_columns(extent.x, Interval::default());
-        let blocks = c.div_ceil(u64::from(tensor.lanes)) as i64;
-        Self {
-            view,
-            images: n,
-            image_stride: blocks * view.block_stride,
-            backing: Backing::Memory,
-            bound: false,
-        }
+        let view = View::packed(c, tensor.lanes, extent, extent);
+        let grid = tensor.blocks.map(|blocks| {
+            let section = &program.sections[blocks.section as usize];
+            let steps = |axis: &Axis| axis.buffers[blocks.buffer.index()].computed.clone();
+            Arc::new(Grid { rows: steps(&section.y), columns: steps(&section.x) })
+        });
+        let [rows, cols] = tensor.blocks.map_or([h, w], |blocks| blocks.size);
+        let stride = c.next_multiple_of(u64::from(tensor.lanes)) * rows * cols;
+        Self { view, images: n, grid, stride: stride as i64, backing: Backing::Memory, bound: false }
     }
 
     /// Lays the tensor into the memory at `first`.
@@ -53,17 +69,49 @@ impl<'a> DeviceTensor<'a> {
         if self.images == 1 { 0 } else { image }
     }
 
-    /// Where that image begins, in f32s.
-    pub(super) fn first(&self, image: u64) -> u64 {
-        self.image_of(image) * self.image_stride as u64
+    /// Its extent.
+    pub(super) fn extent(&self) -> Region {
+        self.view.extent
     }
 
-    /// The view of one image.
-    pub(super) fn image(&self, image: u64) -> View {
+    /// Channels side by side.
+    pub(super) fn lanes(&self) -> u64 {
+        self.view.lanes as u64
+    }
+
+    /// What a tile loads from: the image, or the tile's block.
+    pub(super) fn of_tile(&self, tile: TileIndex) -> Piece {
+        let image = self.image_of(tile.image);
+        match &self.grid {
+            None => self.piece(image, self.view),
+            Some(grid) => self.block(grid, image, tile.y, tile.x),
+        }
+    }
+
+    /// The pieces of an image that have pixels of a region.
+    pub(super) fn with_pixels_of(&self, image: u64, region: Region) -> impl Iterator<Item = Piece> {
         let image = self.image_of(image);
-        // A verified program addresses images that there are, so this stays inside the tensor's memory.
-        let ptr = self.view.ptr.wrapping_offset(image as isize * self.image_stride as isize);
-        View { ptr, ..self.view }
+        let whole = self.grid.is_none().then(|| self.piece(image, self.view));
+        let blocks = self.grid.as_deref().into_iter().flat_map(move |grid| {
+            let (rows, columns) = (grid.rows.meeting(region.y), grid.columns.meeting(region.x));
+            rows.flat_map(move |i| columns.clone().map(move |j| self.block(grid, image, i, j)))
+        });
+        whole.into_iter().chain(blocks)
+    }
+
+    fn block(&self, grid: &Grid, image: u64, i: u64, j: u64) -> Piece {
+        let tile = Region { y: grid.rows.get(i), x: grid.columns.get(j) };
+        let View { ptr, lanes, channels, extent, .. } = self.view;
+        let view = View::packed(channels as u64, lanes as u32, tile.intersect(extent), extent);
+        let number = (image * grid.rows.len() + i) * grid.columns.len() + j;
+        self.piece(number, View { ptr, ..view })
+    }
+
+    /// Piece number `n`, of the view that it would have if it were the first.
+    fn piece(&self, n: u64, view: View) -> Piece {
+        let first = n * self.stride as u64;
+        // A verified program addresses pieces that there are, so this stays inside the tensor's memory.
+        Piece { view: View { ptr: view.ptr.wrapping_add(first as usize), ..view }, first }
     }
 }
 

@@ -50,7 +50,7 @@ impl Device {
         }
         let mut tensors = Tensors::with_capacity(program.tensors.len());
         for tensor in &program.tensors {
-            let mut placed = DeviceTensor::unbound(tensor);
+            let mut placed = DeviceTensor::unbound(program, tensor);
             match tensor.role {
                 Role::Composite(offset) => placed.bind(part(offset, tensor.bytes().unwrap_or(0))?.cast()),
                 Role::Constant(weight) => placed.bind(packed[weight.index()].cast_mut()),

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use super::bindings::Piece;
 use crate::memory::View;
 use crate::program::Region;
 
@@ -24,23 +25,16 @@ impl Spill {
         Ok(Self { file })
     }
 
-    /// Reads the pixels `region` of the image `tensor` (a view with no memory; `first` is where it begins, in f32s) into
-    /// the memory of `window`, a view of the same lanes.
+    /// Reads the pixels `region` of a piece, whose view has no memory, into the memory of `window`, a view of the same lanes.
     ///
     /// # Safety
     ///
     /// `window` is valid for writing the region.
-    pub(super) unsafe fn read(
-        &self,
-        tensor: &View,
-        first: u64,
-        region: Region,
-        window: &View,
-    ) -> io::Result<()> {
-        stretches(tensor, region, |block, y, at, len| {
+    pub(super) unsafe fn read(&self, piece: &Piece, region: Region, window: &View) -> io::Result<()> {
+        stretches(&piece.view, window, region, |at, to, len| {
             // SAFETY: the caller's promise.
-            let values = unsafe { std::slice::from_raw_parts_mut(row(window, block, y, region), len) };
-            self.file.read_exact_at(bytemuck::cast_slice_mut(values), (first + at) * 4)
+            let values = unsafe { std::slice::from_raw_parts_mut(window.ptr.add(to), len) };
+            self.file.read_exact_at(bytemuck::cast_slice_mut(values), (piece.first + at) * 4)
         })
     }
 
@@ -49,42 +43,45 @@ impl Spill {
     /// # Safety
     ///
     /// `window` is valid for reading the region.
-    pub(super) unsafe fn write(
-        &self,
-        tensor: &View,
-        first: u64,
-        region: Region,
-        window: &View,
-    ) -> io::Result<()> {
-        stretches(tensor, region, |block, y, at, len| {
+    pub(super) unsafe fn write(&self, piece: &Piece, region: Region, window: &View) -> io::Result<()> {
+        stretches(&piece.view, window, region, |at, from, len| {
             // SAFETY: the caller's promise.
-            let values =
-                unsafe { std::slice::from_raw_parts(row(window, block, y, region).cast_const(), len) };
-            self.file.write_all_at(bytemuck::cast_slice(values), (first + at) * 4)
+            let values = unsafe { std::slice::from_raw_parts(window.ptr.add(from).cast_const(), len) };
+            self.file.write_all_at(bytemuck::cast_slice(values), (piece.first + at) * 4)
         })
     }
 }
 
-/// Where a row of the region begins in a window.
-fn row(window: &View, block: i64, y: i64, region: Region) -> *mut f32 {
-    let offset = block * window.block_stride
-        + window.slot(y) * window.row_stride
-        + (region.x.start - window.x0) * window.lanes;
-    window.ptr.wrapping_offset(offset as isize)
-}
-
-/// Calls `f` with block, row, place and length in f32s of each row of a region.
+/// Calls `f` with the place in a piece, the place in a window and the length, all in f32s, of every stretch of a region that is
+/// contiguous in both: a row, or more where rows follow each other.
 fn stretches(
-    tensor: &View,
+    piece: &View,
+    window: &View,
     region: Region,
-    mut f: impl FnMut(i64, i64, u64, usize) -> io::Result<()>,
+    mut f: impl FnMut(u64, usize, usize) -> io::Result<()>,
 ) -> io::Result<()> {
-    let len = (region.x.len() * tensor.lanes) as usize;
-    for block in 0..(tensor.channels + tensor.lanes - 1) / tensor.lanes {
-        for y in region.y.start..region.y.end {
-            let at = block * tensor.block_stride + y * tensor.row_stride + region.x.start * tensor.lanes;
-            f(block, y, at as u64, len)?;
-        }
+    let place = |view: &View, block: i64, y: i64| {
+        block * view.block_stride + view.slot(y) * view.row_stride + (region.x.start - view.x0) * view.lanes
+    };
+    let places = (0..(piece.channels + piece.lanes - 1) / piece.lanes)
+        .flat_map(|block| (region.y.start..region.y.end).map(move |y| (block, y)))
+        .map(|(block, y)| (place(piece, block, y), place(window, block, y)));
+    let row = region.x.len() * piece.lanes;
+    let mut stretch: Option<(i64, i64, i64)> = None;
+    for (at, to) in places {
+        stretch = match stretch {
+            Some((first, into, len)) if (first + len, into + len) == (at, to) => {
+                Some((first, into, len + row))
+            }
+            Some((first, into, len)) => {
+                f(first as u64, into as usize, len as usize)?;
+                Some((at, to, row))
+            }
+            None => Some((at, to, row)),
+        };
     }
-    Ok(())
+    match stretch {
+        Some((first, into, len)) => f(first as u64, into as usize, len as usize),
+        None => Ok(()),
+    }
 }

@@ -224,7 +224,7 @@ unsafe fn run_action(
             let (dst, tensor) = (&views[dst.index()], shared.tensors.get(*src));
             // SAFETY: the verifier has found that the tensor holds what is loaded for the valid part of `dst`, and that no tile
             // of the section writes the tensor.
-            unsafe { staging::load(dst, tensor, *addressing, image, window) }
+            unsafe { staging::load(dst, tensor, *addressing, tile, window) }
         }
         Action::Store { dst, src, element } => {
             let src = &views[src.index()];
@@ -236,7 +236,7 @@ unsafe fn run_action(
             let first = shared.program.sections[s].owned_first(*src, tile.y, tile.x);
             // SAFETY: the verifier has found the owned part of `src` to be inside buffer and tensor, disjoint from that of any other
             // tile of its colour, and what is not first in it to be owned by a tile of an earlier colour, which a barrier has ended.
-            unsafe { staging::add(shared.tensors.get(*dst), image, &views[src.index()], first, window) }
+            unsafe { staging::add(shared.tensors.get(*dst), tile, &views[src.index()], first, window) }
         }
         Action::Accumulate { acc, src } => {
             let kind = shared.program.accumulators[acc.index()].kind;

@@ -82,6 +82,12 @@ impl Safetensors {
         &self.data
     }
 
+    /// The tensors that `name` has a name for, under that.
+    pub fn renamed(self, name: impl Fn(&str) -> Option<String>) -> Self {
+        let tensors = self.tensors.into_iter().filter_map(|(old, info)| Some((name(&old)?, info)));
+        Self { tensors: tensors.collect(), ..self }
+    }
+
     /// A tensor of f32.
     pub fn f32(&self, name: &str) -> Result<&TensorInfo, IoError> {
         let info = self.tensors.get(name).ok_or_else(|| IoError::NoTensor(name.to_owned()))?;

@@ -65,6 +65,16 @@ impl View {
         }
     }
 
+    /// Pixels of a tensor side by side, rows in order, in no memory yet.
+    pub(crate) fn packed(channels: u64, lanes: u32, pixels: Region, extent: Region) -> Self {
+        let size = [pixels.y.len() as u64, pixels.x.len() as u64];
+        let mut view = Self::new(channels, lanes, size, extent);
+        view.place_rows(pixels.y, pixels.y, pixels.y);
+        view.place_columns(pixels.x, pixels.x);
+        view.slot0 = 0;
+        view
+    }
+
     /// Moves the view to rows: those held, those of them that are written, and those owned.
     pub(crate) fn place_rows(&mut self, held: Interval, computed: Interval, owned: Interval) {
         self.y0 = held.start;

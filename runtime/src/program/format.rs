@@ -5,7 +5,7 @@
 //! | offset | size | |
 //! |---|---|---|
 //! | 0 | 8 | `89 5A 4C 50 0D 0A 1A 0A`: not text, and damaged by transfers that think it is |
-//! | 8 | 4 | version of the format, 1 |
+//! | 8 | 4 | version of the format, 2 |
 //! | 12 | 4 | number of parts, n |
 //! | 16 | 24 · n | the table, an entry a part |
 //! | 16 + 24 · n | 4 | CRC-32 of all the bytes before |
@@ -45,7 +45,7 @@ use serde::{Deserialize, Serialize};
 use super::{Data, Program};
 
 const MAGIC: [u8; 8] = *b"\x89ZLP\r\n\x1a\n";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const FIXED: usize = 16;
 const ENTRY: usize = 24;
 const CHECKSUM: usize = 4;

@@ -29,7 +29,9 @@ pub use region::{Interval, Region};
 pub use section::{Axis, Buffer, BufferSteps, Place, Queue, Running, Scheduled, Section};
 pub use sizes::{EXACT_SINGLE_SUM_BYTES, EXACT_SUM_BYTES, MAX_SUMMANDS};
 pub use steps::Steps;
-pub use tensor::{Accumulator, AccumulatorKind, Data, Dims, Element, Packing, Role, Source, Tensor, Weight};
+pub use tensor::{
+    Accumulator, AccumulatorKind, Blocks, Data, Dims, Element, Packing, Role, Source, Tensor, Weight,
+};
 
 /// Which arithmetic the instructions are defined by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,9 +7,9 @@ use super::instr::{
     Window,
 };
 use super::{
-    Accumulator, AccumulatorId, AccumulatorKind, Axis, Buffer, BufferId, BufferSteps, Data, Dims, Element,
-    ExprId, Instr, Interval, Numerics, Packing, Program, Role, Running, Scheduled, Section, Source, Steps,
-    Tensor, TensorId, Token, Weight, WeightId,
+    Accumulator, AccumulatorId, AccumulatorKind, Axis, Blocks, Buffer, BufferId, BufferSteps, Data, Dims,
+    Element, ExprId, Instr, Interval, Numerics, Packing, Program, Role, Running, Scheduled, Section, Source,
+    Steps, Tensor, TensorId, Token, Weight, WeightId,
 };
 use crate::machine::Machine;
 use crate::scalar::{Binary, Builder};
@@ -67,6 +67,73 @@ pub fn with_rings(mut program: Program) -> Program {
                 steps.computed = Steps::compress(&new);
             }
         }
+    }
+    program
+}
+
+/// Two 3 × 3 convolutions, from 3 to 20 channels and back, on two images of 19 × 26 pixels, with a cut between them and tiles of
+/// different sizes on its sides: those of the second overlap.
+pub fn halos() -> Program {
+    let mut program = Draft::new("halos");
+    let image = program.tensor("image", Role::Input, [2, 3, 19, 26]);
+    let between = program.tensor("between", Role::Composite(0), [2, 20, 19, 26]);
+    let output = program.tensor("output", Role::Output, [2, 3, 19, 26]);
+    for (index, (src, dst, channels, tile)) in
+        [(image, between, [3, 20], [8, 5]), (between, output, [20, 3], [4, 9])].into_iter().enumerate()
+    {
+        let [inputs, outputs] = channels;
+        let dims = [outputs, inputs, 3, 3];
+        let weight = program.weight(&format!("{index}.weight"), &dims, Packing::Conv { groups: 1 });
+        let mut cut = Cut::new(&format!("s{index}"), 2, [tiles(19, tile[0]), tiles(26, tile[1])]);
+        let x = cut.buffer("x", [inputs, 19, 26], Some(0.0), |t| widen(t, 1, 1), false);
+        let y = cut.buffer("y", [outputs, 19, 26], None, |t| t, true);
+        cut.push(Instr::Load(Load { dst: x, src, addressing: None }));
+        let (bias, groups, epilogue) = (None, 1, None);
+        let window = window(3, 1, 1);
+        cut.push(Instr::Conv2d(Conv2d { dst: y, src: x, weight, bias, window, groups, epilogue }));
+        cut.push(Instr::Store(Store { dst, src: y }));
+        program.0.sections.push(cut.finish());
+    }
+    program.finish()
+}
+
+/// The program with every composite that tiles store, and that is loaded once, as it is, by tiles in their order, kept tile by tile: in memory of its own, or in a file.
+pub fn in_blocks(mut program: Program, spilled: bool) -> Program {
+    for id in (0..program.tensors.len() as u32).map(TensorId) {
+        let is_reduced = program.sections.iter().any(|s| s.end.iter().any(|reduce| reduce.dst == id));
+        if is_reduced || !matches!(program.tensors[id.index()].role, Role::Composite(_)) {
+            continue;
+        }
+        let loads = (0..).zip(&program.sections).flat_map(|(s, section)| {
+            section.body.iter().filter_map(move |i| match &i.instr {
+                Instr::Load(load) if load.src == id => Some((s, section, load)),
+                _ => None,
+            })
+        });
+        let &[(s, section, Load { dst, addressing: None, .. })] = loads.collect::<Vec<_>>().as_slice() else {
+            continue;
+        };
+        let size = [&section.y, &section.x].map(|axis| {
+            let covered = axis.buffers[dst.index()].computed.iter().map(|i| i.len() as u64);
+            covered.max().unwrap_or(1)
+        });
+        let ascends = |axis: &Axis| {
+            let mut tiles = axis.buffers[dst.index()].computed.iter();
+            let mut before = tiles.next().unwrap_or_default();
+            tiles.all(|tile| {
+                let follows = before.start <= tile.start && before.end <= tile.end;
+                before = tile;
+                follows
+            })
+        };
+        if !ascends(&section.y) || !ascends(&section.x) {
+            continue;
+        }
+        let grid = [section.y.steps, section.x.steps];
+        let tensor = &mut program.tensors[id.index()];
+        tensor.blocks = Some(Blocks { section: s, buffer: *dst, grid, size });
+        tensor.role = if spilled { Role::Spilled } else { Role::Composite(program.device_bytes) };
+        program.device_bytes += tensor.bytes().unwrap_or(0).next_multiple_of(64);
     }
     program
 }
@@ -434,6 +501,7 @@ impl Draft {
             dims: Dims { n, c, h, w },
             lanes,
             element: Element::F32,
+            blocks: None,
         });
         TensorId(self.0.tensors.len() as u32 - 1)
     }

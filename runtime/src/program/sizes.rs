@@ -1,7 +1,7 @@
 //! How much device memory things take. `None` where that overflows, as it may in a program that was not verified.
 
 use super::instr::ConvDw;
-use super::{Accumulator, AccumulatorKind, Dims, Packing, Tensor, Weight};
+use super::{Accumulator, AccumulatorKind, Blocks, Dims, Packing, Tensor, Weight};
 
 /// Channels side by side in packed weights.
 const BLOCK: u64 = 16;
@@ -41,7 +41,10 @@ impl Tensor {
     pub fn bytes(&self) -> Option<u64> {
         let Dims { n, c, h, w } = self.dims;
         let channels = c.checked_next_multiple_of(u64::from(self.lanes))?;
-        product([n, channels, h, w, 4])
+        match self.blocks {
+            None => product([n, channels, h, w, 4]),
+            Some(Blocks { grid, size, .. }) => product([n, channels, grid[0], grid[1], size[0], size[1], 4]),
+        }
     }
 }
 

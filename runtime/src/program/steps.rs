@@ -1,5 +1,7 @@
 //! One interval a step, stored as prologue, period and epilogue, so that a long axis is a few rows.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::Interval;
@@ -47,6 +49,22 @@ impl Steps {
             return self.period[(i % self.period.len() as u64) as usize].shift(offset);
         }
         usize::try_from(i - middle).ok().and_then(|i| self.epilogue.get(i)).copied().unwrap_or_default()
+    }
+
+    /// The steps whose intervals have something in common with `interval`; starts and ends ascend.
+    pub fn meeting(&self, interval: Interval) -> Range<u64> {
+        let first = self.first(|i| i.end > interval.start);
+        first..self.first(|i| i.start >= interval.end).max(first)
+    }
+
+    /// The first step of which something holds that holds of all steps behind, too; their number if it holds of none.
+    fn first(&self, holds: impl Fn(Interval) -> bool) -> u64 {
+        let (mut from, mut to) = (0, self.len());
+        while from < to {
+            let middle = from + (to - from) / 2;
+            if holds(self.get(middle)) { to = middle } else { from = middle + 1 }
+        }
+        to
     }
 
     /// All intervals in order.
@@ -125,6 +143,25 @@ mod tests {
                 .collect();
             let steps = Steps::compress(&list);
             assert_eq!(steps.iter().collect::<Vec<_>>(), list);
+        }
+    }
+
+    #[test]
+    fn the_steps_that_meet_an_interval_are_found() {
+        let mut rng = fastrand::Rng::with_seed(2);
+        for _ in 0..500 {
+            let (tile, halo, n) = (rng.i64(1..6), rng.i64(0..4), rng.i64(0..12));
+            let list: Vec<_> =
+                (0..n).map(|i| Interval::new(i * tile - halo, (i + 1) * tile + halo)).collect();
+            let start = rng.i64(-9..70);
+            let asked = Interval::new(start, start + rng.i64(1..9));
+            let meets = |i: &u64| !list[*i as usize].intersect(asked).is_empty();
+            let expected: Vec<u64> = (0..n as u64).filter(meets).collect();
+            assert_eq!(
+                Steps::compress(&list).meeting(asked).collect::<Vec<_>>(),
+                expected,
+                "{list:?}, {asked}"
+            );
         }
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::WeightId;
 use super::instr::Statistic;
+use super::{BufferId, WeightId};
 
 /// Logical NCHW shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub enum Role {
 }
 
 /// A tensor in device memory. Element `(n, c, y, x)` lies at
-/// `((n · ⌈C/lanes⌉ + c / lanes) · H · W + y · W + x) · lanes + c mod lanes` (in elements).
+/// `((n · ⌈C/lanes⌉ + c / lanes) · H · W + y · W + x) · lanes + c mod lanes` (in elements), or in [`Blocks`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tensor {
     /// Its name in the model.
@@ -51,6 +51,27 @@ pub struct Tensor {
     /// The values that an output may have, and whatever is stored is made one of them; for an input, what its values are meant to be.
     #[serde(default)]
     pub element: Element,
+    /// How it is cut, if it is kept tile by tile.
+    #[serde(default)]
+    pub blocks: Option<Blocks>,
+}
+
+/// A tensor kept tile by tile: block `(i, j)` has those of the tensor's pixels that one buffer covers in tile `(i, j)` of its section,
+/// so that each tile loads one block, all of it, and nothing else. What blocks have in common is stored in each of them.
+///
+/// Block `(i, j)` of image n begins at `((n · I + i) · J + j) · ⌈C/lanes⌉ · rows · cols · lanes` elements, where the grid is I × J and `size` is
+/// rows × cols. In it, elements lie as in a tensor of one image whose pixels are those of the block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blocks {
+    /// Index of the section that loads them.
+    pub section: u32,
+    /// The buffer that it loads them into.
+    pub buffer: BufferId,
+    /// Steps of that section: blocks along rows and columns.
+    pub grid: [u64; 2],
+    /// Rows and columns that each block has room for.
+    pub size: [u64; 2],
 }
 
 /// A type of values.

@@ -4,9 +4,10 @@ use serde::Serialize;
 
 use super::{Planner, Segment, Wishes};
 use crate::analysis::cost::{Cost, section_cost};
+use crate::analysis::materialized::Ways;
 use crate::analysis::planner::Objective;
-use crate::base::OpId;
-use crate::ir::{Overlap, Scheme, Section, Sections};
+use crate::base::{OpId, ValueId};
+use crate::ir::{Materialize, Overlap, Scheme, Section, Sections};
 
 /// What else there was for a section.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -15,6 +16,19 @@ pub struct Alternatives {
     pub next_best: Option<Other>,
     /// What the cut between this section and the next is for; `None` after the last.
     pub cut_after: Option<Cut>,
+    /// How its ops of the backward pass have tensors of the forward pass, and what the other ways would have taken.
+    pub materialized: Vec<Having>,
+}
+
+/// How a section has a tensor that an earlier one computes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Having {
+    /// Name of the tensor.
+    pub tensor: String,
+    /// How it is had.
+    pub how: Materialize,
+    /// Modelled time of the ways in which it could be.
+    pub seconds: Ways,
 }
 
 /// A choice that was not taken.
@@ -51,15 +65,27 @@ pub enum Cut {
 /// What else there was for each section, as far as the wishes leave a choice.
 pub fn alternatives(ir: &Sections, wishes: &Wishes) -> Vec<Alternatives> {
     let next = ir.sections.iter().skip(1).map(Some).chain([None]);
-    let of = |(section, next): (&Section, Option<&Section>)| {
+    let of = |((s, section), next): ((usize, &Section), Option<&Section>)| {
         let wishes = Wishes { padding: section.padding, ..wishes.clone() };
         let found = Found { ir, wishes: &wishes };
         Alternatives {
             next_best: found.next_best(section),
             cut_after: next.map(|next| found.cut_between(section, next)),
+            materialized: section
+                .materialized
+                .iter()
+                .filter_map(|(&v, &how)| having(ir, s, v, how))
+                .collect(),
         }
     };
-    ir.sections.iter().zip(next).map(of).collect()
+    ir.sections.iter().enumerate().zip(next).map(of).collect()
+}
+
+fn having(ir: &Sections, s: usize, value: ValueId, how: Materialize) -> Option<Having> {
+    let composites = ir.device.iter().flat_map(|device| &device.composites);
+    let spilled = composites.filter(|(v, _)| *v == value).any(|(_, composite)| composite.spilled);
+    let tensor = ir.graph.values[value].name.clone();
+    Some(Having { tensor, how, seconds: Ways::of(ir, s, value, spilled)? })
 }
 
 struct Found<'a> {

@@ -94,15 +94,16 @@ impl Bench {
         let mut trainer =
             self.training.trainer(trainee, Vec::new(), &self.compiling, &self.running, messages)?;
         let start = Instant::now();
-        let (program, report) = trainer.program(&sizes)?;
-        let compiled = Compiled::since(start, report);
-        let mut inputs = random_inputs(&program)?;
+        let program = trainer.program(&sizes)?;
+        let compiled = Compiled::since(start, program.report.clone());
+        let mut inputs = random_inputs(&program.program)?;
         inputs.retain(|(name, _)| name != RANDOM_KEY);
-        let mut optimization = trainer.optimization(&sizes)?;
+        let mut optimization = trainer.optimization(&program)?;
         let mut runs = Vec::new();
         for number in 0..=u64::from(self.repeat) {
             let start = Instant::now();
-            let Some(found) = gradients(&mut trainer, &inputs, Key::of_dropout(0, number), &mut [])? else {
+            let random = Key::of_dropout(0, number);
+            let Some(found) = gradients(&mut trainer, &program, &inputs, random, &mut [])? else {
                 return Ok(None);
             };
             optimization.step(number, trainer.parameters_mut(), found.gradients);

@@ -8,7 +8,7 @@ use zellige_runtime::engine::{ArrayView, ArrayViewMut, Input, Output};
 use zellige_runtime::io::{
     self, Array, Format, IoError, NewFile, NpySink, NpySource, ReadOptions, Scratch, WindowSource,
 };
-use zellige_runtime::program::{Dims, Element, Program, Role, Tensor};
+use zellige_runtime::program::{Element, Program, Role, Tensor};
 
 /// An input.
 pub(crate) enum Source {
@@ -73,12 +73,6 @@ impl Source {
             Self::Array(array) => Input::Array(ArrayView { dims: array.dims, data: &array.data }),
             Self::Windows(source) => Input::Windows(&**source),
         }
-    }
-
-    /// Images, channels, rows and columns.
-    pub(crate) fn sizes(&self) -> [u64; 4] {
-        let Dims { n, c, h, w } = self.windows().dims();
-        [n, c, h, w]
     }
 
     /// To be read in part.

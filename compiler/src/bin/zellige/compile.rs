@@ -74,7 +74,9 @@ impl Compile {
         }
         let ir = self.emit.is_some() || self.stop_after.is_some();
         let (extension, what) = if ir { ("zir", "IR") } else { ("zlp", "a program") };
-        output::check_extension(&self.output, extension, what)?;
+        if self.output != Path::new("-") {
+            output::check_extension(&self.output, extension, what)?;
+        }
         let options = self.compiling.options()?;
         let Start { module, source, graph } = self.start(messages)?;
         let module = self.run_passes(module, &options).map_err(|d| Failure::new(d, &source))?;

@@ -1,5 +1,6 @@
 //! Loading a program into an engine and running it, with a progress bar.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -40,17 +41,30 @@ pub(crate) fn run(
 
 /// Does work that the user can stop, and sees progress; `None` if it was stopped.
 pub(crate) fn shown<T>(work: impl FnOnce(&Control<'_>) -> T) -> Option<T> {
-    let bar = progress_bar();
-    let start = Instant::now();
+    let appear = |bar: &ProgressBar| bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(4));
+    with_bar(Instant::now(), "", appear, |progress| {
+        interrupt::watched(|cancel| work(&Control { cancel: Some(cancel), progress: Some(progress) }))
+    })
+}
+
+/// Does work that says how many tiles are done: `what`, and that, is on a bar, which `appear` is to show if the work is not done a
+/// while after `start`.
+pub(crate) fn with_bar<T>(
+    start: Instant,
+    what: &str,
+    appear: impl Fn(&ProgressBar),
+    work: impl FnOnce(&dyn Fn(Progress)) -> T,
+) -> T {
+    let (bar, appeared) = (progress_bar(), Cell::new(false));
     let show = |p: Progress| {
         bar.set_length(p.tiles);
         bar.set_position(p.tiles_done);
-        bar.set_message(format!("section {} of {}", p.section + 1, p.sections));
-        if bar.is_hidden() && start.elapsed() >= PATIENCE {
-            bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(4));
+        bar.set_message(format!("{what}section {} of {}", p.section + 1, p.sections));
+        if start.elapsed() >= PATIENCE && !appeared.replace(true) {
+            appear(&bar);
         }
     };
-    let done = interrupt::watched(|cancel| work(&Control { cancel: Some(cancel), progress: Some(&show) }));
+    let done = work(&show);
     bar.finish_and_clear();
     done
 }

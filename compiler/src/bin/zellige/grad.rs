@@ -1,10 +1,11 @@
 //! `zellige grad`: the loss of a training, and its gradients.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
-use zellige_compiler::driver::{Failure, Found, Opened, Trainee, Trainer, io_failure};
+use zellige_compiler::driver::{Failure, Found, Opened, Trainee, Trainer, TrainingProgram, io_failure};
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::engine::{Input, Output};
 use zellige_runtime::io::safetensors::{self, Metadata, Values};
@@ -54,18 +55,18 @@ impl Grad {
         let mut trainer = self.training.trainer(trainee, names, &self.compiling, &self.running, messages)?;
 
         let start = Instant::now();
-        let (program, report) = trainer.program(&[given(&inputs)?])?;
-        let compiled = Compiled::since(start, report);
+        let program = trainer.program(&[given(&inputs)?])?;
+        let compiled = Compiled::since(start, program.report.clone());
         let spill = self.compiling.spill.as_deref();
-        let open = |file: &borders::InputFile| Ok((file.name.clone(), file.open(&program, spill)?));
+        let open = |file: &borders::InputFile| Ok((file.name.clone(), file.open(&program.program, spill)?));
         let inputs = inputs.iter().map(open).collect::<Result<Vec<_>, Failure>>()?;
-        let mut sinks = sinks(&program, &wanted)?;
+        let mut sinks = sinks(&program.program, &wanted)?;
         let random = Key::of_dropout(self.compiling.seed.unwrap_or(0), 0);
-        let Some(found) = gradients(&mut trainer, &inputs, random, &mut sinks)? else {
+        let Some(found) = gradients(&mut trainer, &program, &inputs, random, &mut sinks)? else {
             return Ok(Outcome::Interrupted);
         };
-        let staged = staged(sinks, &program, &wanted)?;
-        self.write(&mut trainer, &inputs, &found)?;
+        let staged = staged(sinks, &program.program, &wanted)?;
+        self.write(&trainer, &program, &found)?;
         staged.into_iter().try_for_each(NewFile::commit).map_err(|e| io_failure(&e, true))?;
         if let Some(path) = &self.stats {
             let stats = Stats::new(&compiled, 0.0, std::slice::from_ref(&found.stats));
@@ -96,16 +97,10 @@ impl Grad {
         wanted.collect()
     }
 
-    fn write(
-        &self,
-        trainer: &mut Trainer,
-        inputs: &[(String, Source)],
-        found: &Found,
-    ) -> Result<(), Failure> {
-        let sizes = inputs.iter().map(|(name, source)| (name.clone(), source.sizes())).collect();
-        let trained = trainer.trained(&[sizes])?;
+    fn write(&self, trainer: &Trainer, program: &TrainingProgram, found: &Found) -> Result<(), Failure> {
         let all = trainer.parameters().all();
-        let tensors: Vec<_> = trained
+        let tensors: Vec<_> = program
+            .trained
             .iter()
             .zip(&found.gradients)
             .map(|(&i, values)| Values { name: &all[i].name, shape: &all[i].dims, values })
@@ -130,6 +125,7 @@ fn sinks(program: &Program, wanted: &[(String, PathBuf)]) -> Result<Vec<(String,
 /// `None` if the user stopped it.
 pub(crate) fn gradients(
     trainer: &mut Trainer,
+    program: &Arc<TrainingProgram>,
     inputs: &[(String, Source)],
     random: Key,
     sinks: &mut [(String, Sink)],
@@ -138,7 +134,7 @@ pub(crate) fn gradients(
         inputs.iter().map(|(n, source)| (n.as_str(), source.input())).collect();
     let mut others: Vec<(&str, Output<'_>)> =
         sinks.iter_mut().map(|(n, sink)| (n.as_str(), sink.output())).collect();
-    let run = execute::shown(|control| trainer.gradients(&[&inputs], random, &mut others, control));
+    let run = execute::shown(|control| trainer.gradients(program, &[&inputs], random, &mut others, control));
     run.transpose().map(Option::flatten)
 }
 

@@ -39,7 +39,7 @@ fn handle(signal: i32) {
     // After the flag is set, see `watched`.
     if again || !WATCHED.load(SeqCst) {
         remove_temporaries();
-        report();
+        report(None);
         std::process::exit(status().into());
     }
 }
@@ -53,12 +53,13 @@ pub(crate) fn watched<T>(work: impl FnOnce(&'static AtomicBool) -> T) -> Option<
     (!STOP.load(SeqCst)).then_some(done)
 }
 
-/// Says that the command was interrupted, once.
-pub(crate) fn report() {
+/// Says that the command was interrupted, once, and what can be done now.
+pub(crate) fn report(hint: Option<String>) {
     if REPORTED.swap(true, SeqCst) {
         return;
     }
-    let note = Diagnostic::error(Code::E0901, "interrupted; no incomplete output was left behind");
+    let note =
+        Diagnostic::error(Code::E0901, "interrupted; no incomplete output was left behind").maybe_hint(hint);
     MESSAGES.get().copied().unwrap_or_default().report(&[note], &SourceFile::default());
 }
 

@@ -90,15 +90,20 @@ fn main() -> ExitCode {
     match outcome {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Different | Outcome::Refuted) => ExitCode::from(1),
-        Ok(Outcome::Interrupted) => {
-            interrupt::report();
-            ExitCode::from(interrupt::status())
-        }
+        Ok(Outcome::Interrupted) => interrupted(None),
+        Ok(Outcome::Paused { steps }) => interrupted(Some(format!(
+            "the checkpoint is that of step {steps}; `--resume` goes on from there"
+        ))),
         Err(failure) => {
             messages.report(&failure.diagnostics, &failure.source);
             ExitCode::from(2)
         }
     }
+}
+
+fn interrupted(hint: Option<String>) -> ExitCode {
+    interrupt::report(hint);
+    ExitCode::from(interrupt::status())
 }
 
 /// Says what is wrong with the command line, or gives the help that was asked for.

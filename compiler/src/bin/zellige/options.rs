@@ -63,7 +63,7 @@ pub(crate) struct Compiling {
     /// Weights, instead of the file that the model names
     #[arg(long, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
-    /// Seed of the initial values of parameters, where no file gives them; 0 if not given
+    /// Seed of the initial values of parameters, where no file gives them, and of what a training draws; 0 if not given
     #[arg(long, value_name = "N", value_parser = seed)]
     pub(crate) seed: Option<u64>,
 }
@@ -117,6 +117,8 @@ pub(crate) enum MaterializeWish {
     Auto,
     /// In device memory, or in a file
     Keep,
+    /// There, with a block for each tile behind the cut, as far as forward tensors reach backward sections
+    Tiles,
     /// Computed again
     Recompute,
 }
@@ -160,6 +162,7 @@ impl Compiling {
                 "--untiled",
                 "--materialize recompute",
             ),
+            (self.untiled && self.materialize == MaterializeWish::Tiles, "--untiled", "--materialize tiles"),
             (self.plan.is_some() && self.tile.is_some(), "--plan", "--tile"),
             (self.plan.is_some() && self.untiled, "--plan", "--untiled"),
             (self.plan.is_some() && !self.cut_after.is_empty(), "--plan", "--cut-after"),
@@ -182,6 +185,7 @@ impl Compiling {
             materialize: match self.materialize {
                 MaterializeWish::Auto => None,
                 MaterializeWish::Keep => Some(Materialize::Keep),
+                MaterializeWish::Tiles => Some(Materialize::Tiles),
                 MaterializeWish::Recompute => Some(Materialize::Recompute),
             },
             overlap: match self.overlap {
@@ -418,7 +422,7 @@ pub(crate) fn tile(text: &str) -> Result<[u64; 2], String> {
     let side = |s: &str| s.parse::<u64>().ok().filter(|&v| v > 0);
     text.split_once('x')
         .and_then(|(h, w)| Some([side(h)?, side(w)?]))
-        .ok_or_else(|| "a tile is rows x columns, such as 64x128".to_owned())
+        .ok_or_else(|| "this is rows x columns, such as 64x128".to_owned())
 }
 
 fn binding(text: &str) -> Result<(String, i64), String> {

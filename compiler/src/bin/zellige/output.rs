@@ -19,6 +19,11 @@ pub(crate) enum Outcome {
     Refuted,
     /// The user stopped it.
     Interrupted,
+    /// The user stopped a training, of which there is a checkpoint.
+    Paused {
+        /// Steps done.
+        steps: u64,
+    },
 }
 
 /// How diagnostics are written.
@@ -110,7 +115,7 @@ pub(crate) fn probe(path: &Path) -> Result<(), Failure> {
 /// A file with another extension could not be opened again; what is there and is no file, such as a pipe, is not asked.
 pub(crate) fn check_extension(path: &Path, wanted: &str, what: &str) -> Result<(), Failure> {
     let other = path.extension().is_none_or(|e| e != wanted);
-    if other && path != Path::new("-") && (path.is_file() || !path.exists()) {
+    if other && (path.is_file() || !path.exists()) {
         let message = format!("`{}` is not a name for {what}", path.display());
         let hint = format!("it should end in .{wanted}");
         return Err(Diagnostic::error(Code::E0005, message).hint(hint).into());

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
-use zellige_compiler::analysis::planner::{Alternatives, Cut};
+use zellige_compiler::analysis::planner::{Alternatives, Cut, Having};
 use zellige_compiler::base::units::{bytes, operations};
 use zellige_compiler::driver::{Failure, Opened, Report, SectionReport, TensorReport};
-use zellige_compiler::ir::{Overlap, Target};
+use zellige_compiler::ir::{Materialize, Overlap, Target};
 use zellige_grammar::{Code, Diagnostic};
 
 use crate::options::{Binding, Compiling, Step};
@@ -57,6 +57,7 @@ fn json(report: &Report, alternatives: &[Alternatives], smallest: Smallest) -> S
     for (i, other) in alternatives.iter().enumerate() {
         value["sections"][i]["next_best"] = json!(other.next_best);
         value["sections"][i]["cut_after"] = json!(other.cut_after);
+        value["sections"][i]["materialized"] = json!(other.materialized);
     }
     value["smallest_sram_bytes"] = json!(smallest.map(|s| s[0]));
     value["smallest_memory_bytes"] = json!(smallest.map(|s| s[1]));
@@ -111,7 +112,7 @@ fn device_memory(report: &Report) -> String {
             report.device_bytes
         );
     }
-    let all = report.device_bytes.saturating_add(report.border_bytes);
+    let all = report.memory_bytes();
     format!("{all} bytes are used, {} of them for inputs and outputs{spilled}", report.border_bytes)
 }
 
@@ -123,8 +124,9 @@ fn section(section: &SectionReport, lines: &mut Vec<String>) {
         None if section.overlap == Overlap::Reuse => ", rows reused".to_owned(),
         None => String::new(),
     };
+    let direction = section.direction.map(|d| format!(" ({d})")).unwrap_or_default();
     lines.push(format!(
-        "section {}: {}, {} of {h}x{w} ({rows} x {columns}{how}), {} of SRAM",
+        "section {}{direction}: {}, {} of {h}x{w} ({rows} x {columns}{how}), {} of SRAM",
         section.name,
         count(section.ops as u64, "op"),
         count(rows * columns, "tile"),
@@ -164,6 +166,20 @@ fn why(section: &SectionReport, other: &Alternatives, next: &str, lines: &mut Ve
             format!("    next best: tiles of {h}x{w}, {how}, {}", milliseconds(best.seconds))
         }
     });
+    for Having { tensor, how, seconds } in &other.materialized {
+        let tiles = seconds.tiles.map(|s| format!(" or {} tile by tile", milliseconds(s)));
+        let how = match how {
+            Materialize::Keep => "kept",
+            Materialize::Tiles => "kept tile by tile",
+            Materialize::Recompute => "computed again",
+        };
+        lines.push(format!(
+            "    {tensor} is {how}: storing and loading it is modelled at {}{}, computing it again at {}",
+            milliseconds(seconds.keep),
+            tiles.unwrap_or_default(),
+            milliseconds(seconds.recompute)
+        ));
+    }
     let reason = match other.cut_after {
         None => return,
         Some(Cut::Weighed { apart, joined }) => {
@@ -197,5 +213,10 @@ fn tensor(t: &TensorReport) -> String {
             format!(", padding top {top}, left {left}, bottom {bottom}, right {right}")
         }
     };
-    format!("{}: {} in tiles of {h}x{w}{overlap}{padding}", t.name, t.shape)
+    let kept = match t.materialized {
+        Some(Materialize::Tiles) => " (kept tile by tile for the backward pass)",
+        Some(_) => " (kept for the backward pass)",
+        None => "",
+    };
+    format!("{}: {}{kept} in tiles of {h}x{w}{overlap}{padding}", t.name, t.shape)
 }

@@ -1,17 +1,19 @@
 //! `zellige train`: weights that follow the gradients of a loss on a folder of examples.
 
+mod bars;
 mod checkpoints;
+mod divergence;
 mod examples;
 mod session;
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use zellige_compiler::driver::{Failure, Trainee, io_failure};
+use zellige_compiler::driver::{Failure, Parameter, Trainee, io_failure};
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::curve::{self, Log, LogError, Row};
-use zellige_runtime::dataset::Sampling;
-use zellige_runtime::io::safetensors::{self, Values};
+use zellige_runtime::dataset::{Kept, Sampling};
+use zellige_runtime::io::safetensors;
 
 use crate::options::{Compiling, Running, count, tile};
 use crate::output::{self, MessageFormat, Outcome};
@@ -100,23 +102,25 @@ impl Train {
         let title = trainee.model.graph.name.clone();
         let mut trainer =
             self.training.trainer(trainee, Vec::new(), &self.compiling, &self.running, messages)?;
-        let mut optimization = trainer.optimization(&[examples.first()?])?;
+        let first = trainer.program(&examples.first_step(trainer.is_joint())?)?;
+        let mut optimization = trainer.optimization(&first)?;
         let checkpoints =
             Checkpoints::new(files.checkpoint.clone(), self.resume, &trainer, &self.training, &examples)?;
-        let done = checkpoints.restore(&mut trainer, &mut optimization)?;
+        let done = checkpoints.restore(&mut trainer, &mut optimization, self.steps)?;
         let (log, rows) = Log::resume(&files.log, done).map_err(|e| log_failure(&e))?;
         let every = Every { validation: self.validate_every, checkpoint: self.checkpoint_every };
+        let kept = Kept::default();
         let mut session =
-            Session { trainer, optimization, examples, validation, checkpoints, log, rows, every };
-        let finished = session.run(done, self.steps)?;
+            Session { trainer, optimization, examples, validation, kept, checkpoints, log, rows, every };
+        let finished = session.run(done, self.steps);
+        // Also of what has failed: it shows how that came.
         save_curve(&files.curve, &title, &session.rows)?;
-        if !finished {
-            return Ok(Outcome::Interrupted);
+        if !finished? {
+            return Ok(Outcome::Paused { steps: session.rows.last().map_or(done, |row| row.step) });
         }
-        let all = session.trainer.parameters().all().iter();
-        let tensors: Vec<_> =
-            all.map(|p| Values { name: &p.name, shape: &p.dims, values: &p.values }).collect();
+        let tensors: Vec<_> = session.trainer.parameters().all().iter().map(Parameter::tensor).collect();
         safetensors::write(&files.weights, &tensors).map_err(|e| io_failure(&e, true))?;
+        output::say(&summary(&session.rows))?;
         Ok(Outcome::Done)
     }
 
@@ -152,6 +156,15 @@ impl Train {
         }
         Ok(files)
     }
+}
+
+/// What a training has come to.
+fn summary(rows: &[Row]) -> String {
+    let Some(last) = rows.last() else { return String::new() };
+    let validation = rows.iter().rev().find_map(|row| Some((row.step, row.validation?)));
+    let validation =
+        validation.map_or(String::new(), |(step, loss)| format!(", validation {loss} after step {step}"));
+    format!("step {}: loss {}{validation}\n", last.step, last.loss)
 }
 
 fn save_curve(path: &Path, title: &str, rows: &[Row]) -> Result<(), Failure> {

@@ -28,7 +28,9 @@ impl Training {
         messages: MessageFormat,
     ) -> Result<Trainer, Failure> {
         messages.report(&trainee.model.warnings, &trainee.model.source);
-        let compile = compiling.options()?;
+        // A seed is that of what is drawn as well, which weights do not contradict.
+        let seed = compiling.seed.filter(|_| compiling.weights.is_none());
+        let compile = Compiling { seed, ..compiling.clone() }.options()?;
         let engine = running.options(compiling.threads, &compile.machine);
         let engine = Options { spill: compiling.spill.clone(), ..engine };
         let parameters = trainee.parameters(&compile)?;

@@ -1,7 +1,8 @@
 /** The list of sections, above the views of one of them. */
 if (data.sections.length) {
   const known = data.sections.some((s) => s.cost);
-  const heads = ["section", "tile", "grid", "overlap", "SRAM"];
+  const trains = data.sections.some((s) => s.direction);
+  const heads = ["section", ...(trains ? ["pass"] : []), "tile", "grid", "overlap", "SRAM"];
   if (known) heads.push("work", "traffic", "modelled time");
   heads.push("ops");
   const numbers = new Set(["tile", "grid", "SRAM", "work", "traffic"]);
@@ -13,7 +14,7 @@ if (data.sections.length) {
   const rows = data.sections.map((section, index) => {
     const cost = section.cost || {};
     const cells = {
-      section: section.name, tile: section.tile, grid: section.grid, SRAM: section.sram,
+      section: section.name, pass: section.direction, tile: section.tile, grid: section.grid, SRAM: section.sram,
       overlap: section.overlap && [section.overlap, cost.ratio].filter(Boolean).join(" "), work: cost.work, traffic: cost.traffic, "modelled time": cost.time,
       ops: section.ops.join(", "),
     };

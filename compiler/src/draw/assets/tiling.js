@@ -88,7 +88,7 @@ function tilingPanel() {
     names.replaceChildren(...section.tensors.map((t, i) => {
       const kind = t.role + (t.fused ? " fused" : "") + (i === looking.tensor ? " picked" : "");
       const button = element("button", { type: "button", class: kind },
-        element("i"), element("b", {}, `%${t.name}`), element("small", {}, `${t.fused ? "fused" : t.role}, ${t.tile}`));
+        element("i"), element("b", {}, `%${t.name}`), element("small", {}, [t.fused ? "fused" : t.role, t.tile, ...(t.kept ? ["kept"] : [])].join(", ")));
       button.addEventListener("click", () => look(looking.section, i));
       return element("li", {}, button);
     }));
@@ -97,6 +97,7 @@ function tilingPanel() {
     for (const [key, value] of [["", tensor.shape], ...tensor.facts]) {
       facts.append(element("span", {}, `${key} `, element("b", {}, value)));
     }
+    if (tensor.kept) facts.append(element("b", {}, "kept for the backward pass"));
     paint(tensor);
   };
 

@@ -2,11 +2,15 @@
 
 use std::fmt::Write;
 
-use crate::base::{Id, ValueId};
-use crate::ir::{Graph, Module, Section, Sections, Tiling};
+use crate::base::{Id, OpId, ValueId};
+use crate::ir::{Direction, Directions, Graph, Materialize, Module, Node, Section, Sections, Tiling};
+
+/// How the backward pass is drawn, and a tensor of the forward pass that it reads.
+const BACKWARD: &str = "color=\"#a3285f\", style=filled, fillcolor=\"#fbeaf1\"";
+const KEPT: &str = "color=\"#a3285f\", fontcolor=\"#a3285f\", style=dashed";
 
 /// A drawing for `dot`: ops as boxes and types on edges; for sections a cluster each, with tile, overlap and padding of
-/// its tensors. Programs have none.
+/// its tensors. Of a training step, the backward pass and what it reads of the forward pass are marked. Programs have none.
 pub fn to_dot(module: &Module) -> Option<String> {
     let mut drawing = Drawing::default();
     let name = match module {
@@ -53,16 +57,39 @@ impl Drawing {
         self.line(&format!("{id} [label={}, shape={shape}];", quote(label)));
     }
 
+    /// The op that makes a value.
+    fn op(&mut self, graph: &Graph, node: &Node, tiling: &str) {
+        let label = format!("{}\n%{}{tiling}", node.op.name(), graph.values[node.output].name);
+        match node.direction {
+            Direction::Forward => self.node(&id(node.output), &label, "box"),
+            Direction::Backward => {
+                let label = quote(&format!("{label}\nbackward"));
+                self.line(&format!("{} [label={label}, shape=box, {BACKWARD}];", id(node.output)));
+            }
+        }
+    }
+
     fn edge(&mut self, from: &str, to: &str, label: &str) {
         self.line(&format!("{from} -> {to} [label={}];", quote(label)));
     }
 
+    /// What the marks of a training step mean.
+    fn legend(&mut self, graph: &Graph, dashed: &str) {
+        if graph.ops.iter().any(|(_, node)| node.direction == Direction::Backward) {
+            let text = format!("red and called backward: the backward pass\ndashed: {dashed}");
+            self.line(&format!("label={}; labelloc=t;", quote(&text)));
+        }
+    }
+
     fn graph(&mut self, graph: &Graph) {
+        self.legend(graph, "a tensor of the forward pass that the backward pass reads");
         self.borders(graph);
         for (_, node) in graph.ops.iter() {
-            self.node(&id(node.output), &op_label(graph, node.output), "box");
+            self.op(graph, node, "");
         }
-        self.edges(graph, |value, _| graph.values[value].ty.to_string());
+        let direction = |op: OpId| graph.ops[op].direction;
+        let returns = |value, op| graph.producer(value).is_some_and(|made| direction(made) < direction(op));
+        self.edges(graph, |value, op| (graph.values[value].ty.to_string(), returns(value, op)));
     }
 
     fn borders(&mut self, graph: &Graph) {
@@ -75,32 +102,50 @@ impl Drawing {
         }
     }
 
-    /// Reads of values by ops.
-    fn edges(&mut self, graph: &Graph, label: impl Fn(ValueId, crate::base::OpId) -> String) {
+    /// Reads of values by ops, with a label each, and whether it is dashed.
+    fn edges(&mut self, graph: &Graph, read: impl Fn(ValueId, OpId) -> (String, bool)) {
         for (op, node) in graph.ops.iter() {
             for &value in &node.inputs {
-                self.edge(&id(value), &id(node.output), &label(value, op));
+                let [from, to] = [id(value), id(node.output)];
+                match read(value, op) {
+                    (label, false) => self.edge(&from, &to, &label),
+                    (label, true) => self.line(&format!("{from} -> {to} [label={}, {KEPT}];", quote(&label))),
+                }
             }
         }
     }
 
     fn sections(&mut self, ir: &Sections) {
         let graph = &ir.graph;
+        self.legend(graph, "a tensor of the forward pass, kept for the backward pass of another section");
         self.borders(graph);
         for (i, section) in ir.sections.iter().enumerate() {
             self.line(&format!("subgraph cluster{i} {{"));
-            self.line(&format!("label={};", quote(&section_label(section))));
+            let direction = ir.direction(section);
+            self.line(&format!("label={};", quote(&section_label(section, direction))));
+            if direction.is_some_and(|d| d != Directions::Forward) {
+                self.line("color=\"#a3285f\";");
+            }
             for &op in &section.ops {
-                let value = graph.ops[op].output;
-                let tiling = section.tensors.get(&value).map(tiling_label).unwrap_or_default();
-                self.node(&id(value), &format!("{}{tiling}", op_label(graph, value)), "box");
+                let node = &graph.ops[op];
+                let tiling = section.tensors.get(&node.output).map(tiling_label).unwrap_or_default();
+                self.op(graph, node, &tiling);
             }
             self.line("}");
         }
+        let materialized: Vec<_> = ir.sections.iter().map(|s| ir.kept(s)).collect();
+        let is_backward = |op: OpId| graph.ops[op].direction == Direction::Backward;
         self.edges(graph, |value, op| {
-            let section = ir.section_of(op).and_then(|s| ir.sections.get(s));
-            let tiling = section.and_then(|s| s.tensors.get(&value)).map(tiling_label);
-            format!("{}{}", graph.values[value].ty, tiling.unwrap_or_default())
+            let section = ir.section_of(op);
+            let tiling = section.and_then(|s| ir.sections[s].tensors.get(&value)).map(tiling_label);
+            let kept = is_backward(op) && section.is_some_and(|s| materialized[s].contains(&value));
+            let how = section.and_then(|s| ir.sections[s].materialized.get(&value));
+            let word = match how {
+                Some(Materialize::Tiles) if kept => "\nkept in tiles",
+                _ if kept => "\nkept",
+                _ => "",
+            };
+            (format!("{}{}{word}", graph.values[value].ty, tiling.unwrap_or_default()), kept)
         });
     }
 }
@@ -109,15 +154,11 @@ fn id(value: ValueId) -> String {
     format!("v{}", value.index())
 }
 
-fn op_label(graph: &Graph, value: ValueId) -> String {
-    let op = graph.producer(value).map_or("", |op| graph.ops[op].op.name());
-    format!("{op}\n%{}", graph.values[value].name)
-}
-
-fn section_label(section: &Section) -> String {
+fn section_label(section: &Section, direction: Option<Directions>) -> String {
+    let direction = direction.map(|d| format!(" ({d})")).unwrap_or_default();
     let tile = section.tile.map(|t| format!(" tile {}", both(t))).unwrap_or_default();
     let grid = section.grid.map(|g| format!(" grid {}", both(g))).unwrap_or_default();
-    format!("{}{tile}{grid}", section.name)
+    format!("{}{direction}{tile}{grid}", section.name)
 }
 
 fn tiling_label(tiling: &Tiling) -> String {

@@ -12,10 +12,13 @@ use zellige_grammar::{Code, Diagnostic};
 use super::codec;
 use super::reader::{Part, Reader, name_value};
 use crate::base::{Dim, Element, Id, OpId, ParamId, Shape, TensorType, ValueId};
-use crate::ir::{Def, Derived, Exact, Graph, Node, Output, Param, Value};
+use crate::ir::{Def, Derived, Direction, Exact, Graph, Node, Output, Param, Value};
 use crate::ops::{self, Op};
 
-const KEYWORDS: [&str; 5] = ["param", "input", "constant", "output", "exact"];
+const KEYWORDS: [&str; 6] = ["param", "input", "constant", "output", "exact", BACKWARD];
+
+/// The statement behind which all ops are those of the backward pass.
+const BACKWARD: &str = "backward";
 
 /// What an `exact` statement says.
 #[derive(Serialize, Deserialize)]
@@ -26,7 +29,11 @@ struct ExactAttrs {
 
 pub(super) fn write(graph: &Graph) -> Statement {
     let params = graph.params.iter().map(|(_, param)| write_param(graph, param));
-    let values = graph.values.iter().map(|(_, value)| write_value(graph, value));
+    let first_backward = graph.ops.ids().find(|&op| graph.ops[op].direction == Direction::Backward);
+    let values = graph.values.iter().flat_map(|(_, value)| {
+        let begins = matches!(value.def, Def::Op(op) if Some(op) == first_backward);
+        begins.then(|| Statement::new(BACKWARD)).into_iter().chain([write_value(graph, value)])
+    });
     let outputs = graph.outputs.iter().map(|o| {
         let value = Text::local(&*graph.values[o.value].name);
         Statement::new("output").operand(name_value(&o.name)).operand(value).ty(type_text(&o.ty))
@@ -112,6 +119,8 @@ struct Builder<'r> {
     values: HashMap<String, ValueId>,
     params: HashMap<String, ParamId>,
     outputs: HashSet<String>,
+    /// Of the ops that come now.
+    direction: Direction,
     /// Names whose definitions are wrong, so that their uses are not.
     broken: HashSet<String>,
 }
@@ -124,6 +133,7 @@ impl<'r> Builder<'r> {
             values: HashMap::new(),
             params: HashMap::new(),
             outputs: HashSet::new(),
+            direction: Direction::Forward,
             broken: HashSet::new(),
         }
     }
@@ -148,6 +158,7 @@ impl<'r> Builder<'r> {
             "constant" => self.constant(statement),
             "output" => self.output(statement),
             "exact" => self.exact(statement),
+            BACKWARD => self.backward(statement),
             _ => self.op(statement),
         };
         if done.is_none() {
@@ -261,6 +272,16 @@ impl<'r> Builder<'r> {
         Some(())
     }
 
+    fn backward(&mut self, statement: &Statement) -> Option<()> {
+        self.reader.only(statement, &[])?;
+        if std::mem::replace(&mut self.direction, Direction::Backward) == Direction::Backward {
+            let message = "the backward pass begins twice";
+            self.reader.error(Code::E0604, message, statement.span);
+            return None;
+        }
+        Some(())
+    }
+
     fn op(&mut self, statement: &Statement) -> Option<()> {
         let Some(def) = ops::find(&statement.keyword) else {
             let known: Vec<_> = ops::all().map(|def| def.name).chain(KEYWORDS).collect();
@@ -281,7 +302,8 @@ impl<'r> Builder<'r> {
         let (op, (inputs, params), ty, ()) = (op?, operands?, ty?, shape?);
         let id = OpId::from_index(self.graph.ops.len());
         let output = self.define(name, ty, Def::Op(id));
-        self.graph.ops.push(Node { op, inputs, params, output, span: statement.span });
+        let (span, direction) = (statement.span, self.direction);
+        self.graph.ops.push(Node { op, inputs, params, output, span, direction });
         Some(())
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::base::ValueId;
-use crate::ir::{Def, Device, Graph, Module, Section, Sections};
+use crate::ir::{Def, Device, Direction, Graph, Module, Section, Sections};
 
 /// The JSON of a module; the graph of a program is a text, and the values of its weights are left out.
 pub fn to_json(module: &Module) -> Json {
@@ -44,14 +44,18 @@ pub fn graph_to_json(graph: &Graph) -> Json {
         Def::Input | Def::Op(_) => None,
     });
     let ops = graph.ops.iter().map(|(_, node)| {
-        json!({
+        let mut op = json!({
             "name": name(graph, node.output),
             "op": node.op.name(),
             "inputs": node.inputs.iter().map(|&v| name(graph, v)).collect::<Vec<_>>(),
             "params": node.params.iter().map(|&p| graph.params[p].name.as_str()).collect::<Vec<_>>(),
             "attrs": node.op.attrs(),
             "type": graph.values[node.output].ty.to_string(),
-        })
+        });
+        if node.direction == Direction::Backward {
+            op["direction"] = plain(&node.direction);
+        }
+        op
     });
     let outputs = graph
         .outputs
@@ -82,7 +86,7 @@ pub fn sections_to_json(ir: &Sections) -> Json {
         "graph": graph_to_json(&ir.graph),
         "target": plain(&ir.target),
         "sections": sections.collect::<Json>(),
-        "device": ir.device.as_ref().map(|d| device_to_json(&ir.graph, d)),
+        "device": ir.device.as_ref().map(|d| device_to_json(ir, d)),
     })
 }
 
@@ -90,6 +94,7 @@ fn section_to_json(graph: &Graph, section: &Section) -> Json {
     let ops =
         section.ops.iter().filter_map(|&op| graph.ops.get(op)).map(|n| Json::from(name(graph, n.output)));
     let tensors = section.tensors.iter().map(|(&v, tiling)| (name(graph, v).to_owned(), plain(tiling)));
+    let materialized = section.materialized.iter().map(|(&v, how)| (name(graph, v).to_owned(), plain(how)));
     json!({
         "name": section.name,
         "ops": ops.collect::<Json>(),
@@ -101,11 +106,17 @@ fn section_to_json(graph: &Graph, section: &Section) -> Json {
         "grid": section.grid,
         "sram_bytes": section.sram_bytes,
         "tensors": tensors.collect::<Map<_, _>>(),
+        "materialized": materialized.collect::<Map<_, _>>(),
     })
 }
 
-fn device_to_json(graph: &Graph, device: &Device) -> Json {
-    let composites = device.composites.iter().map(|(&v, c)| (name(graph, v).to_owned(), plain(c)));
+fn device_to_json(ir: &Sections, device: &Device) -> Json {
+    let composites = device.composites.iter().map(|(value, composite)| {
+        let name = name(&ir.graph, *value);
+        let section = composite.blocks.and_then(|blocks| ir.sections.get(blocks.section as usize));
+        let key = section.map_or_else(|| name.to_owned(), |section| format!("{name} in {}", section.name));
+        (key, plain(composite))
+    });
     json!({
         "composites": composites.collect::<Map<_, _>>(),
         "weight_bytes": device.weight_bytes,

@@ -11,7 +11,9 @@ use zellige_grammar::{Code, Diagnostic};
 use super::reader::{Part, Reader, name_value};
 use super::{codec, graph};
 use crate::base::{OpId, ValueId};
-use crate::ir::{Composite, Device, Gradient, Graph, Overlap, Padding, Section, Sections, Target};
+use crate::ir::{
+    Composite, Device, Gradient, Graph, Materialize, Overlap, Padding, Section, Sections, Target, Tiling,
+};
 
 /// What a `section` statement says besides its tensors.
 #[derive(Serialize, Deserialize)]
@@ -36,6 +38,12 @@ fn is_post(padding: &Padding) -> bool {
     *padding == Padding::Post
 }
 
+/// What a `materialize` statement says of its tensor.
+#[derive(Serialize, Deserialize)]
+struct MaterializeAttrs {
+    how: Materialize,
+}
+
 /// What a `device` statement says besides its composites.
 #[derive(Serialize, Deserialize)]
 struct DeviceAttrs {
@@ -49,7 +57,7 @@ struct DeviceAttrs {
 
 pub(super) fn write(ir: &Sections) -> Statement {
     let mut body = vec![graph::write(&ir.graph)];
-    body.extend(ir.sections.iter().map(|s| write_section(&ir.graph, s)));
+    body.extend(ir.sections.iter().map(|s| write_section(ir, s)));
     body.extend(ir.device.iter().map(|d| write_device(&ir.graph, d)));
     Statement { attrs: codec::encode(&ir.target), ..Statement::new("sections") }.body(body)
 }
@@ -58,7 +66,9 @@ fn value_text(graph: &Graph, value: ValueId) -> Text {
     Text::local(graph.values.get(value).map_or("?", |v| &v.name))
 }
 
-fn write_section(graph: &Graph, section: &Section) -> Statement {
+/// A comment says what follows from the ops: which pass of a training step a section is part of.
+fn write_section(ir: &Sections, section: &Section) -> Statement {
+    let graph = &ir.graph;
     let &Section { tile, overlap, padding, gradient, colours, grid, sram_bytes, .. } = section;
     let computed =
         section.ops.iter().filter_map(|&op| graph.ops.get(op)).map(|n| value_text(graph, n.output));
@@ -66,20 +76,25 @@ fn write_section(graph: &Graph, section: &Section) -> Statement {
         Statement { attrs: codec::encode(tiling), ..Statement::new("tensor") }
             .operand(value_text(graph, value))
     });
+    let materialized = section.materialized.iter().map(|(&value, &how)| {
+        Statement { attrs: codec::encode(&MaterializeAttrs { how }), ..Statement::new("materialize") }
+            .operand(value_text(graph, value))
+    });
     let attrs = codec::encode(&SectionAttrs { tile, overlap, padding, gradient, colours, grid, sram_bytes });
     Statement { attrs, ..Statement::new("section") }
         .operand(name_value(&section.name))
         .operand(Text::list(computed))
-        .body(tensors.collect())
+        .comment(ir.direction(section).map(|d| d.to_string()))
+        .body(materialized.chain(tensors).collect())
 }
 
 fn write_device(graph: &Graph, device: &Device) -> Statement {
     let &Device { weight_bytes, accumulator_bytes, arena_bytes, border_bytes, streamed, .. } = device;
     let attrs =
         codec::encode(&DeviceAttrs { weight_bytes, accumulator_bytes, arena_bytes, border_bytes, streamed });
-    let composites = device.composites.iter().map(|(&value, composite)| {
+    let composites = device.composites.iter().map(|(value, composite)| {
         Statement { attrs: codec::encode(composite), ..Statement::new("composite") }
-            .operand(value_text(graph, value))
+            .operand(value_text(graph, *value))
     });
     Statement { attrs, ..Statement::new("device") }.body(composites.collect())
 }
@@ -140,7 +155,20 @@ impl Builder<'_, '_> {
         if computed.as_list().is_none() {
             self.reader.expected(statement, "a name and the list of values that it computes");
         }
-        let tensors = self.entries(statement, "tensor");
+        let (mut tensors, mut materialized) = (IndexMap::new(), IndexMap::new());
+        for inner in self.reader.body(statement) {
+            match inner.keyword.as_str() {
+                "tensor" => {
+                    let entry: Option<(ValueId, Tiling)> = self.entry(inner);
+                    self.insert(&mut tensors, inner, entry);
+                }
+                "materialize" => {
+                    let entry: Option<(ValueId, MaterializeAttrs)> = self.entry(inner);
+                    self.insert(&mut materialized, inner, entry.map(|(value, attrs)| (value, attrs.how)));
+                }
+                _ => self.reader.unknown(inner, "`section`", ["tensor", "materialize"]),
+            }
+        }
         let SectionAttrs { tile, overlap, padding, gradient, colours, grid, sram_bytes } = attrs?;
         let ops = ops.into_iter().collect::<Option<_>>()?;
         Some(Section {
@@ -153,6 +181,7 @@ impl Builder<'_, '_> {
             colours,
             grid,
             tensors,
+            materialized,
             sram_bytes,
         })
     }
@@ -160,35 +189,46 @@ impl Builder<'_, '_> {
     fn device(&mut self, statement: &Statement) -> Option<Device> {
         self.reader.only(statement, &[Part::Attrs, Part::Body]);
         let attrs: Option<DeviceAttrs> = self.reader.attrs(statement);
-        let composites: IndexMap<ValueId, Composite> = self.entries(statement, "composite");
+        let mut composites: Vec<(ValueId, Composite)> = Vec::new();
+        for inner in self.reader.body(statement) {
+            if inner.keyword != "composite" {
+                self.reader.unknown(inner, "`device`", ["composite"]);
+                continue;
+            }
+            let Some((value, composite)) = self.entry::<Composite>(inner) else { continue };
+            let section = |c: &Composite| c.blocks.map(|blocks| blocks.section);
+            if composites.iter().any(|(v, c)| *v == value && section(c) == section(&composite)) {
+                self.twice(inner);
+            }
+            composites.push((value, composite));
+        }
         let DeviceAttrs { weight_bytes, accumulator_bytes, arena_bytes, border_bytes, streamed } = attrs?;
         Some(Device { composites, weight_bytes, accumulator_bytes, arena_bytes, border_bytes, streamed })
     }
 
-    /// The `keyword %value (…);` of a body.
-    fn entries<T: Serialize + DeserializeOwned>(
+    /// A `keyword %value (…);`.
+    fn entry<T: Serialize + DeserializeOwned>(&mut self, statement: &Statement) -> Option<(ValueId, T)> {
+        self.reader.only(statement, &[Part::Operands, Part::Attrs]);
+        let attrs: Option<T> = self.reader.attrs(statement);
+        let [operand] = statement.operands.as_slice() else {
+            self.reader.expected(statement, "a `%` name");
+            return None;
+        };
+        self.value(operand).zip(attrs)
+    }
+
+    /// Adds what is said of a value, once.
+    fn insert<T>(
         &mut self,
+        entries: &mut IndexMap<ValueId, T>,
         statement: &Statement,
-        keyword: &str,
-    ) -> IndexMap<ValueId, T> {
-        let mut entries = IndexMap::new();
-        for inner in self.reader.body(statement) {
-            if inner.keyword != keyword {
-                self.reader.unknown(inner, &format!("`{}`", statement.keyword), [keyword]);
-                continue;
-            }
-            self.reader.only(inner, &[Part::Operands, Part::Attrs]);
-            let entry: Option<T> = self.reader.attrs(inner);
-            let [operand] = inner.operands.as_slice() else {
-                self.reader.expected(inner, "a `%` name");
-                continue;
-            };
-            let (Some(value), Some(entry)) = (self.value(operand), entry) else { continue };
-            if entries.insert(value, entry).is_some() {
-                self.twice(inner);
-            }
+        entry: Option<(ValueId, T)>,
+    ) {
+        if let Some((value, entry)) = entry
+            && entries.insert(value, entry).is_some()
+        {
+            self.twice(statement);
         }
-        entries
     }
 
     fn value(&mut self, operand: &Text) -> Option<ValueId> {

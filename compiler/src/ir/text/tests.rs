@@ -8,7 +8,7 @@ use zellige_runtime::program::{Data, Instr, Source};
 use super::{Module, parse, print, to_dot, to_json};
 use crate::base::Shape;
 use crate::fixtures::{self, Net, options, two_convs};
-use crate::ir::Graph;
+use crate::ir::{Directions, Graph, Sections};
 use crate::passes::PIPELINE;
 
 fn round_trip(module: &Module) {
@@ -309,6 +309,119 @@ fn a_text_is_of_one_level() {
 
     "#]],
     );
+}
+
+/// A training step: `c` and `d` are of the backward pass; `a` crosses a cut on its way to `c`, and `b` one on its way to `d`.
+const TRAINING: &str = "\
+sections (
+  machine: (name: m, sram: \"64KiB\", memory: \"1GiB\", bandwidth: 8e9, units: 1, lanes: 16, clock: 1e9),
+  sram: 65536, memory: 1073741824, threads: 1,
+) {
+  graph g {
+    input %x : f32[1, 1, 4, 4];
+    %a = relu %x : f32[1, 1, 4, 4];
+    %b = relu %a : f32[1, 1, 4, 4];
+    backward;
+    %c = add %a %b : f32[1, 1, 4, 4];
+    %e = add %c %x : f32[1, 1, 4, 4];
+    %d = add %b %e : f32[1, 1, 4, 4];
+    output d %d : f32[1, 1, 4, 4];
+  }
+  section s0 [%a] (tile: [4, 4]) {}
+  section s1 [%b, %c] (tile: [4, 4]) {}
+  section s2 [%e, %d] (tile: [4, 4]) {}
+}
+";
+
+fn training() -> Sections {
+    match parse(TRAINING).unwrap_or_else(|e| panic!("{}", render(TRAINING, &e))) {
+        Module::Sections(ir) => ir,
+        _ => panic!("the text is one of sections"),
+    }
+}
+
+#[test]
+fn sections_know_their_pass_and_what_is_kept_for_it() {
+    let ir = training();
+    let directions: Vec<_> = ir.sections.iter().map(|s| ir.direction(s)).collect();
+    assert_eq!(directions, [Directions::Forward, Directions::Both, Directions::Backward].map(Some));
+    let names = |section| {
+        let kept = ir.kept(section).into_iter();
+        kept.map(|v| ir.graph.values[v].name.as_str()).collect::<Vec<_>>()
+    };
+    // `b` is made where `c` reads it, `c` is of the backward pass, and `x` is the caller's.
+    let kept: Vec<_> = ir.sections.iter().map(names).collect();
+    assert_eq!(kept, [vec![], vec!["a"], vec!["b"]]);
+    round_trip(&Module::Sections(ir));
+}
+
+#[test]
+fn a_graph_of_one_pass_has_no_directions() {
+    let Ok(Module::Sections(ir)) = parse(&planned()) else { panic!("the text is one of sections") };
+    assert!(ir.sections.iter().all(|s| ir.direction(s).is_none() && ir.kept(s).is_empty()));
+    assert!(!print(&Module::Sections(ir)).contains("//"));
+}
+
+#[test]
+fn texts_say_the_pass_and_what_is_kept() {
+    let options = options(64 << 10, Some([4, 4]));
+    let passes = PIPELINE.iter().filter(|p| ["tile", "pad", "overlap", "materialize"].contains(&p.name));
+    let run = |module, pass: &crate::passes::Pass| (pass.run)(module, &options).expect("tilings");
+    let text = print(&passes.fold(Module::Sections(training()), run));
+    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    let below = |comment: &str| {
+        let at = |pair: &[&str]| {
+            (pair[0] == comment).then(|| pair[1].split(['(', '[']).next().unwrap().to_owned())
+        };
+        lines.windows(2).filter_map(at).collect::<Vec<_>>()
+    };
+    assert_eq!(below("// forward"), ["section s0 "]);
+    assert_eq!(below("// forward and backward"), ["section s1 "]);
+    assert_eq!(below("// backward"), ["section s2 "]);
+    let kept: Vec<_> = lines.iter().filter(|line| line.starts_with("materialize")).collect();
+    assert_eq!(kept, [&"materialize %a (how: keep);", &"materialize %b (how: keep);"]);
+}
+
+#[test]
+fn drawings_of_a_training_step_show_both_passes() {
+    expect![[r##"
+        digraph "g" {
+          node [shape=box, fontname="sans-serif"];
+          label="red and called backward: the backward pass\ndashed: a tensor of the forward pass, kept for the backward pass of another section"; labelloc=t;
+          v0 [label="x", shape=ellipse];
+          out0 [label="d", shape=ellipse];
+          v5 -> out0 [label="f32[1, 1, 4, 4]"];
+          subgraph cluster0 {
+          label="s0 (forward) tile 4×4";
+          v1 [label="relu\n%a", shape=box];
+          }
+          subgraph cluster1 {
+          label="s1 (forward and backward) tile 4×4";
+          color="#a3285f";
+          v2 [label="relu\n%b", shape=box];
+          v3 [label="add\n%c\nbackward", shape=box, color="#a3285f", style=filled, fillcolor="#fbeaf1"];
+          }
+          subgraph cluster2 {
+          label="s2 (backward) tile 4×4";
+          color="#a3285f";
+          v4 [label="add\n%e\nbackward", shape=box, color="#a3285f", style=filled, fillcolor="#fbeaf1"];
+          v5 [label="add\n%d\nbackward", shape=box, color="#a3285f", style=filled, fillcolor="#fbeaf1"];
+          }
+          v0 -> v1 [label="f32[1, 1, 4, 4]"];
+          v1 -> v2 [label="f32[1, 1, 4, 4]"];
+          v1 -> v3 [label="f32[1, 1, 4, 4]\nkept", color="#a3285f", fontcolor="#a3285f", style=dashed];
+          v2 -> v3 [label="f32[1, 1, 4, 4]"];
+          v3 -> v4 [label="f32[1, 1, 4, 4]"];
+          v0 -> v4 [label="f32[1, 1, 4, 4]"];
+          v2 -> v5 [label="f32[1, 1, 4, 4]\nkept", color="#a3285f", fontcolor="#a3285f", style=dashed];
+          v4 -> v5 [label="f32[1, 1, 4, 4]"];
+        }
+    "##]].assert_eq(&to_dot(&Module::Sections(training())).expect("a drawing"));
+    let graph = to_dot(&Module::Graph(training().graph)).expect("a drawing");
+    let dashed: Vec<_> = graph.lines().filter(|l| l.contains("dashed")).map(str::trim).collect();
+    // The legend, and what ops of the backward pass read of the forward pass.
+    assert_eq!(dashed.len(), 4, "{dashed:?}");
+    assert_eq!(graph.matches("\\nbackward\"").count(), 3);
 }
 
 /// The sections of two convolutions, planned.

@@ -1,11 +1,11 @@
-//! Invariant 15: where device memory is laid out, it holds just the tensors that cross sections, apart from one another and
+//! Invariant 16: where device memory is laid out, it holds just the tensors that cross sections, apart from one another and
 //! within the budget.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Sections, SectionsFound};
 use crate::base::{OpId, ValueId};
-use crate::ir::{Composite, Device};
+use crate::ir::{Blocks, Composite, Device, Materialize};
 use crate::ops::Placement;
 
 /// Device memory that is wrong.
@@ -63,6 +63,15 @@ pub enum DeviceError {
         /// Of the composite.
         found: u64,
     },
+    /// The same twice.
+    #[error("a tensor has two composites, or two for one section")]
+    Twice,
+    /// Blocks that are not the tiles of the section that reads them.
+    #[error("the blocks of composite `{name}` are not the tiles of the section that they are for")]
+    Blocks {
+        /// The tensor.
+        name: String,
+    },
     /// Outside its part of the arena.
     #[error("composite `{name}` lies at {start}..{end}, and composites lie in {from}..{to}")]
     Outside {
@@ -101,12 +110,18 @@ pub(super) fn check(ir: &Sections, found: &mut SectionsFound) {
     let Some(device) = &ir.device else { return };
     let crossing = crossing(ir);
     let name = |value: ValueId| ir.graph.values.get(value).map_or("?", |v| &v.name).to_owned();
-    for &value in device.composites.keys().filter(|v| !crossing.contains_key(*v)) {
+    for &(value, _) in device.composites.iter().filter(|(v, c)| !crossing.contains_key(&crossed(*v, c))) {
         found.push(None, DeviceError::Composites { name: name(value), crosses: false });
     }
-    for &value in ir.graph.values.ids().filter(|v| crossing.contains_key(v)).collect::<Vec<_>>().iter() {
+    let there: HashSet<Crossed> = device.composites.iter().map(|(v, c)| crossed(*v, c)).collect();
+    if there.len() < device.composites.len() {
+        found.push(None, DeviceError::Twice);
+    }
+    let mut missing: Vec<Crossed> = crossing.keys().filter(|c| !there.contains(*c)).copied().collect();
+    missing.sort_unstable();
+    for (value, section) in missing {
         // An output can be read where it was written.
-        if !device.composites.contains_key(&value) && !ir.graph.is_output(value) {
+        if section.is_some() || !ir.graph.is_output(value) {
             found.push(None, DeviceError::Composites { name: name(value), crosses: true });
         }
     }
@@ -116,9 +131,10 @@ pub(super) fn check(ir: &Sections, found: &mut SectionsFound) {
         found.push(None, DeviceError::Budget { needed, budget: ir.target.memory });
     }
     let mut before: Vec<(ValueId, &Composite)> = Vec::new();
-    for (&value, composite) in device.composites.iter().filter(|(v, _)| crossing.contains_key(*v)) {
+    for (value, composite) in device.composites.iter().map(|(v, c)| (*v, c)) {
+        let Some(&life) = crossing.get(&crossed(value, composite)) else { continue };
         let in_memory = !composite.spilled;
-        if let Err(error) = check_composite(ir, device, value, composite, crossing[&value]) {
+        if let Err(error) = check_composite(ir, device, value, composite, life) {
             found.push(None, error);
             continue;
         }
@@ -138,8 +154,15 @@ pub(super) fn check(ir: &Sections, found: &mut SectionsFound) {
     }
 }
 
-/// Values that a section writes for a later one (results of reductions always leave), with the first and last section.
-fn crossing(ir: &Sections) -> HashMap<ValueId, [u32; 2]> {
+/// A value that a section writes for later ones, or, in blocks, for one alone.
+type Crossed = (ValueId, Option<u32>);
+
+fn crossed(value: ValueId, composite: &Composite) -> Crossed {
+    (value, composite.blocks.map(|blocks| blocks.section))
+}
+
+/// Values that a section writes for later ones (results of reductions always leave), with the first and last section.
+fn crossing(ir: &Sections) -> HashMap<Crossed, [u32; 2]> {
     let home: HashMap<OpId, usize> = ir
         .sections
         .iter()
@@ -150,10 +173,21 @@ fn crossing(ir: &Sections) -> HashMap<ValueId, [u32; 2]> {
     let mut crossing = HashMap::new();
     for (op, node) in ir.graph.ops.iter() {
         let Some(&made) = home.get(&op) else { continue };
-        let read = readers.get(&node.output).into_iter().flatten().filter_map(|r| home.get(r)).max();
-        let last = read.copied().unwrap_or(made);
+        let mut last = made;
+        for (reader, &section) in
+            readers.get(&node.output).into_iter().flatten().filter_map(|r| home.get_key_value(r))
+        {
+            let how = ir.sections[section].materialized.get(&node.output);
+            let by_tiles = !matches!(ir.graph.ops[*reader].op.placement(), Placement::Boundary(_));
+            if how == Some(&Materialize::Tiles) && by_tiles {
+                let section = section as u32;
+                crossing.insert((node.output, Some(section)), [made as u32, section]);
+            } else {
+                last = last.max(section);
+            }
+        }
         if last > made || node.op.placement() == Placement::Reduce {
-            crossing.insert(node.output, [made as u32, last as u32]);
+            crossing.insert((node.output, None), [made as u32, last as u32]);
         }
     }
     crossing
@@ -167,20 +201,24 @@ fn check_composite(
     expected: [u32; 2],
 ) -> Result<(), DeviceError> {
     let name = || ir.graph.values[value].name.clone();
-    let Composite { lanes, offset, bytes, live, spilled } = *composite;
+    let Composite { lanes, offset, bytes, live, spilled, blocks } = *composite;
     if live != expected {
         return Err(DeviceError::Life { name: name(), expected, found: live });
     }
     if ![1, 2, 4, 8, 16].contains(&lanes) {
         return Err(DeviceError::Lanes { name: name(), lanes });
     }
-    if lanes != 1 && is_read_in_raster_order(ir, value) {
+    if lanes != 1 && blocks.is_none() && is_read_in_raster_order(ir, value) {
         return Err(DeviceError::Planar { name: name(), lanes });
     }
     if !offset.is_multiple_of(ALIGNMENT) {
         return Err(DeviceError::Unaligned { name: name(), offset });
     }
-    let [n, c, h, w] = ir.graph.sizes(value).unwrap_or([u64::MAX; 4]);
+    let [n, c, mut h, mut w] = ir.graph.sizes(value).unwrap_or([u64::MAX; 4]);
+    if let Some(blocks) = blocks {
+        check_blocks(ir, value, blocks)?;
+        [h, w] = [0, 1].map(|axis| blocks.grid[axis].saturating_mul(blocks.size[axis]));
+    }
     let channels = c.checked_next_multiple_of(lanes.into()).unwrap_or(u64::MAX);
     let needed = [n, h, w, 4].iter().fold(channels, |product: u64, f| product.saturating_mul(*f));
     if bytes < needed {
@@ -192,6 +230,18 @@ fn check_composite(
         return Err(DeviceError::Outside { name: name(), start: offset, end, from, to: device.arena_bytes });
     }
     Ok(())
+}
+
+/// There is a block for each tile of the section that reads them, as large.
+fn check_blocks(ir: &Sections, value: ValueId, blocks: Blocks) -> Result<(), DeviceError> {
+    let section = ir.sections.get(blocks.section as usize);
+    let tile = section.and_then(|s| Some((s.grid?, s.tensors.get(&value)?)));
+    let fits = tile.is_some_and(|(grid, tiling)| {
+        let covers = |axis: usize| tiling.steps[axis].computed.iter().map(|i| i.len() as u64).max();
+        let room = |axis| covers(axis).is_none_or(|covered: u64| covered <= blocks.size[axis]);
+        grid == blocks.grid && room(0) && room(1)
+    });
+    if fits { Ok(()) } else { Err(DeviceError::Blocks { name: ir.graph.values[value].name.clone() }) }
 }
 
 fn is_read_in_raster_order(ir: &Sections, value: ValueId) -> bool {

@@ -11,6 +11,7 @@ mod borders;
 mod buffers;
 mod cover;
 mod device;
+mod materialized;
 mod names;
 mod order;
 mod padding;
@@ -35,6 +36,7 @@ pub use cover::CoverError;
 #[cfg(test)]
 pub(crate) use cover::reads as reads_of;
 pub use device::DeviceError;
+pub use materialized::MaterializedError;
 pub use names::NameError;
 pub use order::OrderError;
 pub use padding::PaddingError;
@@ -120,6 +122,9 @@ pub enum SectionsFault {
     /// SRAM.
     #[error(transparent)]
     Buffer(#[from] BufferError),
+    /// What is kept, and what is computed again.
+    #[error(transparent)]
+    Materialized(#[from] MaterializedError),
     /// Device memory.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -186,6 +191,7 @@ fn check_sections(ir: &Sections) -> Result<(), Vec<SectionsViolation>> {
             }
         })?;
     }
+    settle(ir, materialized::check)?;
     settle(ir, device::check)
 }
 

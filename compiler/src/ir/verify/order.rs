@@ -29,6 +29,9 @@ pub enum OrderError {
         /// Value that is read.
         operand: String,
     },
+    /// An op of the forward pass behind one of the backward pass.
+    #[error("`{0}` is of the forward pass, and stands behind ops of the backward pass")]
+    Direction(String),
     /// The list of inputs and the definitions disagree.
     #[error("the list of inputs is not that of the values without another definition, in their order")]
     Inputs,
@@ -54,6 +57,11 @@ pub(super) fn check(graph: &Graph, found: &mut GraphFound) {
     }
     for (op, node) in graph.ops.iter() {
         check_operands(graph, op, node, found);
+    }
+    let ordered = graph.ops.iter().zip(graph.ops.iter().skip(1));
+    for (_, (op, node)) in ordered.filter(|((_, before), (_, node))| before.direction > node.direction) {
+        let name = graph.values.get(node.output).map(|v| v.name.clone()).unwrap_or_default();
+        found.push(Some(op), OrderError::Direction(name));
     }
     let inputs: Vec<_> = graph.values.iter().filter(|(_, v)| v.def == Def::Input).map(|(id, _)| id).collect();
     if graph.inputs != inputs {

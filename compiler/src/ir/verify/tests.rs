@@ -3,7 +3,7 @@ use serde_json::json;
 use super::{graph_violations, sections_violations};
 use crate::base::{Id, OpId, ParamId, Shape, ValueId};
 use crate::fixtures::{Net, bound, options, symbolic, two_convs};
-use crate::ir::{Def, Graph, Module, Param, Sections};
+use crate::ir::{Def, Direction, Graph, Module, Param, Sections};
 use crate::passes::{PIPELINE, find};
 
 /// The first violation of a graph that was damaged.
@@ -30,6 +30,8 @@ fn each_invariant_of_graphs_is_held() {
     assert_eq!(damaged(out), "value number 9 does not exist");
     let backward = |g: &mut Graph| g.ops[OpId::from_index(0)].inputs = vec![value(2)];
     assert_eq!(damaged(backward), "`1` reads `2` before it is defined");
+    let direction = |g: &mut Graph| g.ops[OpId::from_index(0)].direction = Direction::Backward;
+    assert_eq!(damaged(direction), "`2` is of the forward pass, and stands behind ops of the backward pass");
     let stolen = |g: &mut Graph| g.values[value(2)].def = Def::Op(OpId::from_index(0));
     assert_eq!(damaged(stolen), "`2` is not defined by the op that it names");
     let second = |g: &mut Graph| g.values[value(1)].def = Def::Input;
@@ -183,6 +185,7 @@ fn absurd_grids_are_refused_before_anybody_lists_them() {
         colours: None,
         grid: None,
         tensors: indexmap::IndexMap::new(),
+        materialized: Default::default(),
         sram_bytes: None,
     };
     let target = options(1 << 20, None).target;

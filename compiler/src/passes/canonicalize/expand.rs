@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use zellige_grammar::Span;
-
 use crate::base::{Id, ParamId, Shape, TensorType, ValueId};
-use crate::ir::{Def, Graph, Node, Output};
+use crate::ir::{Def, Graph, Node, Origin, Output};
 use crate::ops::{Builder, Op, Requirements};
 
 /// The graph with no op left that expands. Values keep their names; what an op is expanded into is named after it.
@@ -26,7 +24,7 @@ pub(super) fn run(graph: &Graph) -> Graph {
             Def::Op(op) => {
                 let node = &graph.ops[*op];
                 let inputs: Vec<ValueId> = node.inputs.iter().map(|v| values[v]).collect();
-                Expansion { graph: &mut new, name: &value.name, span: node.span }
+                Expansion { graph: &mut new, name: &value.name, origin: node.origin() }
                     .node(node, &inputs, &value.ty)
             }
         };
@@ -40,7 +38,7 @@ pub(super) fn run(graph: &Graph) -> Graph {
 pub(in crate::passes) struct Expansion<'a> {
     pub(in crate::passes) graph: &'a mut Graph,
     pub(in crate::passes) name: &'a str,
-    pub(in crate::passes) span: Span,
+    pub(in crate::passes) origin: Origin,
 }
 
 impl Expansion<'_> {
@@ -60,7 +58,7 @@ impl Expansion<'_> {
                 inputs.to_vec(),
                 node.params.clone(),
                 ty.clone(),
-                self.span,
+                self.origin,
             ),
         }
     }
@@ -74,7 +72,7 @@ impl Builder for Expansion<'_> {
         let name = format!("{}.{}", self.name, op.name());
         let shapes = self.graph.shapes(inputs);
         let shape = op.infer(&shapes, &mut Requirements::default()).expect("an op expands into ops that fit");
-        self.graph.push_op(&name, op, inputs.to_vec(), params.to_vec(), TensorType::f32(shape), self.span)
+        self.graph.push_op(&name, op, inputs.to_vec(), params.to_vec(), TensorType::f32(shape), self.origin)
     }
 
     fn constant(&mut self, shape: Shape, data: Vec<f32>) -> ValueId {

@@ -45,6 +45,7 @@ fn weights_have_gradients_of_their_own_layout() {
           %2 = relu %1 : f32[1, 4, 4, 5];
           %3 = spatial_mean %2 : f32[1, 4, 1, 1];
           constant %d.3.constant.1 [0.05f] : f32[1, 1, 1, 1];
+          backward;
           %d.2.relu.dx = relu.dx %2 %d.3.constant.1 : f32[1, 4, 4, 5];
           %d.1.conv2d.dx = conv2d.dx %d.2.relu.dx @c.weight (
             forward: (
@@ -90,6 +91,7 @@ fn contributions_are_added_from_the_last_reader_to_the_first() {
           input %x : f32[1, 2, 8, 8];
           %1 = tanh %x : f32[1, 2, 8, 8];
           %2 = mul %x %1 : f32[1, 2, 8, 8];
+          backward;
           %d.1.tanh.dx = tanh.dx %1 %x : f32[1, 2, 8, 8];
           %d.1.add = add %1 %d.1.tanh.dx : f32[1, 2, 8, 8];
           output loss %2 : f32[1, 2, 8, 8];
@@ -117,6 +119,7 @@ fn a_batch_normalisation_is_not_folded() {
             affine: true,
           ) : f32[2, 2, 8, 8];
           constant %d.1.constant [1.0] : f32[1, 1, 1, 1];
+          backward;
           %d.1.repeat = repeat %1 %d.1.constant : f32[2, 2, 8, 8];
           %d.1.fixed_norm.dx = fixed_norm.dx %d.1.repeat @n.running_var (eps: 0.1) : f32[2, 2, 8, 8];
           %d.1.scaled_by = scaled_by %d.1.fixed_norm.dx @n.weight : f32[2, 2, 8, 8];
@@ -186,6 +189,7 @@ fn outputs_are_apart_from_one_another() {
           input %unused : f32[1, 1, 1, 1];
           %3 = add %a %b : f32[1, 2, 8, 8];
           constant %d.3.constant [1.0] : f32[1, 1, 1, 1];
+          backward;
           %d.a.repeat = repeat %a %d.3.constant : f32[1, 2, 8, 8];
           %d.b.repeat = repeat %b %d.3.constant : f32[1, 2, 8, 8];
           output loss %3 : f32[1, 2, 8, 8];

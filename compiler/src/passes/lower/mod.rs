@@ -16,9 +16,9 @@ use zellige_runtime::program::instr::{
     Accumulate, Addressing, ConvDw, Epilogue, Load, Map, Operand, Reduce, Statistic, Store, StoreRmw,
 };
 use zellige_runtime::program::{
-    Accumulator, AccumulatorId, Axis, Buffer, BufferId, BufferSteps, Data, Dims, Element, ExprId, Instr,
-    Numerics, Packing, Program, Role, Running, Section as ProgramSection, Source, Tensor, TensorId, Weight,
-    WeightId,
+    Accumulator, AccumulatorId, Axis, Blocks, Buffer, BufferId, BufferSteps, Data, Dims, Element, ExprId,
+    Instr, Numerics, Packing, Program, Role, Running, Section as ProgramSection, Source, Tensor, TensorId,
+    Weight, WeightId,
 };
 use zellige_runtime::scalar::Expr;
 
@@ -29,7 +29,7 @@ use crate::analysis::flow::Flow;
 use crate::analysis::fusion::{Group, TailOperand, addressing, groups, is_reduction};
 use crate::analysis::work::running_bytes;
 use crate::base::{OpId, ParamId, ValueId};
-use crate::ir::{Def, Graph, Section, Sections, Storage, text};
+use crate::ir::{self, Def, Graph, Section, Sections, Storage, text};
 use crate::ops::{Lowering, Products, Reduction, Sizes};
 
 pub(super) fn run(module: Module, _: &Options) -> Result<Module, Vec<Diagnostic>> {
@@ -56,6 +56,8 @@ struct Lower<'a> {
     tensors: Vec<Tensor>,
     /// Where a value is loaded from.
     tensor_of: HashMap<ValueId, TensorId>,
+    /// Where the tiles of some sections load it from, by their numbers.
+    blocks_of: HashMap<ValueId, Vec<(u32, TensorId)>>,
     /// Where a value is given to the caller.
     output_of: HashMap<ValueId, TensorId>,
     weights: Vec<Weight>,
@@ -70,9 +72,10 @@ impl<'a> Lower<'a> {
         let ops: Vec<&[OpId]> = ir.sections.iter().map(|s| s.ops.as_slice()).collect();
         let mut lower = Self {
             ir,
-            plan: device::plan(&ir.graph, &ops, ir.target.memory)?,
+            plan: device::plan(&ir.graph, &ops, &device::tiled(ir), ir.target.memory)?,
             tensors: Vec::new(),
             tensor_of: HashMap::new(),
+            blocks_of: HashMap::new(),
             output_of: HashMap::new(),
             weights: Vec::new(),
             expressions: Vec::new(),
@@ -87,7 +90,8 @@ impl<'a> Lower<'a> {
     }
 
     fn program(mut self) -> Option<Program> {
-        let sections = self.ir.sections.iter().map(|s| self.section(s)).collect::<Option<Vec<_>>>()?;
+        let numbered = (0..).zip(&self.ir.sections);
+        let sections = numbered.map(|(n, s)| self.section(n, s)).collect::<Option<Vec<_>>>()?;
         Some(Program {
             name: self.ir.graph.name.clone(),
             numerics: Numerics::Strict,
@@ -144,9 +148,13 @@ impl<'a> Lower<'a> {
             self.tensors.last_mut()?.element = element(output.ty.element);
             self.output_of.insert(output.value, self.tensor_of[&output.value]);
         }
-        for (&value, composite) in &self.ir.device.as_ref()?.composites {
+        for &(value, ref composite) in &self.ir.device.as_ref()?.composites {
             let role = if composite.spilled { Role::Spilled } else { Role::Composite(composite.offset) };
-            self.tensor(value, &graph.values[value].name, role, composite.lanes)?;
+            let name = &graph.values[value].name;
+            match composite.blocks {
+                None => self.tensor(value, name, role, composite.lanes)?,
+                Some(blocks) => self.blocks(value, role, composite.lanes, blocks)?,
+            }
         }
         let constants: Vec<_> = (self.plan.weights.iter().enumerate())
             .filter_map(|(i, w)| match (w.source, w.packing) {
@@ -169,14 +177,38 @@ impl<'a> Lower<'a> {
             dims: Dims { n, c, h, w },
             lanes,
             element: Element::F32,
+            blocks: None,
         });
         Some(())
     }
 
-    /// Where a value is written to: an output may have to be kept for later sections as well.
-    fn homes(&self, value: ValueId) -> impl Iterator<Item = TensorId> + use<> {
+    /// A tensor that is kept in blocks for the tiles of a section.
+    fn blocks(&mut self, value: ValueId, role: Role, lanes: u32, blocks: ir::Blocks) -> Option<()> {
+        let ir::Blocks { section, grid, size } = blocks;
+        let reader = self.ir.sections.get(section as usize)?;
+        let flow = Flow::of_section(&self.ir.graph, reader, &self.consumers)?;
+        let planned = buffers(&flow, &groups(&self.ir.graph, &reader.ops));
+        let buffer = planned.iter().position(|b| flow.tensors[b.tensor].value == value)?;
+        let id = TensorId(self.tensors.len() as u32);
+        let [n, c, h, w] = self.ir.graph.sizes(value)?;
+        let blocks = Blocks { section, buffer: BufferId(buffer as u32), grid, size };
+        let (name, dims) = (self.ir.graph.values[value].name.clone(), Dims { n, c, h, w });
+        self.tensors.push(Tensor { name, role, dims, lanes, element: Element::F32, blocks: Some(blocks) });
+        self.blocks_of.entry(value).or_default().push((section, id));
+        Some(())
+    }
+
+    /// Where a value is written to: an output may have to be kept for later sections as well, and sections may have blocks of it.
+    fn homes(&self, value: ValueId) -> Vec<TensorId> {
         let (output, kept) = (self.output_of.get(&value).copied(), self.tensor_of.get(&value).copied());
-        output.into_iter().chain(kept.filter(|kept| Some(*kept) != output))
+        let whole = output.into_iter().chain(kept.filter(|kept| Some(*kept) != output));
+        whole.chain(self.blocks_of.get(&value).into_iter().flatten().map(|(_, id)| *id)).collect()
+    }
+
+    /// Where the tiles of section number `s` load a value from.
+    fn source(&self, value: ValueId, s: u32) -> Option<TensorId> {
+        let blocks = self.blocks_of.get(&value).into_iter().flatten().find(|(section, _)| *section == s);
+        blocks.map(|(_, id)| *id).or_else(|| self.tensor_of.get(&value).copied())
     }
 
     fn accumulators(&mut self) -> Option<()> {
@@ -205,7 +237,7 @@ impl<'a> Lower<'a> {
         ExprId(at as u32)
     }
 
-    fn section(&mut self, section: &Section) -> Option<ProgramSection> {
+    fn section(&mut self, s: u32, section: &Section) -> Option<ProgramSection> {
         let graph = &self.ir.graph;
         let flow = Flow::of_section(graph, section, &self.consumers)?;
         let groups = groups(graph, &section.ops);
@@ -220,7 +252,7 @@ impl<'a> Lower<'a> {
         for (g, group) in groups.iter().enumerate() {
             for buffer in planned.iter().filter(|b| b.live[0] == g && flow.tensors[b.tensor].op.is_none()) {
                 let value = flow.tensors[buffer.tensor].value;
-                let (dst, src) = (buffer_of[&value], *self.tensor_of.get(&value)?);
+                let (dst, src) = (buffer_of[&value], self.source(value, s)?);
                 let addressing = flow.tensors[buffer.tensor].parted.then_some(Addressing::Owned);
                 body.push(Instr::Load(Load { dst, src, addressing }));
             }
@@ -228,7 +260,7 @@ impl<'a> Lower<'a> {
             let output = flow.tensors.iter().find(|t| t.value == group.output);
             if output.is_some_and(|t| t.exported) {
                 let src = *buffer_of.get(&group.output)?;
-                body.extend(self.homes(group.output).map(|dst| match flow.sum {
+                body.extend(self.homes(group.output).into_iter().map(|dst| match flow.sum {
                     Some(_) => Instr::StoreRmw(StoreRmw { dst, src }),
                     None => Instr::Store(Store { dst, src }),
                 }));

@@ -1,5 +1,6 @@
 //! Whole programs: every way of running them gives the same bits, and what is wrong is refused.
 
+mod blocks;
 mod network;
 mod products;
 mod sums;

@@ -83,6 +83,7 @@ pub(super) fn program(sizes: Sizes) -> Program {
         dims,
         lanes,
         element: Element::F32,
+        blocks: None,
     };
     let means = Dims { h: 1, w: 1, ..sizes.features() };
     let blocked_bytes =

@@ -101,8 +101,8 @@ fn headers() {
     refused(expect!["this is not a program file"], Vec::clear);
     refused(expect!["the file is cut short: 16 bytes are wanted, there are 15"], |b| b.truncate(15));
     refused(expect!["the file is cut short: 68 bytes are wanted, there are 30"], |b| b.truncate(30));
-    refused(expect!["the program is in version 2 of the format; this reader knows version 1"], |b| {
-        set(b, 8, 2, 4)
+    refused(expect!["the program is in version 3 of the format; this reader knows version 2"], |b| {
+        set(b, 8, 3, 4)
     });
     refused(expect!["the file is cut short: 103079215100 bytes are wanted, there are 2880"], |b| {
         set(b, 12, u64::from(u32::MAX), 4)

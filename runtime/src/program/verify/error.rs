@@ -1,9 +1,10 @@
 //! What can be wrong with a program, and where.
 
 use super::{
-    AxisError, DefinednessError, FlowError, HazardError, InstrError, MemoryError, TableError, instr,
+    AxisError, BlocksError, DefinednessError, FlowError, HazardError, InstrError, MemoryError, TableError,
+    instr,
 };
-use crate::program::Section;
+use crate::program::{Section, Tensor, TensorId};
 
 /// Why a program is not run. Sections and instructions are counted from 0.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -67,6 +68,16 @@ pub enum VerifyError {
         /// What is wrong.
         error: HazardError,
     },
+    /// A tensor is kept in blocks that are not what tiles load.
+    #[error("{tensor} `{name}`: {error}")]
+    Blocks {
+        /// The tensor.
+        tensor: TensorId,
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        error: BlocksError,
+    },
     /// Sections do not hand over as they should.
     #[error(transparent)]
     Flow(#[from] FlowError),
@@ -95,6 +106,10 @@ impl VerifyError {
 
     pub(super) fn axis(section: usize, at: &Section, error: AxisError) -> Self {
         Self::Axis { section, name: at.name.clone(), error }
+    }
+
+    pub(super) fn blocks(tensor: TensorId, of: &Tensor, error: BlocksError) -> Self {
+        Self::Blocks { tensor, name: of.name.clone(), error }
     }
 
     pub(super) fn definedness(section: usize, at: &Section, error: DefinednessError) -> Self {

@@ -58,6 +58,7 @@
 //! *Work* (`work`). Element operations are a closed formula over the numbers above.
 
 mod axes;
+mod blocks;
 mod definedness;
 mod error;
 mod flow;
@@ -69,6 +70,7 @@ mod tables;
 mod work;
 
 pub use axes::AxisError;
+pub use blocks::BlocksError;
 pub use definedness::DefinednessError;
 pub use error::VerifyError;
 pub use flow::FlowError;
@@ -78,9 +80,9 @@ pub use memory::MemoryError;
 pub use scope::LookupError;
 pub use tables::{EntryError, TableError};
 
-use super::Program;
 #[cfg(doc)]
 use super::instr::Instruction;
+use super::{Program, TensorId};
 use crate::machine::Machine;
 use scope::Scope;
 
@@ -169,6 +171,10 @@ fn prove(program: &Program, limits: &Limits, data: Option<u64>) -> Result<u64, V
         axes::check(section, &mut budget).map_err(|e| VerifyError::axis(index, section, e))?;
         definedness::check(section).map_err(|e| VerifyError::definedness(index, section, e))?;
         hazards::check(section).map_err(|e| VerifyError::hazard(index, section, e))?;
+    }
+    for (index, tensor) in program.tensors.iter().enumerate() {
+        let id = TensorId(index as u32);
+        blocks::check(program, id, tensor).map_err(|e| VerifyError::blocks(id, tensor, e))?;
     }
     let lives = flow::check(program)?;
     memory::check(program, limits, &lives)?;

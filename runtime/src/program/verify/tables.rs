@@ -3,8 +3,8 @@
 use super::{MAX_BUFFERS, MAX_COORDINATE, MAX_INSTRUCTIONS};
 use crate::machine::MachineError;
 use crate::program::{
-    Accumulator, Buffer, Element, MAX_COLOURS, MAX_SUMMANDS, Packing, Program, Role, Section, Source, Tensor,
-    Weight, WeightId,
+    Accumulator, Blocks, Buffer, Element, MAX_COLOURS, MAX_SUMMANDS, Packing, Program, Role, Section, Source,
+    Tensor, Weight, WeightId,
 };
 
 /// An entry of a table that makes no sense by itself.
@@ -219,6 +219,16 @@ fn check_tensor(program: &Program, tensor: &Tensor) -> Result<(), EntryError> {
     extent("the number of channels", dims.c)?;
     extent("the height", dims.h)?;
     extent("the width", dims.w)?;
+    if let Some(Blocks { grid, size, .. }) = tensor.blocks {
+        for (what, value) in [
+            ("the number of blocks along rows", grid[0]),
+            ("the number of blocks along columns", grid[1]),
+            ("the number of rows of a block", size[0]),
+            ("the number of columns of a block", size[1]),
+        ] {
+            extent(what, value)?;
+        }
+    }
     bytes(tensor.bytes())?;
     if !matches!(tensor.role, Role::Composite(_) | Role::Spilled) && tensor.lanes != 1 {
         return Err(EntryError::Planar(tensor.lanes));

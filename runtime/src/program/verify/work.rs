@@ -3,7 +3,7 @@
 use super::instr::rule;
 use super::scope::Scope;
 use super::{Limits, VerifyError};
-use crate::program::{BufferId, Program, Scheduled};
+use crate::program::{Blocks, BufferId, Program, Scheduled};
 
 /// The element operations of a run (the largest number if they are more), if they are within the limit.
 pub(super) fn check(program: &Program, limits: &Limits) -> Result<u64, VerifyError> {
@@ -23,6 +23,12 @@ pub(super) fn check(program: &Program, limits: &Limits) -> Result<u64, VerifyErr
     }
 }
 
+/// Rows and columns of all blocks along their axes: what is stored in them.
+fn pixels_of(scope: &Scope<'_>, blocks: Blocks) -> [u64; 2] {
+    let section = &scope.program.sections[blocks.section as usize];
+    [&section.y, &section.x].map(|axis| axis.buffers[blocks.buffer.index()].computed.pixels())
+}
+
 /// Of all tiles of one image.
 fn of_instruction(scope: &Scope<'_>, scheduled: &Scheduled) -> u64 {
     let rule = rule(&scheduled.instr);
@@ -30,7 +36,10 @@ fn of_instruction(scope: &Scope<'_>, scheduled: &Scheduled) -> u64 {
     let tables = |b: BufferId| [&section.y, &section.x].map(|axis| &axis.buffers[b.index()]);
     let (id, pixels) = match (rule.writes(), rule.exports()) {
         (Some(b), _) => (b, tables(b).map(|t| t.computed.pixels())),
-        (None, Some(b)) => (b, tables(b).map(|t| t.owned.pixels())),
+        (None, Some(b)) => {
+            let blocks = rule.stores().and_then(|t| scope.tensor(t).ok()?.blocks);
+            (b, blocks.map_or_else(|| tables(b).map(|t| t.owned.pixels()), |b| pixels_of(scope, b)))
+        }
         (None, None) => return 0,
     };
     let channels = scope.buffer(id).map_or(0, |b| b.channels);

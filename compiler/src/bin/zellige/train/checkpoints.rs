@@ -5,11 +5,17 @@ use std::path::PathBuf;
 use zellige_compiler::driver::{Failure, Optimization, Trainer, io_failure};
 use zellige_compiler::ir::{Module, text};
 use zellige_grammar::{Code, Diagnostic};
-use zellige_runtime::checkpoint::{self, CheckpointError, Configuration, Declared, Parameter, fingerprint};
+use zellige_runtime::checkpoint::{
+    self, CheckpointError, Configuration, Declared, Mismatch, Parameter, fingerprint,
+};
 use zellige_runtime::io::IoError;
 
 use super::examples::Examples;
 use crate::training::Training;
+
+/// What to do about a checkpoint of another training.
+const SAME: &str =
+    "`--resume` goes on with what was begun; `--weights` begins another training with a checkpoint's weights";
 
 /// The checkpoint file of a training, and what is noted in it.
 pub(super) struct Checkpoints {
@@ -37,11 +43,12 @@ impl Checkpoints {
         Ok(Self { path, resume, seed: examples.seed(), configuration })
     }
 
-    /// Number of steps done, which is that of the checkpoint if there is one.
+    /// Number of steps done, of so many, which is that of the checkpoint if there is one.
     pub(super) fn restore(
         &self,
         trainer: &mut Trainer,
         optimization: &mut Optimization,
+        steps: u64,
     ) -> Result<u64, Failure> {
         if !self.resume || !self.path.exists() {
             return Ok(0);
@@ -58,7 +65,12 @@ impl Checkpoints {
             let (is, wanted) = (found.seed, self.seed);
             let message =
                 format!("the checkpoint is of another run: its seed is {is}, and this run's is {wanted}");
-            return Err(Diagnostic::error(Code::E0406, message).into());
+            return Err(Diagnostic::error(Code::E0406, message).hint(SAME).into());
+        }
+        if found.step > steps {
+            let message = format!("the checkpoint is that of step {}, and `--steps` is {steps}", found.step);
+            let hint = "`--steps` counts those before the checkpoint";
+            return Err(Diagnostic::error(Code::E0406, message).hint(hint).into());
         }
         let parameters = trainer.parameters_mut().all_mut();
         parameters.iter_mut().zip(found.values).for_each(|(p, values)| p.values = values);
@@ -112,7 +124,10 @@ fn checkpoint_failure(error: &CheckpointError, writing: bool) -> Failure {
     match error {
         CheckpointError::File(e) if writing || is_of_the_system(e) => io_failure(e, writing),
         CheckpointError::File(_) | CheckpointError::Mismatch { .. } => {
-            Diagnostic::error(Code::E0406, error.to_string()).into()
+            let differs =
+                matches!(error, CheckpointError::Mismatch { mismatch: Mismatch::Configuration { .. }, .. });
+            let hint = differs.then(|| SAME.to_owned());
+            Diagnostic::error(Code::E0406, error.to_string()).maybe_hint(hint).into()
         }
     }
 }

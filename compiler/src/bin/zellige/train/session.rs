@@ -1,18 +1,18 @@
 //! The steps of a training.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use zellige_compiler::driver::{Failure, Found, Optimization, Trainer};
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::curve::{Log, Row};
-use zellige_runtime::dataset::Sample;
+use zellige_runtime::dataset::{Kept, Sample};
 use zellige_runtime::engine::{Control, Input};
 use zellige_runtime::optimizer::Accumulated;
 use zellige_runtime::random::Key;
 
+use super::bars::{Bar, Bars};
 use super::checkpoints::Checkpoints;
+use super::divergence::{check_found, check_parameters};
 use super::examples::Examples;
 use super::log_failure;
 use crate::borders::Source;
@@ -24,6 +24,8 @@ pub(super) struct Session {
     pub(super) optimization: Optimization,
     pub(super) examples: Examples,
     pub(super) validation: Option<Examples>,
+    /// Images of both.
+    pub(super) kept: Kept,
     pub(super) checkpoints: Checkpoints,
     pub(super) log: Log,
     /// All rows of the log.
@@ -38,29 +40,39 @@ pub(super) struct Every {
 }
 
 impl Session {
-    /// Does the steps that are not done yet; whether that were all. Who is interrupted finishes the step and leaves a checkpoint.
+    /// Does the steps that are not done yet; whether that were all. Who is interrupted finishes the step, not its validation, and leaves
+    /// a checkpoint.
     pub(super) fn run(&mut self, done: u64, steps: u64) -> Result<bool, Failure> {
-        let bar = progress_bar(steps);
         let mut ended = Ok(());
-        let finished = interrupt::watched(|stop| ended = self.steps(done, steps, stop, &bar));
-        bar.finish_and_clear();
+        let finished = interrupt::watched(|stop| {
+            let mut bars = Bars::new(done, steps, stop);
+            ended = self.steps(done, steps, stop, &mut bars);
+            bars.clear();
+        });
         ended?;
         Ok(finished.is_some())
     }
 
-    fn steps(&mut self, done: u64, steps: u64, stop: &AtomicBool, bar: &ProgressBar) -> Result<(), Failure> {
+    fn steps(
+        &mut self,
+        done: u64,
+        steps: u64,
+        stop: &AtomicBool,
+        bars: &mut Bars<'_>,
+    ) -> Result<(), Failure> {
+        let stopped = || stop.load(Ordering::SeqCst);
         for number in done..steps {
-            let (start, last) = (Instant::now(), number + 1 == steps);
-            let mut row = self.step(number)?;
-            let stopped = stop.load(Ordering::SeqCst);
-            if !stopped && (last || (number + 1).is_multiple_of(self.every.validation)) {
-                row.validation = self.validate()?;
+            bars.begin();
+            let last = number + 1 == steps;
+            let mut row = self.step(number, bars)?;
+            if !stopped() && (last || (number + 1).is_multiple_of(self.every.validation)) {
+                row.validation = self.validate(stop, bars)?;
             }
-            row.seconds = start.elapsed().as_secs_f64();
+            row.seconds = bars.seconds();
             self.log.append(&row).map_err(|e| log_failure(&e))?;
-            bar.set_position(row.step);
-            bar.set_message(described(&row));
+            bars.end(&row);
             self.rows.push(row);
+            let stopped = stopped();
             if stopped || last || (number + 1).is_multiple_of(self.every.checkpoint) {
                 self.checkpoints.save(number + 1, &self.trainer, &self.optimization)?;
             }
@@ -72,23 +84,24 @@ impl Session {
     }
 
     /// The means of loss and gradients over all examples of the step, and what the optimizer makes of them.
-    fn step(&mut self, number: u64) -> Result<Row, Failure> {
+    fn step(&mut self, number: u64, bars: &Bars<'_>) -> Result<Row, Failure> {
         let batches = self.trainer.trainee().training.accumulate;
         let (mut gradients, mut losses, mut epoch) = (Accumulated::default(), Vec::new(), 0);
         for batch in 0..batches {
-            let mut samples = self.examples.batch(number * batches + batch)?;
-            epoch = samples.last().map_or(epoch, |sample| sample.epoch);
-            // A program is for images of its sizes in its order; they are given the fewest orders.
-            samples.sort_by_key(|sample| self.examples.sizes(sample));
+            let samples = self.examples.batch(number * batches + batch)?;
+            epoch = samples.iter().map(|sample| sample.epoch).max().unwrap_or(epoch);
             let together = if self.trainer.is_joint() { samples.len().max(1) } else { 1 };
             let random = Key::of_dropout(self.examples.seed(), number * batches + batch);
-            for samples in samples.chunks(together) {
-                let found = self.gradients(samples, random)?;
+            let runs = samples.chunks(together);
+            let (first, all) = (batch * runs.len() as u64, batches * runs.len() as u64);
+            for (run, samples) in (first..).zip(runs) {
+                let found = self.gradients(number + 1, samples, random, &bars.of("run", run, all))?;
                 gradients.add(&found.gradients.iter().map(Vec::as_slice).collect::<Vec<_>>());
                 losses.push(found.loss);
             }
         }
         let stepped = self.optimization.step(number, self.trainer.parameters_mut(), gradients.take());
+        check_parameters(number + 1, self.trainer.parameters())?;
         Ok(Row {
             step: number + 1,
             epoch,
@@ -101,34 +114,53 @@ impl Session {
     }
 
     /// Loss and gradients of samples that are one step, which running averages follow.
-    fn gradients(&mut self, samples: &[Sample], random: Key) -> Result<Found, Failure> {
+    fn gradients(
+        &mut self,
+        step: u64,
+        samples: &[Sample],
+        random: Key,
+        bar: &Bar<'_>,
+    ) -> Result<Found, Failure> {
         let sizes: Vec<_> = samples.iter().map(|sample| self.examples.sizes(sample)).collect();
-        let (program, _) = self.trainer.program(&sizes)?;
-        let load = |sample| self.examples.load(sample, program.streamed);
+        let program = self.trainer.program(&sizes)?;
+        self.kept.set_room(self.trainer.room(&program));
+        let load = |sample| self.examples.load(sample, program.report.streamed, &mut self.kept);
         let loaded = samples.iter().map(load).collect::<Result<Vec<_>, _>>()?;
         let images: Vec<_> = loaded.iter().map(|inputs| views(inputs)).collect();
         let images: Vec<_> = images.iter().map(Vec::as_slice).collect();
-        let found =
-            self.trainer.gradients(&images, random, &mut [], &Control::default())?.ok_or_else(cancelled)?;
-        self.trainer.follow(&sizes, &found)?;
+        let found = bar.during(|progress| {
+            let control = Control { cancel: None, progress: Some(progress) };
+            self.trainer.gradients(&program, &images, random, &mut [], &control)
+        });
+        let found = found?.ok_or_else(cancelled)?;
+        let files: Vec<_> = samples.iter().map(|sample| self.examples.file(sample)).collect();
+        check_found(step, &found, &program, self.trainer.parameters(), &files)?;
+        self.trainer.follow(&program, &found);
         Ok(found)
     }
 
-    /// The mean loss of whole images.
-    fn validate(&mut self) -> Result<Option<f32>, Failure> {
+    /// The mean loss of whole images; `None` if there are none, or the user stopped it.
+    fn validate(&mut self, stop: &AtomicBool, bars: &Bars<'_>) -> Result<Option<f32>, Failure> {
         let Some(examples) = &self.validation else { return Ok(None) };
         let mut losses = Vec::new();
-        for sample in examples.whole() {
-            losses.push(loss(&mut self.trainer, examples, &sample)?);
+        let images = examples.whole();
+        let all = images.len() as u64;
+        for (image, sample) in (0..).zip(images) {
+            let bar = bars.of("validation image", image, all);
+            let program = self.trainer.loss_program(&examples.sizes(&sample))?;
+            self.kept.set_room(self.trainer.room(&program));
+            let inputs = examples.load(&sample, program.report.streamed, &mut self.kept)?;
+            let loss = bar.during(|progress| {
+                let control = Control { cancel: Some(stop), progress: Some(progress) };
+                self.trainer.loss(&program, &views(&inputs), &control)
+            });
+            match loss? {
+                Some(loss) => losses.push(loss),
+                None => return Ok(None),
+            }
         }
         Ok(Some(mean(&losses)))
     }
-}
-
-fn loss(trainer: &mut Trainer, examples: &Examples, sample: &Sample) -> Result<f32, Failure> {
-    let streamed = trainer.loss_streams(&examples.sizes(sample))?;
-    let inputs = examples.load(sample, streamed)?;
-    trainer.loss(&views(&inputs), &Control::default())?.ok_or_else(cancelled)
 }
 
 fn views(inputs: &[(String, Source)]) -> Vec<(&str, Input<'_>)> {
@@ -142,15 +174,4 @@ fn cancelled() -> Failure {
 fn mean(losses: &[f32]) -> f32 {
     let sum: f64 = losses.iter().map(|&loss| f64::from(loss)).sum();
     (sum / losses.len() as f64) as f32
-}
-
-fn described(row: &Row) -> String {
-    let validation = row.validation.map_or(String::new(), |loss| format!(", validation {loss:.6}"));
-    format!("loss {:.6}{validation}", row.loss)
-}
-
-/// A bar on standard error, if that is a terminal.
-fn progress_bar(steps: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} steps  {msg}  {eta} left");
-    ProgressBar::new(steps).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

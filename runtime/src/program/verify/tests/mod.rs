@@ -3,6 +3,7 @@
 mod addressing;
 mod adjoints;
 mod axes;
+mod blocks;
 mod dropout;
 mod instr;
 mod memory;
