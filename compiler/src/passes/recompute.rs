@@ -18,6 +18,7 @@ use std::collections::{HashMap, HashSet};
 
 use zellige_grammar::Diagnostic;
 
+use super::canonicalize::without_dead_ops;
 use super::{Module, Options, section_cut};
 use crate::analysis::cost::{self, HALO};
 use crate::analysis::stages::Stages;
@@ -54,7 +55,9 @@ pub(super) fn at_cuts(graph: &Graph, sections: &[&[OpId]], options: &Options) ->
     }
     let stages = Stages::of_sections(sections.iter().copied());
     let rewritten = Rewrite::of(graph, options, stages, At::ChosenCuts).graph();
-    (rewritten.ops.len() > graph.ops.len()).then_some(rewritten)
+    let is_changed = rewritten.ops.len() > graph.ops.len();
+    // What was computed for the backward pass alone, or again for a reader that has its own now, is not read any more.
+    is_changed.then(|| without_dead_ops(&rewritten))
 }
 
 fn goes_backward(graph: &Graph) -> bool {

@@ -34,6 +34,11 @@ pub(super) fn simplified(graph: &Graph) -> Graph {
     rebuild(graph, &canonical_values(graph))
 }
 
+/// A graph without the ops that nothing reads.
+pub(super) fn without_dead_ops(graph: &Graph) -> Graph {
+    rebuild(graph, &graph.values.ids().map(|v| (v, v)).collect())
+}
+
 /// Why there is no op any more that `--cut-after` names; `None` if there never was.
 fn cut_lost(graph: &Graph, canonical: &HashMap<ValueId, ValueId>, name: &str) -> Option<Diagnostic> {
     let node = &graph.ops[passes::op_called(graph, name)?];
