@@ -129,8 +129,8 @@ fn what_contradicts_is_refused_by_name() {
         error[E0705]: section `s1` of the plan: no op computes `sofd`
         error[E0705]: section `s1` of the plan: `soft` is computed before `a`, which it reads
         error[E0705]: section `s0` of the plan: no tile has a side of 0
-        error[E0705]: the file is not a plan: unknown variant `none`, expected `recompute` or `reuse` at line 1 column 842
-        error[E0705]: the file is not a plan: unknown field `halo`, expected one of `name`, `ops`, `tile`, `overlap`, `padding`, `gradient`, `colours`, `grid`, `sram_bytes`, `tensors`, `materialized` at line 1 column 2207
+        error[E0705]: the file is not a plan: unknown variant `none`, expected `recompute` or `reuse` at line 1 column 798
+        error[E0705]: the file is not a plan: unknown field `halo`, expected one of `name`, `ops`, `tile`, `overlap`, `padding`, `gradient`, `colours`, `grid`, `sram_bytes`, `tensors`, `materialized` at line 1 column 2163
         error[E0705]: the plan is for another graph: of op `a`, `attrs.kernel[0]` is 5 there, and 3 here
         error[E0705]: the plan: `a` is computed in no section
     "#]].assert_eq(&(messages.join("\n") + "\n"));
