@@ -20,8 +20,8 @@ const TOLERANCE: f32 = 1e-5;
 /// In smaller gradients larger terms have cancelled, and what is left has the terms' error.
 const CANCELLED: f32 = 0.1;
 /// `ZELLIGE_MODELS` asks for more, or for others, `ZELLIGE_PLANS` for more plans of each.
-const NETWORKS: std::ops::Range<u64> = 0..24;
-const PLANS: u64 = 3;
+const NETWORKS: std::ops::Range<u64> = 0..50;
+const PLANS: u64 = 5;
 
 /// Networks by hand: what is sampled by windows of every kind, wider and narrower than their stride, and smaller than a kernel.
 const NETWORKS_BY_HAND: &[&str] = &[
