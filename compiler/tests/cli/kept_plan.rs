@@ -45,6 +45,19 @@ fn a_plan_comes_back_as_it_was() {
 }
 
 #[test]
+fn a_plan_says_how_forward_tensors_are_had() {
+    let folder = Folder::with_fixtures();
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/backward/small.zlg");
+    let step = format!("{model} --train --machine tiny --sram 128KiB --stage sections --format json");
+    for how in ["tiles", "recompute"] {
+        let plan = folder.succeeds(&format!("dump {step} --tile 16x32 --cut-after b --materialize {how}"));
+        assert!(plan.contains(&format!("\"a.1\": \"{how}\"")), "{plan}");
+        folder.write("plan.json", plan.clone());
+        assert_eq!(folder.succeeds(&format!("dump {step} --plan plan.json")), plan);
+    }
+}
+
+#[test]
 fn choices_may_be_edited() {
     let folder = Folder::with_fixtures();
     let mut plan = choices_only(&kept(&folder));
