@@ -17,8 +17,6 @@ use crate::gradients::differentiated;
 
 /// What adding in another order may change, of the largest value of a tensor.
 const TOLERANCE: f32 = 1e-5;
-/// In smaller gradients larger terms have cancelled, and what is left has the terms' error.
-const CANCELLED: f32 = 0.1;
 /// `ZELLIGE_MODELS` asks for more, or for others, `ZELLIGE_PLANS` for more plans of each.
 const NETWORKS: std::ops::Range<u64> = 0..50;
 const PLANS: u64 = 5;
@@ -148,8 +146,7 @@ fn distance(
     (_, expected): &(String, zellige_runtime::io::Array),
 ) -> Option<String> {
     let largest = expected.data.iter().fold(0f32, |m, v| m.max(v.abs()));
-    let tolerance = TOLERANCE * largest.max(CANCELLED);
-    let far = |(a, b): (&f32, &f32)| (a - b).abs() > tolerance || a.is_nan() != b.is_nan();
+    let far = |(a, b): (&f32, &f32)| (a - b).abs() > TOLERANCE * largest || a.is_nan() != b.is_nan();
     let at = found.data.iter().zip(&expected.data).position(far)?;
     let (a, b) = (found.data[at], expected.data[at]);
     Some(format!("`{name}` {at}: {a:?}, with halos {b:?}, of which the largest is {largest:?}"))
