@@ -196,6 +196,17 @@ pub enum GraphError {
 }
 
 impl Graph {
+    /// A graph with the same name, parameters and quotients, and no values yet: what passes begin to rebuild a graph with.
+    pub fn without_values(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            weights: self.weights.clone(),
+            params: self.params.clone(),
+            exact: self.exact.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Adds an input.
     pub fn add_input(&mut self, name: &str, ty: TensorType) -> ValueId {
         let id = self.define(name, ty, Def::Input);

@@ -51,13 +51,7 @@ impl<'a> Fold<'a> {
         let absorbed = scalings
             .filter_map(|(id, node)| Some((old.producer(*node.inputs.first()?).filter(absorbs)?, id)))
             .collect();
-        let new = Graph {
-            name: old.name.clone(),
-            weights: old.weights.clone(),
-            params: old.params.clone(),
-            exact: old.exact.clone(),
-            ..Graph::default()
-        };
+        let new = old.without_values();
         let names = old.params.iter().map(|(_, p)| p.name.clone()).collect();
         Self { old, new, values: HashMap::new(), names, absorbed }
     }

@@ -24,7 +24,9 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
     if let Some(section) = ir.sections.iter().find(|s| s.tensors.is_empty() || s.grid.is_none()) {
         return Err(super::missing(&section.name, "tilings", "tile"));
     }
-    let spilled = spilled(&ir);
+    let needed = needed(&ir);
+    // Nothing is, where a network does not go backward.
+    let spilled = if needed.iter().all(Vec::is_empty) { Vec::new() } else { spilled(&ir) };
     let how = |s: usize, value: ValueId, again: bool| {
         let kept = ir.sections[s].materialized.get(&value).copied().or(options.materialize);
         let tileable = || !options.untiled && may_be_tiled(&ir.sections, &ir.graph, s, value);
@@ -37,7 +39,7 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
             _ => Materialize::Keep,
         }
     };
-    let settled: Vec<IndexMap<ValueId, Materialize>> = needed(&ir)
+    let settled: Vec<IndexMap<ValueId, Materialize>> = needed
         .into_iter()
         .enumerate()
         .map(|(s, values)| values.into_iter().map(|(value, again)| (value, how(s, value, again))).collect())

@@ -95,13 +95,7 @@ struct Rewrite<'a> {
 
 impl<'a> Rewrite<'a> {
     fn of(old: &'a Graph, options: &'a Options, stages: Stages, at: At) -> Self {
-        let new = Graph {
-            name: old.name.clone(),
-            weights: old.weights.clone(),
-            params: old.params.clone(),
-            exact: old.exact.clone(),
-            ..Graph::default()
-        };
+        let new = old.without_values();
         let mut rewrite = Self {
             old,
             target: &options.target,

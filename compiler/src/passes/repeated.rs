@@ -14,13 +14,7 @@ use crate::ir::{Def, Direction, Graph, Origin, Output};
 /// The graph with what `kept`, the ops of a plan's graph in their order, compute again. `None` if those are not the ops of the graph,
 /// in their order, with such repetitions between them.
 pub(super) fn with_repeats(graph: &Graph, kept: &[Json]) -> Option<Graph> {
-    let new = Graph {
-        name: graph.name.clone(),
-        weights: graph.weights.clone(),
-        params: graph.params.clone(),
-        exact: graph.exact.clone(),
-        ..Graph::default()
-    };
+    let new = graph.without_values();
     let ops = graph_to_json(graph)["ops"].take();
     let mut repeated = Repeated { old: graph, ops, new, values: HashMap::new() };
     let mut kept = kept.iter();

@@ -9,13 +9,7 @@ use crate::ops::{Builder, Op, Requirements};
 
 /// The graph with no op left that expands. Values keep their names; what an op is expanded into is named after it.
 pub(super) fn run(graph: &Graph) -> Graph {
-    let mut new = Graph {
-        name: graph.name.clone(),
-        weights: graph.weights.clone(),
-        params: graph.params.clone(),
-        exact: graph.exact.clone(),
-        ..Graph::default()
-    };
+    let mut new = graph.without_values();
     let mut values: HashMap<ValueId, ValueId> = HashMap::new();
     for (id, value) in graph.values.iter() {
         let moved = match &value.def {
