@@ -12,8 +12,10 @@ use crate::analysis::flow::{Flow, FlowTensor};
 use crate::analysis::geometry::{AxisGeometry, AxisTiles, MAX_STEPS};
 use crate::ir::{Overlap, Scheme};
 
-/// Steps of an axis that are looked at while choosing: more than a period of any usual stride.
+/// Steps of an axis that are looked at while choosing: more than a period of any usual stride, and as many pixels as make some
+/// grains, before the first of which nothing is summed.
 const LOOK: u64 = 12;
+const LOOK_PIXELS: u64 = 64;
 /// Rows that a strip advances at a time.
 const BANDS: [u64; 7] = [1, 2, 4, 8, 16, 32, 64];
 
@@ -87,7 +89,8 @@ impl Planner<'_> {
     fn candidates(&self, flow: &Flow, axis: AxisId, overlap: Overlap) -> impl Iterator<Item = Candidate> {
         let extent = flow.tensors[flow.anchor].extent(axis) as u64;
         let scheme = self.scheme(overlap);
-        let geometry = move |tile| AxisGeometry::new(flow, axis, tile, scheme, LOOK);
+        let geometry =
+            move |tile| AxisGeometry::new(flow, axis, tile, scheme, LOOK.max(LOOK_PIXELS.div_ceil(tile)));
         let sizes = self.sizes(extent, axis, overlap).into_iter();
         sizes.map(move |tile| Candidate { overlap, geometry: geometry(tile), aside: Vec::new(), used: true })
     }
