@@ -150,19 +150,31 @@ pub fn arithmetic_seconds(machine: &Machine, threads: u32, flops: f64) -> f64 {
     flops / speed(machine) / f64::from(threads.max(1))
 }
 
-/// Seconds that an op takes at least: without halos, overheads and traffic.
+/// Seconds that an op takes at least if all of its result is computed: without halos and traffic, in one tile.
 pub fn least_seconds(machine: &Machine, threads: u32, graph: &Graph, op: OpId) -> f64 {
-    let elements = match is_reduction(graph, op) {
-        true => 0.0,
-        false => graph.sizes(graph.ops[op].output).unwrap_or([0; 4]).iter().map(|&s| s as f64).product(),
-    };
-    arithmetic_seconds(machine, threads, total_flops(graph, op) + elements * MOVE_FLOPS)
+    let flops = total_flops(graph, op);
+    if is_reduction(graph, op) {
+        return arithmetic_seconds(machine, threads, flops);
+    }
+    let [n, c, h, w] = graph.sizes(graph.ops[op].output).unwrap_or([0; 4]).map(|s| s as f64);
+    let arithmetic = arithmetic_seconds(machine, threads, flops + n * c * h * w * MOVE_FLOPS);
+    arithmetic + INSTRUCTION_OVERHEAD + ROW_OVERHEAD * n * h / f64::from(threads.max(1))
 }
 
 /// Seconds that it takes to store a tensor and to load it again; to and from a file if it `spills`.
 pub fn kept_seconds(machine: &Machine, threads: u32, bytes: f64, spills: bool) -> f64 {
     let file = if spills { spill_seconds(bytes) } else { 0.0 };
-    (STORE_PASSES + 1.0) * bytes / machine.bandwidth / f64::from(threads.max(1)) + file
+    store_seconds(machine, threads, bytes) + load_seconds(machine, threads, bytes) + file
+}
+
+/// Seconds that all workers take to store so many bytes, once each.
+pub fn store_seconds(machine: &Machine, threads: u32, bytes: f64) -> f64 {
+    STORE_PASSES * load_seconds(machine, threads, bytes)
+}
+
+/// Seconds that all workers take to load so many bytes, once each.
+pub fn load_seconds(machine: &Machine, threads: u32, bytes: f64) -> f64 {
+    bytes / machine.bandwidth / f64::from(threads.max(1))
 }
 
 /// Seconds that writing a tensor to a temporary file and reading it take.

@@ -6,31 +6,42 @@
 //! - A tile costs more with more groups. It is dropped where even the cheapest plan for the groups in front, at any cut, could not make
 //!   up for that, given that those groups take their arithmetic in any case (`Limits`).
 //! - A tile that takes too much SRAM is dropped: with more groups it takes more.
-//! - What a run of ops costs is remembered, for other orders of the graph in which it occurs (`Weights`).
+//! - What a section costs is remembered for all that are made of the same (`known`).
+//! - An order is given up where even the least that its other groups cost makes it dearer than one before (`floors`).
+//! - Images of a batch are kept apart (`parts`).
 
 mod alternatives;
+mod floors;
+mod known;
 mod orders;
+mod parts;
+mod path;
+mod price;
 mod segment;
 mod tiles;
 mod trail;
 
-use std::collections::{HashMap, HashSet};
-use std::ops::Range;
+use std::collections::HashMap;
+use std::ops::{Add, Range};
 
 use super::buffers::Fixed;
-use super::cost::{self, Cost};
+use super::cost::Cost;
 use super::fusion::{self, Group};
-use super::work::computed_whole;
-use crate::base::{Dim, OpId, ValueId};
+use crate::base::{Dim, Id, OpId, ValueId};
 use crate::ir::{Gradient, Graph, Overlap, Padding, Target};
+use known::KnownOf;
+use path::Path;
+use price::Price;
 use segment::Segment;
 use trail::Trail;
 
 pub use alternatives::{Alternatives, Cut, Having, Other, alternatives};
+pub use known::Known;
 
 /// Most groups in a section.
 const LONGEST_SECTION: usize = 48;
-/// Most ops of a graph in which cuts inside of what could be one instruction are looked at.
+/// Most ops of a graph in which cuts inside of what could be one instruction are looked at, and of a part of a graph that is looked at
+/// together with others.
 const SMALL_GRAPH: usize = 16;
 
 /// What the caller fixes.
@@ -102,30 +113,36 @@ pub enum Objective {
     Memory,
 }
 
-/// Chooses sections and their target tiles.
+/// Chooses sections and their target tiles. What is `known` is for this target and these wishes, cuts apart.
 pub fn plan(
     graph: &Graph,
     target: &Target,
     wishes: &Wishes,
     objective: Objective,
+    known: &mut Known,
 ) -> Result<Vec<Choice>, PlanError> {
-    let mut weights = HashMap::new();
+    let mut known = known.of(graph, wishes);
     let planners = Planner::all(graph, target, wishes, objective);
-    let mut found: Vec<_> = planners.iter().map(|planner| planner.cheapest(&mut weights)).collect();
-    loop {
-        let plans = found.iter().enumerate().filter_map(|(i, cuts)| Some((i, cuts.as_ref().ok()?)));
-        let Some((i, cuts)) = plans.min_by(|(_, a), (_, b)| a.weight.total_cmp(&b.weight)) else {
-            let refused = found.into_iter().filter_map(Result::err);
-            return refused.min_by_key(PlanError::needed).map_or(Ok(Vec::new()), Err);
-        };
-        match planners[i].settle(cuts) {
+    while let Some((planner, cuts)) = cheapest(&planners, &mut known) {
+        match planner.settle(&cuts) {
             Ok(choices) => return Ok(choices),
             // A tile that fits in the steps looked at may not fit in all of them: a section for which no other tile does is not
             // considered again.
-            Err(ops) => weights.insert(ops, Weight::NONE),
-        };
-        found[i] = planners[i].cheapest(&mut weights);
+            Err(span) => planner.refuse(span, &mut known),
+        }
     }
+    let refused = planners.iter().map(Planner::too_small);
+    refused.min_by_key(PlanError::needed).map_or(Ok(Vec::new()), Err)
+}
+
+/// The cheapest cuts of any planner. `None` if no plan of any of them fits.
+fn cheapest<'p, 'a>(planners: &'p [Planner<'a>], known: &mut KnownOf<'_>) -> Option<(&'p Planner<'a>, Cuts)> {
+    let mut found: Option<(&Planner<'_>, Cuts)> = None;
+    for planner in planners {
+        let limit = found.as_ref().map_or(Price::INFINITE, |(_, cuts)| cuts.weight);
+        found = planner.cheapest(limit, known).map(|cuts| (planner, cuts)).or(found);
+    }
+    found
 }
 
 /// Whether there is a plan for the SRAM of the target: as [`smallest_sram`] has it.
@@ -171,26 +188,24 @@ fn reduced_input(graph: &Graph, group: &Group) -> Option<ValueId> {
     if fusion::is_reduction(graph, first) { graph.ops[first].inputs.last().copied() } else { None }
 }
 
-/// What the groups before each one cost at least, and all of them: the arithmetic without halos, where time counts.
-fn floors(graph: &Graph, target: &Target, objective: Objective, groups: &[Group]) -> Vec<f64> {
-    let whole = match objective {
-        Objective::Time => computed_whole(graph),
-        Objective::Memory => HashSet::new(),
-    };
-    let of_op = |op: &OpId| match whole.contains(op) {
-        true => cost::least_seconds(&target.machine, target.threads, graph, *op),
-        false => 0.0,
-    };
-    let mut floors = vec![0.0];
+/// What the groups before each one cost at least, and all of them, given what ops do.
+fn summed(floors: &[Price], groups: &[Group]) -> Vec<Price> {
+    let mut sums = vec![Price::ZERO];
     for group in groups {
-        floors.push(floors[floors.len() - 1] + group.ops.iter().map(of_op).sum::<f64>());
+        let ops = group.ops.iter().map(|op| floors[op.index()]);
+        sums.push(ops.fold(sums[sums.len() - 1], Price::add));
     }
-    floors
+    sums
 }
 
-/// The ops of some groups.
-fn ops_of(groups: &[Group]) -> Vec<OpId> {
-    groups.iter().flat_map(|g| g.ops.iter().copied()).collect()
+/// Of each value, the last group that reads it, by number; 0 where none does.
+fn read_last(graph: &Graph, groups: &[Group]) -> Vec<usize> {
+    let mut last = vec![0; graph.values.len()];
+    for (i, group) in groups.iter().enumerate() {
+        let read = group.ops.iter().flat_map(|&op| &graph.ops[op].inputs);
+        read.for_each(|value| last[value.index()] = i);
+    }
+    last
 }
 
 struct Planner<'a> {
@@ -202,8 +217,10 @@ struct Planner<'a> {
     groups: Vec<Group>,
     /// What is known of each group by itself.
     traits: Vec<Traits>,
+    /// Of each value, the last group that reads it, by number; 0 where none does.
+    read_last: Vec<usize>,
     /// What the groups before each one cost at least, and all of them.
-    floors: Vec<f64>,
+    floors: Vec<Price>,
     /// Whether reductions stay in the section that makes their input. That spares reading it again, but tiles are whole grains
     /// then, which may be too large for SRAM.
     reductions_inside: bool,
@@ -212,8 +229,24 @@ struct Planner<'a> {
     by_op: bool,
 }
 
+/// What is known of each op, whatever the order.
+struct OfOps {
+    /// What each costs at least.
+    floors: Vec<Price>,
+    /// The part of the graph that each is in.
+    parts: Vec<Option<usize>>,
+}
+
+impl OfOps {
+    fn new(graph: &Graph, target: &Target, objective: Objective) -> Self {
+        Self { floors: floors::floors(graph, target, objective), parts: parts::parts(graph) }
+    }
+}
+
 /// What decides which groups a group can be in one section with.
 struct Traits {
+    /// The part of the graph that it is in, if it is in one.
+    part: Option<usize>,
     /// Images that it goes over.
     images: Dim,
     /// The ops whose results must be complete before it runs.
@@ -225,45 +258,42 @@ struct Traits {
     fixed: Fixed,
 }
 
-/// Where a planner cuts, with what the sections cost together: seconds or bytes, as the objective has it.
+/// Where a planner cuts, with what the sections cost together.
 struct Cuts {
-    weight: f64,
+    weight: Price,
     spans: Vec<Range<usize>>,
 }
-
-/// What sections of the given ops, in order, have been found to cost: the order decides which tensor the tile cuts.
-type Weights = HashMap<Vec<OpId>, Weight>;
 
 /// What is known of the cost of a section.
 #[derive(Clone, Copy)]
 struct Weight {
     /// What the cheapest of the tiles costs that were looked at; infinite where none of them fits.
-    least: f64,
+    least: Price,
     /// The other tiles cost no less than this; infinite where there are none.
-    others: f64,
+    others: Price,
 }
 
 /// What a tile of a section may cost if it is to be of use.
 #[derive(Clone, Copy)]
 struct Limits {
     /// If the section begins where it does.
-    now: f64,
+    now: Price,
     /// If it begins there or with any of the groups in front.
-    growing: f64,
+    growing: Price,
 }
 
 impl Weight {
     /// Where no tile fits.
-    const NONE: Self = Self { least: f64::INFINITY, others: f64::INFINITY };
+    const NONE: Self = Self { least: Price::INFINITE, others: Price::INFINITE };
 
     /// Whether it says all that there is to know of tiles that cost no more than `limit`.
-    fn holds_within(self, limit: f64) -> bool {
+    fn holds_within(self, limit: Price) -> bool {
         self.least.min(limit) <= self.others
     }
 
     /// Whether no tile that fits costs less than `limit`, and none was looked at.
-    fn is_beyond(self, limit: f64) -> bool {
-        self.least == f64::INFINITY && self.others >= limit
+    fn is_beyond(self, limit: Price) -> bool {
+        self.least == Price::INFINITE && self.others >= limit
     }
 }
 
@@ -274,18 +304,40 @@ impl<'a> Planner<'a> {
         wishes: &'a Wishes,
         objective: Objective,
         groups: Vec<Group>,
+        of_ops: &OfOps,
     ) -> Self {
-        let traits = groups.iter().map(|group| Traits::of(graph, wishes, group)).collect();
+        let traits = groups.iter().map(|group| Traits::of(graph, wishes, group, &of_ops.parts)).collect();
         let consumers = graph.consumers();
         let (reductions_inside, by_op) = (false, false);
-        let floors = floors(graph, target, objective, &groups);
-        Self { graph, target, wishes, objective, consumers, groups, traits, floors, reductions_inside, by_op }
+        let floors = summed(&of_ops.floors, &groups);
+        let read_last = read_last(graph, &groups);
+        Self {
+            graph,
+            target,
+            wishes,
+            objective,
+            consumers,
+            groups,
+            traits,
+            read_last,
+            floors,
+            reductions_inside,
+            by_op,
+        }
+    }
+
+    /// Of some ops in their order, to look at sections of them and not for a plan.
+    fn of_ops(graph: &'a Graph, target: &'a Target, wishes: &'a Wishes, ops: &[OpId]) -> Self {
+        let (floors, parts) = (vec![Price::ZERO; graph.ops.len()], vec![None; graph.ops.len()]);
+        let groups = groups(graph, wishes, ops);
+        Self::new(graph, target, wishes, Objective::Time, groups, &OfOps { floors, parts })
     }
 
     /// For each order, with reductions where their inputs are made, if they can stay there, and anywhere. The latter come last: they can
     /// do with the least SRAM. In small graphs also op by op.
     fn all(graph: &'a Graph, target: &'a Target, wishes: &'a Wishes, objective: Objective) -> Vec<Self> {
-        let of = |groups| Self::new(graph, target, wishes, objective, groups);
+        let of_ops = OfOps::new(graph, target, objective);
+        let of = |groups| Self::new(graph, target, wishes, objective, groups, &of_ops);
         let orders = orders::orders(graph);
         let anywhere: Vec<Self> = orders.iter().map(|order| of(groups(graph, wishes, order))).collect();
         let single = |order: &Vec<OpId>| Self {
@@ -302,25 +354,30 @@ impl<'a> Planner<'a> {
         inside.into_iter().chain(anywhere).chain(by_op).collect()
     }
 
-    /// The sections between cuts with their tiles, or the ops of one that no tile of fits.
-    fn settle(&self, cuts: &Cuts) -> Result<Vec<Choice>, Vec<OpId>> {
+    /// The sections between cuts with their tiles, or the groups of one that no tile of fits.
+    fn settle(&self, cuts: &Cuts) -> Result<Vec<Choice>, Range<usize>> {
         let choose = |span: &Range<usize>| {
-            let groups = &self.groups[span.clone()];
-            self.segment(groups).and_then(|segment| self.choose(&segment)).ok_or_else(|| ops_of(groups))
+            let segment = self.segment(&self.groups[span.clone()]);
+            segment.and_then(|segment| self.choose(&segment)).ok_or_else(|| span.clone())
         };
         cuts.spans.iter().map(choose).collect()
     }
 
-    /// The cuts that cost the least.
-    fn cheapest(&self, weights: &mut Weights) -> Result<Cuts, PlanError> {
+    /// The cuts that cost the least; `None` if none fit that cost less than `limit`.
+    fn cheapest(&self, limit: Price, known: &mut KnownOf<'_>) -> Option<Cuts> {
         let n = self.groups.len();
         // The least cost of the groups before `end`, and where the last section begins.
-        let mut best: Vec<Option<(f64, usize)>> = vec![None; n + 1];
-        best[0] = Some((0.0, 0));
-        for end in (1..=n).filter(|&end| self.may_cut_before(end)) {
-            let ending = self.best_ending_before(end, &best, weights);
-            best[end] = Some(ending.ok_or_else(|| self.too_small())?);
+        let mut best: Vec<Option<(Price, usize)>> = vec![None; n + 1];
+        best[0] = Some((Price::ZERO, 0));
+        let (mut first, mut path) = (0, Path::new(self));
+        for end in 1..=n {
+            first = self.first_joining(first, end - 1);
+            if self.may_cut_before(end) {
+                let rest = self.floors[n] - self.floors[end];
+                best[end] = self.best_section(first..end, limit - rest, &best, &mut path, known);
+            }
         }
+        let (weight, _) = best[n]?;
         let mut spans = Vec::new();
         let mut at = n;
         while let Some((_, start)) = best[at].filter(|_| at > 0) {
@@ -328,44 +385,80 @@ impl<'a> Planner<'a> {
             at = start;
         }
         spans.reverse();
-        Ok(Cuts { weight: best[n].map_or(0.0, |(weight, _)| weight), spans })
+        Some(Cuts { weight, spans })
     }
 
-    /// The least cost of the groups before `end`, and where the last of the sections that have it begins; given the same for fewer
-    /// groups.
-    fn best_ending_before(
+    /// Makes known that no tile of some groups fits.
+    fn refuse(&self, groups: Range<usize>, known: &mut KnownOf<'_>) {
+        let mut path = Path::new(self);
+        path.begin(groups.end);
+        for start in groups.clone().rev() {
+            let weight = known.step(&mut path);
+            if start == groups.start {
+                *weight = Some(Weight::NONE);
+            }
+        }
+    }
+
+    /// The first group that a section can begin with which ends with group `last`, given the same for the group before.
+    fn first_joining(&self, first: usize, last: usize) -> usize {
+        let first = first.max((last + 1).saturating_sub(LONGEST_SECTION));
+        (first..last).rev().find(|&i| !self.may_join(i, last)).map_or(first, |i| i + 1)
+    }
+
+    /// The least cost of the groups before the end of some, and which of these the last section begins with; given the same for fewer
+    /// groups. `None` if it is not less than `limit`.
+    fn best_section(
         &self,
-        end: usize,
-        best: &[Option<(f64, usize)>],
-        weights: &mut Weights,
-    ) -> Option<(f64, usize)> {
-        let mut found: Option<(f64, usize)> = None;
-        let mut trail = Trail::new(self);
-        let window = end.saturating_sub(LONGEST_SECTION)..end;
-        // What plans for fewer groups cost, besides what these cost at least.
-        let excess = window.clone().filter_map(|start| Some(best[start]?.0 - self.floors[start]));
-        let excess = excess.fold(f64::INFINITY, f64::min);
-        for start in window.rev() {
-            let joins = (start + 1..end).all(|later| self.may_join(start, later));
-            if !joins || trail.grow(start).is_none() {
+        groups: Range<usize>,
+        limit: Price,
+        best: &[Option<(Price, usize)>],
+        path: &mut Path<'_>,
+        known: &mut KnownOf<'_>,
+    ) -> Option<(Price, usize)> {
+        let mut found: Option<(Price, usize)> = None;
+        let mut trail = None;
+        path.begin(groups.end);
+        let excess = self.excess(&groups, best);
+        for start in groups.clone().rev() {
+            let known = known.step(path);
+            let Some((before, _)) = best[start] else { continue };
+            let least = found.map_or(Price::INFINITE, |(least, _)| least);
+            let most = least.min(limit);
+            let growing = most - excess[start - groups.start] - self.floors[start];
+            let limits = Limits { now: most - before, growing };
+            let floor = self.floors[groups.end] - self.floors[start];
+            if floor > growing {
                 break;
             }
-            let Some((before, _)) = best[start].filter(|_| self.may_cut_before(start)) else { continue };
-            let ops = ops_of(&self.groups[start..end]);
-            let least = found.map_or(f64::INFINITY, |(least, _)| least);
-            let limits = Limits { now: least - before, growing: least - excess - self.floors[start] };
-            let known = weights.get(&ops).copied().filter(|known| known.holds_within(limits.now));
-            let weight = known.unwrap_or_else(|| trail.weight(start..end, limits));
-            weights.insert(ops, weight);
+            if floor > limits.now {
+                continue;
+            }
+            let weight = known.filter(|known| known.holds_within(limits.now)).unwrap_or_else(|| {
+                trail.get_or_insert_with(|| Trail::new(self, groups.end)).weight(start, limits)
+            });
+            *known = Some(weight);
             // With more groups in front it would cost still more.
-            if weight.is_beyond(limits.growing) || weight.least.min(weight.others) > least {
+            if weight.is_beyond(growing) || weight.least.min(weight.others) > least {
                 break;
             }
-            if before + weight.least < least {
+            if before + weight.least < most {
                 found = Some((before + weight.least, start));
             }
         }
         found
+    }
+
+    /// For each of some groups, the least of what plans for the groups before it, or before any of them in front, cost besides what those
+    /// cost at least.
+    fn excess(&self, groups: &Range<usize>, best: &[Option<(Price, usize)>]) -> Vec<Price> {
+        let least = |excess: &mut Price, start: usize| {
+            if let Some((before, _)) = best[start] {
+                *excess = excess.min(before - self.floors[start]);
+            }
+            Some(*excess)
+        };
+        groups.clone().scan(Price::INFINITE, least).collect()
     }
 
     /// Whether a section may begin with group `i`.
@@ -379,13 +472,14 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether two groups may be in one section, the first of them before the other: what is read in device memory is made before,
-    /// one number of images, no cut wished, no sum of tiles.
+    /// one number of images, one part of the graph, no cut wished, no sum of tiles.
     fn may_join(&self, first: usize, later: usize) -> bool {
         let [a, b] = [first, later].map(|i| &self.traits[i]);
         !a.cut
             && !a.adds_up
             && !b.adds_up
             && a.images == b.images
+            && (a.part == b.part || a.part.is_none() || b.part.is_none())
             && !self.groups[first].ops.iter().any(|op| b.after.contains(op))
     }
 
@@ -433,11 +527,12 @@ impl<'a> Planner<'a> {
 }
 
 impl Traits {
-    fn of(graph: &Graph, wishes: &Wishes, group: &Group) -> Self {
+    fn of(graph: &Graph, wishes: &Wishes, group: &Group, parts: &[Option<usize>]) -> Self {
         let boundary = group.loads(graph).is_some();
         let is_complete = |op: &OpId| boundary || fusion::is_reduction(graph, *op);
         let read = group.ops.iter().flat_map(|&op| &graph.ops[op].inputs);
         Self {
+            part: group.ops.iter().find_map(|op| parts[op.index()]),
             images: graph.images(group.ops[0]).clone(),
             after: read.filter_map(|&v| graph.producer(v)).filter(is_complete).collect(),
             cut: group.ops.iter().any(|op| wishes.cut_after.contains(op)),

@@ -61,7 +61,7 @@ pub fn computed_whole(graph: &Graph) -> HashSet<OpId> {
 }
 
 /// Whether tiles of what an op reads for, however small, need every pixel of an input.
-fn reads_whole(graph: &Graph, op: OpId, input: ValueId) -> bool {
+pub fn reads_whole(graph: &Graph, op: OpId, input: ValueId) -> bool {
     let node = &graph.ops[op];
     let last = node.inputs.last().copied();
     let output = last.filter(|_| is_reduction(graph, op)).unwrap_or(node.output);

@@ -20,7 +20,7 @@ use zellige_grammar::{Code, Diagnostic};
 use super::{Module, Options, bytes, recompute};
 use crate::analysis::cost::spill_seconds;
 use crate::analysis::device::{self, DevicePlan};
-use crate::analysis::planner::{self, Alternatives, Choice, Objective, PlanError, Wishes};
+use crate::analysis::planner::{self, Alternatives, Choice, Known, Objective, PlanError, Wishes};
 use crate::base::OpId;
 use crate::ir::{Graph, Section, Sections};
 
@@ -97,20 +97,21 @@ struct Planned {
 /// The graph with its plan. Where tensors of the forward pass can be computed again behind the cuts, it is planned a second time with
 /// them, and whichever is modelled to be faster is taken, or whichever was asked for.
 fn planned(graph: Graph, options: &Options) -> Result<(Graph, Planned), Vec<Diagnostic>> {
-    let first = plan(&graph, options)?;
+    let mut known = Known::default();
+    let first = plan(&graph, options, &mut known)?;
     let ops: Vec<&[OpId]> = first.choices.iter().map(|c| c.ops.as_slice()).collect();
     let again = recompute::at_cuts(&graph, &ops, options).and_then(|again| {
-        let second = plan(&again, options).ok()?;
+        let second = plan(&again, options, &mut known).ok()?;
         let is_better = options.materialize.is_some() || second.seconds < first.seconds;
         is_better.then_some((again, second))
     });
     Ok(again.unwrap_or((graph, first)))
 }
 
-fn plan(graph: &Graph, options: &Options) -> Result<Planned, Vec<Diagnostic>> {
+fn plan(graph: &Graph, options: &Options, known: &mut Known) -> Result<Planned, Vec<Diagnostic>> {
     let wishes = Wishes { cut_after: cut_after(graph, &options.cut_after)?, ..without_cuts(options) };
-    let choices = |objective| {
-        planner::plan(graph, &options.target, &wishes, objective)
+    let mut choices = |objective| {
+        planner::plan(graph, &options.target, &wishes, objective, known)
             .map_err(|e| vec![refuse_sram(graph, options, &e)])
     };
     let memory = options.target.memory;
@@ -219,7 +220,8 @@ pub(super) fn smallest_budgets(graph: &Graph, options: &Options) -> Option<[u64;
     }
     let wishes = wishes(graph, options);
     let sram = planner::smallest_sram(graph, &options.target, &wishes);
-    let small = planner::plan(graph, &options.target, &wishes, Objective::Memory).ok()?;
+    let small =
+        planner::plan(graph, &options.target, &wishes, Objective::Memory, &mut Known::default()).ok()?;
     // Where nothing has to be in memory, any budget will do.
     Some([sram, device_plan(graph, &small, 0).ok()?.total().max(1)])
 }

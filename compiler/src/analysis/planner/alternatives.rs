@@ -5,7 +5,6 @@ use serde::Serialize;
 use super::{Planner, Segment, Wishes};
 use crate::analysis::cost::{Cost, section_cost};
 use crate::analysis::materialized::Ways;
-use crate::analysis::planner::Objective;
 use crate::base::{OpId, ValueId};
 use crate::ir::{Materialize, Overlap, Scheme, Section, Sections};
 
@@ -97,7 +96,7 @@ impl Found<'_> {
     /// A planner for some ops alone.
     fn planner(&self, ops: &[OpId]) -> Planner<'_> {
         let Sections { graph, target, .. } = self.ir;
-        Planner::new(graph, target, self.wishes, Objective::Time, super::groups(graph, self.wishes, ops))
+        Planner::of_ops(graph, target, self.wishes, ops)
     }
 
     fn next_best(&self, section: &Section) -> Option<Other> {

@@ -56,7 +56,7 @@ impl Search<'_> {
         }
         let ops: Vec<OpId> = (0..self.ops.len()).filter(|i| set >> i & 1 == 1).map(|i| self.ops[i]).collect();
         let Planner { graph, target, wishes, .. } = *self.planner;
-        let planner = Planner::new(graph, target, wishes, Objective::Time, groups(graph, wishes, &ops));
+        let planner = Planner::of_ops(graph, target, wishes, &ops);
         let segment = if planner.is_legal() { planner.segment(&planner.groups) } else { None };
         let seconds = segment.map_or(f64::INFINITY, |segment| cheapest_tile(&planner, &segment));
         self.weighed.insert(set, seconds);
@@ -137,10 +137,12 @@ fn no_other_partition_is_much_faster() {
         let sram = [32, 64, 128, 512, 4096][rng.usize(0..5)] << 10;
         let target = Target { machine: machine.clone(), sram, memory: 1 << 40, threads: rng.u32(1..4) };
         let wishes = Wishes::default();
-        let Ok(choices) = plan(&graph, &target, &wishes, Objective::Time) else { continue };
+        let Ok(choices) = plan(&graph, &target, &wishes, Objective::Time, &mut Known::default()) else {
+            continue;
+        };
         planned += 1;
         let seconds: f64 = choices.iter().map(|c| c.cost.seconds).sum();
-        let planner = Planner::new(&graph, &target, &wishes, Objective::Time, Vec::new());
+        let planner = Planner::of_ops(&graph, &target, &wishes, &[]);
         let ops = graph.ops.ids().collect();
         let least = Search { planner: &planner, ops, weighed: HashMap::new() }.least();
         eprintln!("{seed}: {} ops, {} sections, {}", graph.ops.len(), choices.len(), seconds / least);
