@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use zellige_compiler::driver::{CompileOptions, Failure, Opened, engine_failure};
+use zellige_compiler::passes::RANDOM_KEY;
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::engine::{EngineKind, Executable, Options};
 use zellige_runtime::io::{Array, Format};
 use zellige_runtime::program::{Axis, Instr, Program, Role, Section};
+use zellige_runtime::random::Key;
 
 use crate::borders::{InputFile, Sink, Source};
 use crate::execute;
@@ -73,7 +75,8 @@ impl Verify {
         let jit = Options { engine: EngineKind::Jit, threads: 1, ..Options::default() };
         let native = Options { spill: self.compiling.spill.clone(), ..native };
         let read = |file: &InputFile| Ok((file.name.clone(), Source::Array(file.read()?)));
-        let inputs = prepared.inputs.iter().map(read).collect::<Result<Vec<_>, Failure>>()?;
+        let mut inputs = prepared.inputs.iter().map(read).collect::<Result<Vec<_>, Failure>>()?;
+        inputs.extend(random_key(&prepared.program, self.compiling.seed.unwrap_or(0)));
         let Some((tiled, program)) = outputs(prepared.program, &native, &inputs)? else {
             return Ok(Outcome::Interrupted);
         };
@@ -146,8 +149,18 @@ fn windows(text: &str) -> Result<u32, String> {
 
 /// What another order of additions may change, of the largest value of an output.
 const ROUNDING: f32 = 1e-5;
+/// Where summands cancel, as those of a bias before a batch norm, rounding is all that is left of them. An output may change by as much as
+/// if its largest value were this share of the largest of all that change.
+const CANCELLED: f32 = 1e-2;
 
 type Arrays = Vec<(String, Array)>;
+
+/// The key by which a step of a training drops values, where the program has it for an input: that of the first step.
+fn random_key(program: &Program, seed: u64) -> Option<(String, Source)> {
+    let tensor = program.tensors.iter().find(|t| t.role == Role::Input && t.name == RANDOM_KEY)?;
+    let data = Key::of_dropout(seed, 0).numbers().to_vec();
+    Some((tensor.name.clone(), Source::Array(Array { dims: tensor.dims, data })))
+}
 
 fn outputs(
     program: Program,
@@ -172,15 +185,27 @@ pub(crate) struct Difference {
 
 /// The first difference; with a tolerance, the first beyond so much of an output's largest value.
 fn difference(tiled: &Arrays, untiled: &Arrays, tolerance: Option<f32>) -> Option<Difference> {
-    tiled.iter().zip(untiled).find_map(|((name, a), (_, b))| {
-        let allowed = tolerance.map(|t| t * b.data.iter().fold(0f32, |m, v| m.max(v.abs())));
+    let differ = |(x, y): (&f32, &f32)| x.to_bits() != y.to_bits();
+    let changed: Vec<(&String, &Array, &Array)> = tiled
+        .iter()
+        .zip(untiled)
+        .map(|((name, a), (_, b))| (name, a, b))
+        .filter(|(_, a, b)| a.data.iter().zip(&b.data).any(differ))
+        .collect();
+    let most = changed.iter().map(|(.., b)| largest(b)).fold(0f32, f32::max);
+    changed.into_iter().find_map(|(name, a, b)| {
+        let allowed = tolerance.map(|t| t * largest(b).max(CANCELLED * most));
         let is_near = |x: f32, y: f32| allowed.is_some_and(|allowed| (x - y).abs() <= allowed);
-        let differ = |(x, y): (&f32, &f32)| x.to_bits() != y.to_bits() && !is_near(*x, *y);
-        let i = a.data.iter().zip(&b.data).position(differ)?;
+        let is_far = |(x, y): (&f32, &f32)| differ((x, y)) && !is_near(*x, *y);
+        let i = a.data.iter().zip(&b.data).position(is_far)?;
         let (d, n) = (a.dims, i as u64);
         let at = [n / (d.c * d.h * d.w), n / (d.h * d.w) % d.c, n / d.w % d.h, n % d.w];
         Some(Difference { output: name.clone(), at, tiled: a.data[i], untiled: b.data[i] })
     })
+}
+
+fn largest(array: &Array) -> f32 {
+    array.data.iter().fold(0f32, |most, value| most.max(value.abs()))
 }
 
 impl Difference {
