@@ -9,6 +9,7 @@ use super::{CompileOptions, Failure, Given, Kind, Model, Parameters};
 use crate::base::ValueId;
 use crate::front::{self, LOSS, Training};
 use crate::ir::Graph;
+use crate::ops::Classes;
 use crate::passes::{self, RunningAverage, Wanted};
 
 /// A model and how it is trained.
@@ -85,6 +86,16 @@ impl Trainee {
             (value.name.clone(), sizes)
         };
         bound.inputs.iter().map(sizes).collect()
+    }
+
+    /// The classes whose numbers an input holds, as each op that reads it has them.
+    pub fn classes(&self, input: ValueId) -> Vec<Classes> {
+        let graph = &self.model.graph;
+        let readers = graph.ops.iter().flat_map(|(_, node)| {
+            let places = (0..node.inputs.len()).filter(|&at| node.inputs[at] == input);
+            places.filter_map(|at| node.op.classes(at, &graph.shapes(&node.inputs)))
+        });
+        readers.collect()
     }
 
     /// The parameters that training begins with.

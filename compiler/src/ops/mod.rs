@@ -101,6 +101,11 @@ pub trait Op: Debug + Send + Sync {
         Outside::Skipped
     }
 
+    /// The classes whose numbers input `input` holds; `None` where all values are alike.
+    fn classes(&self, _input: usize, _inputs: &[Shape]) -> Option<Classes> {
+        None
+    }
+
     /// What the op gathers over space of its last input, tile by tile and in whole grains; what it reads of other inputs are the
     /// coordinates that [`Self::access`] says for those of the last. `None` if it is no reduction.
     fn reduction(&self) -> Option<Reduction> {
@@ -193,6 +198,23 @@ pub trait Op: Debug + Send + Sync {
 impl PartialEq for dyn Op {
     fn eq(&self, other: &Self) -> bool {
         self.name() == other.name() && self.attrs() == other.attrs()
+    }
+}
+
+/// Classes by their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Classes {
+    /// How many there are, from 0 on.
+    pub count: u64,
+    /// The number that says that there is none.
+    pub ignored: i64,
+}
+
+impl Classes {
+    /// Whether a value is the number of one, or says that there is none.
+    pub fn contains(self, value: f32) -> bool {
+        let is_class = value >= 0.0 && value < self.count as f32 && value.fract() == 0.0;
+        is_class || value == self.ignored as f32
     }
 }
 

@@ -133,8 +133,9 @@ impl Session {
             self.trainer.gradients(&program, &images, random, &mut [], &control)
         });
         let found = found?.ok_or_else(cancelled)?;
-        let files: Vec<_> = samples.iter().map(|sample| self.examples.file(sample)).collect();
-        check_found(step, &found, &program, self.trainer.parameters(), &files)?;
+        let files = samples.iter().map(|sample| self.examples.files(sample));
+        let batch: Vec<_> = files.zip(loaded.iter().map(Vec::as_slice)).collect();
+        check_found(step, &found, &program, self.trainer.parameters(), &batch)?;
         self.trainer.follow(&program, &found);
         Ok(found)
     }
