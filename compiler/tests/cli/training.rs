@@ -333,9 +333,26 @@ fn what_is_no_class_is_named() {
     assert!(said.contains("`target: u8[…]`") && said.contains("0 to 2, and 255 is ignored"), "{said}");
     with("u8");
     folder.succeeds(train);
+    for name in ["image/0.npy", "image/1.npy", "image/2.npy", "target/0.png", "target/1.png", "target/2.png"]
+    {
+        let to = folder.path("good").join(name);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(folder.path("data").join(name), to).unwrap();
+    }
     mask([0, 3, 255]);
-    let said = folder.fails("train m.zlg --data data --steps 2 -o v.safetensors");
+    let said = folder.fails("train m.zlg --data data --steps 2 -o u.safetensors");
     assert!(said.contains("has the value 3, which is no class"), "{said}");
+
+    // What is found in validation ends a training after its step.
+    let train =
+        "train m.zlg --data good --validate data --validate-every 2 --steps 5 --resume -o v.safetensors";
+    let said = folder.fails(train);
+    assert!(said.contains("has the value 3, which is no class"), "{said}");
+    let checkpoint = || Safetensors::open(&folder.path("v.checkpoint.safetensors")).unwrap();
+    assert_eq!(checkpoint().metadata()["step"], "2");
+    mask([0, 1, 255]);
+    folder.succeeds(train);
+    assert_eq!(checkpoint().metadata()["step"], "5");
 }
 
 fn nan(c: u64, h: u64, w: u64) -> Array {

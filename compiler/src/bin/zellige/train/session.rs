@@ -65,17 +65,21 @@ impl Session {
             bars.begin();
             let last = number + 1 == steps;
             let mut row = self.step(number, bars)?;
+            // The step is done, whatever may be wrong with the images that it is validated on.
+            let mut validated = Ok(());
             if !stopped() && (last || (number + 1).is_multiple_of(self.every.validation)) {
-                row.validation = self.validate(stop, bars)?;
+                validated = self.validate(stop, bars).map(|loss| row.validation = loss);
             }
             row.seconds = bars.seconds();
             self.log.append(&row).map_err(|e| log_failure(&e))?;
             bars.end(&row);
             self.rows.push(row);
             let stopped = stopped();
-            if stopped || last || (number + 1).is_multiple_of(self.every.checkpoint) {
+            let ends = stopped || last || validated.is_err();
+            if ends || (number + 1).is_multiple_of(self.every.checkpoint) {
                 self.checkpoints.save(number + 1, &self.trainer, &self.optimization)?;
             }
+            validated?;
             if stopped {
                 break;
             }
