@@ -15,6 +15,11 @@ fn every_plan_gives_the_gradients_of_the_untiled_network() {
     Suite { name: "gradients", models: 0..50, plans: 5, draw: random::gradients, folder: folder() }.run();
 }
 
+#[test]
+fn every_plan_gives_what_is_continued_circularly() {
+    Suite { name: "periodic", models: 0..60, plans: 4, draw: random::periodic, folder: folder() }.run();
+}
+
 /// For models that fail.
 fn folder() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
