@@ -4,10 +4,7 @@ use std::path::Path;
 
 use fastrand::Rng;
 use zellige_compiler::driver::{CompileOptions, prove};
-use zellige_compiler::ir::Graph;
 use zellige_compiler::ops::{self, OpDef};
-use zellige_compiler::passes::{Wanted, differentiate};
-use zellige_grammar::Span;
 use zellige_runtime::engine::EngineKind;
 use zellige_tests::op_cases::{self, GradientCase, gradient_ops, gradients};
 use zellige_tests::plans::{self, Plan};

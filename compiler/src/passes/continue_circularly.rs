@@ -62,12 +62,32 @@ struct Wider {
 }
 
 impl Asked {
+    /// Of ops that save a cut by it.
     fn of(graph: &Graph) -> Self {
+        let all = Self::among(graph, |_| true);
+        let padded = graph.ops.iter().filter(|(_, node)| node.op.pads_circularly().is_some());
+        let mut in_memory: HashSet<ValueId> = padded.map(|(_, node)| node.inputs[0]).collect();
+        in_memory.extend(&graph.inputs);
+        let mut saving: HashSet<OpId> = HashSet::new();
+        for id in graph.ops.ids() {
+            let computed = |value| graph.producer(value).is_some_and(|op| saving.contains(&op));
+            let is_had = |&(value, rim): &(ValueId, Rim)| {
+                rim == Rim::default() || in_memory.contains(&value) || computed(value)
+            };
+            // Another tensor that has to lie in memory is no better than the output.
+            if all.ops.get(&id).is_some_and(|wider| wider.inputs.iter().all(is_had)) {
+                saving.insert(id);
+            }
+        }
+        Self::among(graph, |op| saving.contains(&op))
+    }
+
+    fn among(graph: &Graph, may: impl Fn(OpId) -> bool) -> Self {
         let mut asked = Self::default();
         for (id, node) in graph.ops.iter().rev() {
             if let Some(rim) = node.op.pads_circularly() {
                 asked.ask(node.inputs[0], rim);
-            } else if let Some(&rim) = asked.rims.get(&node.output)
+            } else if let Some(&rim) = asked.rims.get(&node.output).filter(|_| may(id))
                 && let Some(wider) = wider(graph, node, rim)
                 && wider.inputs.iter().all(|&(value, rim)| asked.affords(graph, value, rim))
             {
@@ -139,7 +159,7 @@ fn source(
     let inside = AxisId::BOTH.into_iter().all(|axis| {
         let i = axis.index();
         let reach = node.op.access(input, axis, sizes).reach();
-        reach.is_some_and(|reach| reach.start >= 0 && reach.end <= padding[i] + padding[2 + i] + 1)
+        reach.is_some_and(|reach| *reach.start() >= 0 && *reach.end() <= padding[i] + padding[2 + i])
     });
     (same_period && inside).then(|| (of, sum(padding, rim)))
 }
