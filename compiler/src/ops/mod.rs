@@ -65,7 +65,9 @@ pub use derive::{Formula, FormulaError, Kind as FormulaKind};
 pub use expand::Builder;
 pub use gradient::{Differentiable, Gradients};
 pub(crate) use gradient::{added, divided, repeat, repeated_like};
+pub(crate) use pad::padded_circularly;
 pub use requirement::{Requirement, Requirements, ShapeError};
+pub(crate) use shape::cropped;
 pub use training::{Averaged, InTraining, Trained, TrainingBuilder, TrainingSite};
 
 /// Sizes of a shape: images, channels, rows, columns.
@@ -145,6 +147,16 @@ pub trait Op: Debug + Send + Sync {
 
     /// Whether an elementwise tail can be fused into the op's store.
     fn takes_epilogue(&self) -> bool {
+        false
+    }
+
+    /// How far (top, left, bottom, right) its output goes on with the pixels of the opposite borders, if that is all that it does.
+    fn pads_circularly(&self) -> Option<[i64; 4]> {
+        None
+    }
+
+    /// Whether what it makes of a pixel depends on where that lies.
+    fn depends_on_place(&self) -> bool {
         false
     }
 
