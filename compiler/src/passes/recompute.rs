@@ -10,11 +10,12 @@
 //! the time to store and load it, and memory; computing it again costs the arithmetic from the nearest tensors on that are there in any
 //! case. Whichever is modelled to take less time is taken. Values computed again have the same bits, so no output changes.
 //!
-//! Where the planner cuts a graph that goes backward as well, it asks for the same at its cuts ([`at_cuts`]): what only the backward
+//! Where the planner cuts a graph that goes backward as well, it asks for the same at its cuts ([`at_cuts`]): what the backward
 //! pass reads of an earlier section can be computed again from what is at that section's boundary, and the planner takes whichever
-//! of the two plans is modelled to be faster.
+//! of the two plans is modelled to be faster. What is stored for the forward pass in any case is computed again where it lies in a file,
+//! from which it takes longer to load.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use zellige_grammar::Diagnostic;
 
@@ -82,6 +83,8 @@ struct Rewrite<'a> {
     stages: Stages,
     /// What has been computed again in the graph already.
     repeats: HashMap<ValueId, ValueId>,
+    /// What has been, with the stage that does.
+    repeated: HashSet<(ValueId, usize)>,
     consumers: HashMap<ValueId, Vec<OpId>>,
     /// Whether boundary tensors have to go to files.
     spills: bool,
@@ -89,20 +92,27 @@ struct Rewrite<'a> {
     kept: HashSet<ValueId>,
     new: Graph,
     values: HashMap<ValueId, ValueId>,
-    /// What stands for a value in a later stage.
+    /// What stands for a value, the first of those that are the same, in a later stage.
     again: HashMap<(ValueId, usize), ValueId>,
 }
 
 impl<'a> Rewrite<'a> {
     fn of(old: &'a Graph, options: &'a Options, stages: Stages, at: At) -> Self {
         let new = old.without_values();
+        let repeats = old.repeats();
+        let repeated = old.ops.iter().filter_map(|(op, node)| {
+            let first = repeats.get(&node.output)?;
+            Some((*first, stages.of_op(op)))
+        });
+        let repeated = repeated.collect();
         let mut rewrite = Self {
             old,
             target: &options.target,
             wish: options.materialize,
             at,
             stages,
-            repeats: old.repeats(),
+            repeated,
+            repeats,
             consumers: old.consumers(),
             spills: false,
             kept: HashSet::new(),
@@ -133,12 +143,16 @@ impl<'a> Rewrite<'a> {
         self.new
     }
 
-    /// Adds an op, with what of its inputs is computed again before it.
+    /// Adds an op, with what of its inputs is computed again before it; what is there already as something computed again is that.
     fn op(&mut self, op: OpId, name: &str) -> ValueId {
         let stage = self.stages.of_op(op);
         let node = &self.old.ops[op];
+        if let Some(again) = self.own(node.output, stage) {
+            return again;
+        }
         for &input in &node.inputs {
-            if self.reads_late(input, stage) && self.is_open(input, stage) && self.is_asked(node, input) {
+            let is_open = self.reads_late(input, stage) && self.own(input, stage).is_none();
+            if is_open && self.is_asked(node, input) {
                 match self.cheaper_again(input, stage) {
                     Some(ops) => ops.into_iter().for_each(|op| self.add_again(op, stage, node.direction)),
                     None => {
@@ -147,12 +161,16 @@ impl<'a> Rewrite<'a> {
                 }
             }
         }
-        self.push(node, name, stage, node.direction)
+        let value = self.push(node, name, stage, node.direction);
+        if let Some(&first) = self.repeats.get(&node.output) {
+            self.again.insert((first, stage), value);
+        }
+        value
     }
 
     fn push(&mut self, node: &Node, name: &str, stage: usize, direction: Direction) -> ValueId {
-        let stands = |v: &ValueId| self.again.get(&(*v, stage)).unwrap_or(&self.values[v]);
-        let inputs = node.inputs.iter().map(|v| *stands(v)).collect();
+        let stands = |v: &ValueId| self.own(*v, stage).unwrap_or_else(|| self.values[v]);
+        let inputs = node.inputs.iter().map(stands).collect();
         let ty = self.old.values[node.output].ty.clone();
         let origin = Origin { direction, ..node.origin() };
         self.new.push_op(name, node.op.clone(), inputs, node.params.clone(), ty, origin)
@@ -161,9 +179,10 @@ impl<'a> Rewrite<'a> {
     /// Adds an op once more, for one of the given direction.
     fn add_again(&mut self, op: OpId, stage: usize, direction: Direction) {
         let node = &self.old.ops[op];
-        let name = format!("{}.again", self.old.values[self.first(node.output)].name);
+        let first = self.first(node.output);
+        let name = format!("{}.again", self.old.values[first].name);
         let value = self.push(node, &name, stage, direction);
-        self.again.insert((node.output, stage), value);
+        self.again.insert((first, stage), value);
     }
 
     /// Whether a value read in a stage is made in an earlier one.
@@ -174,14 +193,20 @@ impl<'a> Rewrite<'a> {
     /// Whether an op may have an input computed again.
     fn is_asked(&self, node: &Node, input: ValueId) -> bool {
         let direction = |value| self.old.producer(value).map(|op| self.old.ops[op].direction);
-        self.at == At::ForcedCuts
-            || (node.direction == Direction::Backward
-                && direction(self.first(input)) == Some(Direction::Forward))
+        !reads_whole(node)
+            && (self.at == At::ForcedCuts
+                || (node.direction == Direction::Backward
+                    && direction(self.first(input)) == Some(Direction::Forward)))
     }
 
     /// The value that a value has been computed again from, or itself.
     fn first(&self, value: ValueId) -> ValueId {
         *self.repeats.get(&value).unwrap_or(&value)
+    }
+
+    /// What a stage has computed again for a value.
+    fn own(&self, value: ValueId, stage: usize) -> Option<ValueId> {
+        self.again.get(&(self.first(value), stage)).copied()
     }
 
     /// Whether a value is read in a later stage than the one that makes it.
@@ -192,20 +217,24 @@ impl<'a> Rewrite<'a> {
 
     /// Whether nothing says yet where a stage has a value from.
     fn is_open(&self, value: ValueId, stage: usize) -> bool {
-        !self.is_there(value) && !self.again.contains_key(&(value, stage))
+        !self.is_there(value) && self.own(value, stage).is_none()
     }
 
     /// Whether a value is in device memory in any case.
     fn is_there(&self, value: ValueId) -> bool {
         let Some(maker) = self.old.producer(value) else { return true };
         let readers = self.consumers.get(&value).map_or(&[][..], Vec::as_slice);
-        let whole = |op: &OpId| matches!(self.old.ops[*op].op.placement(), Placement::Boundary(_));
         self.kept.contains(&value)
             || self.old.is_output(value)
-            || self.old.ops[maker].op.placement() == Placement::Reduce
-            || (self.wish.is_none() && self.bytes(value) <= SMALL_BYTES)
-            || readers.iter().any(whole)
+            || self.is_little(value, maker)
+            || readers.iter().any(|op| reads_whole(&self.old.ops[*op]))
             || (self.at == At::ChosenCuts && self.is_handed_on(value, maker))
+    }
+
+    /// Whether a value is not worth a thought.
+    fn is_little(&self, value: ValueId, maker: OpId) -> bool {
+        self.old.ops[maker].op.placement() == Placement::Reduce
+            || (self.wish.is_none() && self.bytes(value) <= SMALL_BYTES)
     }
 
     /// Whether the forward pass reads a value in a later stage than the one that makes it.
@@ -217,31 +246,83 @@ impl<'a> Rewrite<'a> {
 
     /// The ops that compute a value again, in order, if that is what is wanted or modelled to be cheaper.
     fn cheaper_again(&self, value: ValueId, stage: usize) -> Option<Vec<OpId>> {
+        let is_there = self.is_there(value);
+        if is_there && !self.may_spare_loading(value, stage) {
+            return None;
+        }
         let ops = self.ops_again(value, stage);
         if self.wish == Some(Materialize::Recompute) {
             return Some(ops);
         }
-        let flops: f64 = ops.iter().map(|&op| op_flops(self.old, op) * self.pixels(op)).sum();
+        let is_new = |op: &&OpId| !self.repeated.contains(&(self.first(self.old.ops[**op].output), stage));
+        let new: Vec<OpId> = ops.iter().filter(is_new).copied().collect();
+        let flops: f64 = new.iter().map(|&op| op_flops(self.old, op) * self.pixels(op)).sum();
         let (machine, threads) = (&self.target.machine, self.target.threads);
         let again = HALO * cost::arithmetic_seconds(machine, threads, flops);
-        let kept = cost::kept_seconds(machine, threads, self.bytes(value) as f64, self.spills);
+        let (again, kept) = match is_there {
+            true => {
+                let loaded = self.loaded_for(&new, stage);
+                (again + self.load_seconds(loaded), self.load_seconds([value]))
+            }
+            false => (again, self.store_seconds(value) + self.load_seconds([value])),
+        };
         (again * MARGIN < kept).then_some(ops)
+    }
+
+    /// Whether a stage does not load a value from a file if it computes it again, which is there in any case.
+    fn may_spare_loading(&self, value: ValueId, stage: usize) -> bool {
+        let Some(maker) = self.old.producer(value) else { return false };
+        let is_forward = |op: &OpId| self.old.ops[*op].direction == Direction::Forward;
+        self.at == At::ChosenCuts
+            && self.spills
+            && self.wish.is_none()
+            && !self.old.is_output(value)
+            && !self.is_little(value, maker)
+            && !self.tiles_read(value, stage).any(is_forward)
+    }
+
+    /// The ops of a stage that read tiles of a value.
+    fn tiles_read(&self, value: ValueId, stage: usize) -> impl Iterator<Item = &OpId> {
+        let readers = self.consumers.get(&value).into_iter().flatten();
+        readers.filter(move |op| self.stages.of_op(**op) == stage && !reads_whole(&self.old.ops[**op]))
+    }
+
+    fn store_seconds(&self, value: ValueId) -> f64 {
+        let bytes = self.bytes(value) as f64;
+        let file = if self.spills { cost::file_seconds(bytes, 0.0) } else { 0.0 };
+        cost::store_seconds(&self.target.machine, self.target.threads, bytes) + file
+    }
+
+    fn load_seconds(&self, values: impl IntoIterator<Item = ValueId>) -> f64 {
+        let bytes: f64 = values.into_iter().map(|value| self.bytes(value) as f64).sum();
+        let file = if self.spills { cost::file_seconds(bytes, 0.0) } else { 0.0 };
+        cost::load_seconds(&self.target.machine, self.target.threads, bytes) + file
+    }
+
+    /// What a stage loads for ops that compute something again, and not for others as well.
+    fn loaded_for(&self, ops: &[OpId], stage: usize) -> BTreeSet<ValueId> {
+        let is_made =
+            |v: ValueId| self.old.producer(v).is_some_and(|op| ops.contains(&op) || self.is_open(v, stage));
+        let is_loaded =
+            |v: ValueId| self.own(v, stage).is_some() || self.tiles_read(v, stage).next().is_some();
+        let is_constant = |v: ValueId| matches!(self.old.values[v].def, Def::Constant(_));
+        let inputs = ops.iter().flat_map(|&op| self.old.ops[op].inputs.iter().copied());
+        inputs.filter(|&v| !is_made(v) && !is_loaded(v) && !is_constant(v)).collect()
     }
 
     /// The ops that compute a value again in a stage, from what is there.
     fn ops_again(&self, value: ValueId, stage: usize) -> Vec<OpId> {
-        let mut ops = Vec::new();
+        let mut ops = BTreeSet::new();
         let mut stack = vec![value];
-        while let Some(value) = stack.pop() {
-            if let Some(op) = self.old.producer(value).filter(|op| !ops.contains(op))
-                && self.is_open(value, stage)
+        while let Some(next) = stack.pop() {
+            if let Some(op) = self.old.producer(next)
+                && (next == value || self.is_open(next, stage))
+                && ops.insert(op)
             {
-                ops.push(op);
                 stack.extend(&self.old.ops[op].inputs);
             }
         }
-        ops.sort_unstable();
-        ops
+        ops.into_iter().collect()
     }
 
     fn pixels(&self, op: OpId) -> f64 {
@@ -253,4 +334,9 @@ impl<'a> Rewrite<'a> {
         let sizes = self.old.sizes(value).unwrap_or([0; 4]);
         sizes.iter().fold(4, |bytes: u64, &size| bytes.saturating_mul(size))
     }
+}
+
+/// Whether an op must find its input whole in device memory.
+fn reads_whole(node: &Node) -> bool {
+    matches!(node.op.placement(), Placement::Boundary(_))
 }

@@ -84,6 +84,41 @@ fn gradients_are_the_same_under_every_plan() {
     assert!(data.iter().any(|v| *v != 0.0) && data.iter().all(|v| v.is_finite()));
 }
 
+/// Circular padding reads whole tensors of the forward pass, which are stored for that in any case.
+#[test]
+fn what_is_stored_in_any_case_is_computed_again_where_that_is_faster_than_to_load_it_from_a_file() {
+    let folder = Folder::new();
+    let conv = |x: &str, out: u32, name: &str| {
+        format!("conv2d({x}, out: {out}, kernel: 3, pad: 1, pad_mode: \"circular\", name: \"{name}\")")
+    };
+    let [a, b, c] = [conv("image", 16, "a"), conv("x", 16, "b"), conv("x", 3, "c")];
+    let model = format!(
+        "model m(image: f32[1, 3, H, W]) -> (y: f32[1, 3, H, W]) {{ let x = {a} |> relu; x = {b} |> relu; return {c}; }}
+        train(target: f32[1, 3, H, W]) {{ loss mse(y, target); optimizer sgd(lr: 0.1); }}"
+    );
+    folder.write("m.zlg", model);
+    let options = "--machine tiny --sram 256KiB --threads 1";
+    let plan = |memory: &str| {
+        folder.succeeds(&format!("plan m.zlg --train --bind H=128,W=96 {options} --memory {memory}"))
+    };
+    let stored = |name: &str, how: &str| format!("{name} is {how}: it is stored in any case, and loading it");
+    let [of_files, of_memory] = ["512KiB", "1GiB"].map(plan);
+    let holds = |plan: &str, said: &str| assert!(plan.contains(said), "{said}:\n{plan}");
+    holds(&of_files, &stored("x", "computed again"));
+    holds(&of_files, &stored("x.1", "kept"));
+    holds(&of_memory, &stored("x", "kept"));
+
+    for name in ["image", "target"] {
+        io::write(&folder.path(&format!("{name}.npy")), &fixtures::array(1, 3, 128, 96)).unwrap();
+    }
+    let gradients = |options: &str| {
+        let inputs = "-i image=image.npy -i target=target.npy --input-gradient image=d.npy";
+        let said = folder.succeeds(&format!("grad m.zlg {inputs} -o g.safetensors {options}"));
+        (said, folder.read("g.safetensors"), folder.read("d.npy"))
+    };
+    assert!(gradients(&format!("{options} --memory 512KiB")) == gradients("--untiled --engine jit"));
+}
+
 #[test]
 fn a_step_against_the_gradient_makes_the_loss_smaller_by_as_much() {
     let folder = folder();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
+use zellige_compiler::analysis::materialized::{Needed, Ways};
 use zellige_compiler::analysis::planner::{Alternatives, Cut, Having};
 use zellige_compiler::base::units::{bytes, operations};
 use zellige_compiler::driver::{Failure, Opened, Report, SectionReport, TensorReport};
@@ -167,18 +168,23 @@ fn why(section: &SectionReport, other: &Alternatives, next: &str, lines: &mut Ve
         }
     });
     for Having { tensor, how, seconds } in &other.materialized {
-        let tiles = seconds.tiles.map(|s| format!(" or {} tile by tile", milliseconds(s)));
         let how = match how {
             Materialize::Keep => "kept",
             Materialize::Tiles => "kept tile by tile",
             Materialize::Recompute => "computed again",
         };
-        lines.push(format!(
-            "    {tensor} is {how}: storing and loading it is modelled at {}{}, computing it again at {}",
-            milliseconds(seconds.keep),
-            tiles.unwrap_or_default(),
-            milliseconds(seconds.recompute)
-        ));
+        let Ways { needed, keep, tiles, recompute } = *seconds;
+        let tiles = tiles.map_or(String::new(), |s| format!(" or {} tile by tile", milliseconds(s)));
+        let kept = format!("is modelled at {}{tiles}", milliseconds(keep));
+        let kept = match needed {
+            None => format!("storing and loading it {kept}"),
+            Some(Needed::Here) => {
+                format!("the forward pass reads it here too; storing and loading it {kept}")
+            }
+            Some(Needed::Elsewhere) => format!("it is stored in any case, and loading it {kept}"),
+        };
+        let recompute = milliseconds(recompute);
+        lines.push(format!("    {tensor} is {how}: {kept}, computing it again at {recompute}"));
     }
     let reason = match other.cut_after {
         None => return,
