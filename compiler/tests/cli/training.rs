@@ -347,6 +347,22 @@ fn data_that_the_model_does_not_take_is_named_before_the_first_step() {
 }
 
 #[test]
+fn data_that_the_model_does_not_take_when_they_are_turned_are_named_before_the_first_step() {
+    let folder = folder();
+    folder.write("m.zlg", MODEL.replace("1, 3, H, W]", "1, 3, 4*H, W]"));
+    for i in 0..2 {
+        for name in ["image", "target"] {
+            fs::remove_file(folder.path(&format!("data/{name}/{i}.npy"))).unwrap();
+        }
+    }
+    let train = "train m.zlg --data data --steps 1 -o w.safetensors";
+    let said = folder.fails(&format!("{train} --augment turns"));
+    let files = "in `data/image/2.npy`, `data/target/2.npy`, turned by a quarter";
+    assert!(said.contains(files), "{said}");
+    folder.succeeds(&format!("{train} --augment flips"));
+}
+
+#[test]
 fn a_training_with_more_steps_than_are_asked_for_is_not_gone_on_with() {
     let folder = folder();
     let train = |steps: u64| format!("train m.zlg --data data --steps {steps} -o w.safetensors --resume");

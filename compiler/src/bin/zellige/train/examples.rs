@@ -6,7 +6,7 @@ use std::path::Path;
 use zellige_compiler::base::Bindings;
 use zellige_compiler::driver::{Failure, Given, Opened, Trainee, io_failure};
 use zellige_grammar::{Code, Diagnostic};
-use zellige_runtime::dataset::{DataError, Dataset, Kept, Sample, Sampling, TensorSource};
+use zellige_runtime::dataset::{DataError, Dataset, Kept, Sample, Sampling, Sizes, TensorSource};
 use zellige_runtime::io::NpySource;
 use zellige_runtime::program::Dims;
 
@@ -40,15 +40,17 @@ impl Examples {
     fn check(&self, trainee: &Trainee) -> Result<(), Failure> {
         let sizes = self.dataset.sizes(&self.sampling).map_err(|e| data_failure(&e))?;
         let mut seen = HashSet::new();
-        for (item, sizes) in self.dataset.items().iter().zip(sizes) {
-            let given = self.given(sizes);
+        for Sizes { item, transposed, dims } in sizes {
+            let given = self.given(dims);
             if !seen.insert(given.clone()) {
                 continue;
             }
             let bound = trainee.model.bind(&given, &Bindings::default());
             bound.map_err(|failure| {
-                let files: Vec<_> = item.files.iter().map(|file| file.display().to_string()).collect();
-                let note = format!("in `{}`", files.join("`, `"));
+                let files = self.dataset.items()[item].files.iter();
+                let files: Vec<_> = files.map(|file| file.display().to_string()).collect();
+                let turned = if transposed { ", turned by a quarter" } else { "" };
+                let note = format!("in `{}`{turned}", files.join("`, `"));
                 let diagnostics = failure.diagnostics.into_iter().map(|d| d.note(note.clone())).collect();
                 Failure { diagnostics, ..failure }
             })?;
