@@ -81,7 +81,7 @@ impl<'a> Weighing<'a> {
         let (machine, threads) = (&target.machine, target.threads);
         let recompute = HALO * cost::arithmetic_seconds(machine, threads, self.flops_again(value));
         let bytes = graph.sizes(value)?.iter().fold(4.0, |bytes, &size| bytes * size as f64);
-        let needed = self.needed(s, value);
+        let needed = self.needed_besides(s, value);
         let moved = |store: Traffic, load: Traffic| {
             let of_file =
                 |t: Traffic| if spilled { cost::file_seconds(t.volume * bytes, t.calls) } else { 0.0 };
@@ -105,7 +105,7 @@ impl<'a> Weighing<'a> {
     }
 
     /// Where a tensor is needed, besides by the backward pass of section number `s`.
-    fn needed(&self, s: usize, value: ValueId) -> Option<Needed> {
+    fn needed_besides(&self, s: usize, value: ValueId) -> Option<Needed> {
         let graph = &self.ir.graph;
         let made = graph.producer(value).and_then(|op| self.home.get(&op));
         let is_forward = |op: OpId| graph.ops[op].direction == Direction::Forward;

@@ -15,23 +15,21 @@
 //! of the two plans is modelled to be faster. What is stored for the forward pass in any case is computed again where it lies in a file,
 //! from which it takes longer to load.
 
+mod weighing;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use zellige_grammar::Diagnostic;
 
 use super::canonicalize::without_dead_ops;
 use super::{Module, Options, section_cut};
-use crate::analysis::cost::{self, HALO};
 use crate::analysis::stages::Stages;
-use crate::analysis::work::op_flops;
 use crate::base::{OpId, ValueId};
 use crate::ir::{Def, Direction, Graph, Materialize, Node, Origin, Output, Target};
 use crate::ops::Placement;
 
 /// Smaller tensors are kept, unless it is asked for: they cost nothing.
 const SMALL_BYTES: u64 = 1 << 16;
-/// Recomputing must be so many times as fast: the rest of the section takes SRAM and time for it as well.
-const MARGIN: f64 = 1.5;
 
 pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagnostic>> {
     let graph = super::graph(module, "recompute")?;
@@ -231,7 +229,7 @@ impl<'a> Rewrite<'a> {
             || (self.at == At::ChosenCuts && self.is_handed_on(value, maker))
     }
 
-    /// Whether a value is not worth a thought.
+    /// Whether a value is kept without a thought: what a reduction gives, and what is small.
     fn is_little(&self, value: ValueId, maker: OpId) -> bool {
         self.old.ops[maker].op.placement() == Placement::Reduce
             || (self.wish.is_none() && self.bytes(value) <= SMALL_BYTES)
@@ -242,72 +240,6 @@ impl<'a> Rewrite<'a> {
         let stage = self.stages.of_op(maker);
         let mut readers = self.consumers.get(&value).into_iter().flatten();
         readers.any(|&op| self.old.ops[op].direction == Direction::Forward && self.stages.of_op(op) > stage)
-    }
-
-    /// The ops that compute a value again, in order, if that is what is wanted or modelled to be cheaper.
-    fn cheaper_again(&self, value: ValueId, stage: usize) -> Option<Vec<OpId>> {
-        let is_there = self.is_there(value);
-        if is_there && !self.may_spare_loading(value, stage) {
-            return None;
-        }
-        let ops = self.ops_again(value, stage);
-        if self.wish == Some(Materialize::Recompute) {
-            return Some(ops);
-        }
-        let is_new = |op: &&OpId| !self.repeated.contains(&(self.first(self.old.ops[**op].output), stage));
-        let new: Vec<OpId> = ops.iter().filter(is_new).copied().collect();
-        let flops: f64 = new.iter().map(|&op| op_flops(self.old, op) * self.pixels(op)).sum();
-        let (machine, threads) = (&self.target.machine, self.target.threads);
-        let again = HALO * cost::arithmetic_seconds(machine, threads, flops);
-        let (again, kept) = match is_there {
-            true => {
-                let loaded = self.loaded_for(&new, stage);
-                (again + self.load_seconds(loaded), self.load_seconds([value]))
-            }
-            false => (again, self.store_seconds(value) + self.load_seconds([value])),
-        };
-        (again * MARGIN < kept).then_some(ops)
-    }
-
-    /// Whether a stage does not load a value from a file if it computes it again, which is there in any case.
-    fn may_spare_loading(&self, value: ValueId, stage: usize) -> bool {
-        let Some(maker) = self.old.producer(value) else { return false };
-        let is_forward = |op: &OpId| self.old.ops[*op].direction == Direction::Forward;
-        self.at == At::ChosenCuts
-            && self.spills
-            && self.wish.is_none()
-            && !self.old.is_output(value)
-            && !self.is_little(value, maker)
-            && !self.tiles_read(value, stage).any(is_forward)
-    }
-
-    /// The ops of a stage that read tiles of a value.
-    fn tiles_read(&self, value: ValueId, stage: usize) -> impl Iterator<Item = &OpId> {
-        let readers = self.consumers.get(&value).into_iter().flatten();
-        readers.filter(move |op| self.stages.of_op(**op) == stage && !reads_whole(&self.old.ops[**op]))
-    }
-
-    fn store_seconds(&self, value: ValueId) -> f64 {
-        let bytes = self.bytes(value) as f64;
-        let file = if self.spills { cost::file_seconds(bytes, 0.0) } else { 0.0 };
-        cost::store_seconds(&self.target.machine, self.target.threads, bytes) + file
-    }
-
-    fn load_seconds(&self, values: impl IntoIterator<Item = ValueId>) -> f64 {
-        let bytes: f64 = values.into_iter().map(|value| self.bytes(value) as f64).sum();
-        let file = if self.spills { cost::file_seconds(bytes, 0.0) } else { 0.0 };
-        cost::load_seconds(&self.target.machine, self.target.threads, bytes) + file
-    }
-
-    /// What a stage loads for ops that compute something again, and not for others as well.
-    fn loaded_for(&self, ops: &[OpId], stage: usize) -> BTreeSet<ValueId> {
-        let is_made =
-            |v: ValueId| self.old.producer(v).is_some_and(|op| ops.contains(&op) || self.is_open(v, stage));
-        let is_loaded =
-            |v: ValueId| self.own(v, stage).is_some() || self.tiles_read(v, stage).next().is_some();
-        let is_constant = |v: ValueId| matches!(self.old.values[v].def, Def::Constant(_));
-        let inputs = ops.iter().flat_map(|&op| self.old.ops[op].inputs.iter().copied());
-        inputs.filter(|&v| !is_made(v) && !is_loaded(v) && !is_constant(v)).collect()
     }
 
     /// The ops that compute a value again in a stage, from what is there.
@@ -323,11 +255,6 @@ impl<'a> Rewrite<'a> {
             }
         }
         ops.into_iter().collect()
-    }
-
-    fn pixels(&self, op: OpId) -> f64 {
-        let [n, _, h, w] = self.old.sizes(self.old.ops[op].output).unwrap_or([0; 4]);
-        n as f64 * h as f64 * w as f64
     }
 
     fn bytes(&self, value: ValueId) -> u64 {

@@ -92,11 +92,6 @@ impl Dataset {
         Ok(sizes)
     }
 
-    /// Steps of a pass, the last of which may have the first samples of the next.
-    pub fn steps_per_epoch(&self, sampling: &Sampling) -> u64 {
-        (self.items.len() as u64).div_ceil(sampling.batch.max(1))
-    }
-
     /// The samples of a step.
     ///
     /// # Errors
