@@ -84,6 +84,17 @@ fn gradients_are_the_same_under_every_plan() {
     assert!(data.iter().any(|v| *v != 0.0) && data.iter().all(|v| v.is_finite()));
 }
 
+#[test]
+fn a_gradient_that_would_have_the_name_of_a_parameter_is_refused() {
+    let folder = folder();
+    folder.write("m.zlg", MODEL.replace("image", "weight").replace("decoder", "d"));
+    let inputs = "-i weight=data/image/1.npy -i target=data/target/1.npy --input-gradient weight=d.npy";
+    let said = folder.fails(&format!("grad m.zlg {inputs} -o g.safetensors"));
+    assert!(said.contains("E0507") && said.contains("the name of parameter `d.weight`"), "{said}");
+    let others = "-i weight=data/image/1.npy -i target=data/target/1.npy --input-gradient target=d.npy";
+    folder.succeeds(&format!("grad m.zlg {others} -o g.safetensors"));
+}
+
 /// Circular padding reads whole tensors of the forward pass, which are stored for that in any case.
 #[test]
 fn what_is_stored_in_any_case_is_computed_again_where_that_is_faster_than_to_load_it_from_a_file() {
