@@ -86,6 +86,52 @@ fn gradients_are_the_same_under_every_plan() {
 }
 
 #[test]
+fn a_gradient_that_would_have_the_name_of_a_parameter_is_refused() {
+    let folder = folder();
+    folder.write("m.zlg", MODEL.replace("image", "weight").replace("decoder", "d"));
+    let inputs = "-i weight=data/image/1.npy -i target=data/target/1.npy --input-gradient weight=d.npy";
+    let said = folder.fails(&format!("grad m.zlg {inputs} -o g.safetensors"));
+    assert!(said.contains("E0507") && said.contains("the name of parameter `d.weight`"), "{said}");
+    let others = "-i weight=data/image/1.npy -i target=data/target/1.npy --input-gradient target=d.npy";
+    folder.succeeds(&format!("grad m.zlg {others} -o g.safetensors"));
+}
+
+/// Circular padding reads whole tensors of the forward pass, which are stored for that in any case.
+#[test]
+fn what_is_stored_in_any_case_is_computed_again_where_that_is_faster_than_to_load_it_from_a_file() {
+    let folder = Folder::new();
+    let conv = |x: &str, out: u32, name: &str| {
+        format!("conv2d({x}, out: {out}, kernel: 3, pad: 1, pad_mode: \"circular\", name: \"{name}\")")
+    };
+    let [a, b, c] = [conv("image", 16, "a"), conv("x", 16, "b"), conv("x", 3, "c")];
+    let model = format!(
+        "model m(image: f32[1, 3, H, W]) -> (y: f32[1, 3, H, W]) {{ let x = {a} |> relu; x = {b} |> relu; return {c}; }}
+        train(target: f32[1, 3, H, W]) {{ loss mse(y, target); optimizer sgd(lr: 0.1); }}"
+    );
+    folder.write("m.zlg", model);
+    let options = "--machine tiny --sram 256KiB --threads 1";
+    let plan = |memory: &str| {
+        folder.succeeds(&format!("plan m.zlg --train --bind H=128,W=96 {options} --memory {memory}"))
+    };
+    let stored = |name: &str, how: &str| format!("{name} is {how}: it is stored in any case, and loading it");
+    let [of_files, of_memory] = ["512KiB", "1GiB"].map(plan);
+    let holds = |plan: &str, said: &str| assert!(plan.contains(said), "{said}:\n{plan}");
+    holds(&of_files, &stored("x", "computed again"));
+    holds(&of_files, &stored("x.1", "kept"));
+    holds(&of_memory, &stored("x", "kept"));
+
+    for name in ["image", "target"] {
+        io::write(&folder.path(&format!("{name}.npy")), &fixtures::array(1, 3, 128, 96)).unwrap();
+    }
+    let gradients = |options: &str| {
+        let inputs = "-i image=image.npy -i target=target.npy --input-gradient image=d.npy";
+        let said = folder.succeeds(&format!("grad m.zlg {inputs} -o g.safetensors {options}"));
+        (said, folder.read("g.safetensors"), folder.read("d.npy"))
+    };
+    assert!(gradients(&format!("{options} --memory 512KiB")) == gradients("--untiled --engine jit"));
+}
+
+#[test]
 fn a_step_against_the_gradient_makes_the_loss_smaller_by_as_much() {
     let folder = folder();
     let inputs = "-i image=data/image/0.npy -i target=data/target/0.npy";
@@ -384,6 +430,22 @@ fn data_that_the_model_does_not_take_is_named_before_the_first_step() {
     refused("data/target/2.npy", (3, 12, 11), "--crop 6x6", &["E0511", apart]);
     let files = "in `other/image/2.npy`, `other/target/2.npy`";
     refused("other/image/2.npy", (4, 12, 10), "--validate other", &["E0503", files]);
+}
+
+#[test]
+fn data_that_the_model_does_not_take_when_they_are_turned_are_named_before_the_first_step() {
+    let folder = folder();
+    folder.write("m.zlg", MODEL.replace("1, 3, H, W]", "1, 3, 4*H, W]"));
+    for i in 0..2 {
+        for name in ["image", "target"] {
+            fs::remove_file(folder.path(&format!("data/{name}/{i}.npy"))).unwrap();
+        }
+    }
+    let train = "train m.zlg --data data --steps 1 -o w.safetensors";
+    let said = folder.fails(&format!("{train} --augment turns"));
+    let files = "in `data/image/2.npy`, `data/target/2.npy`, turned by a quarter";
+    assert!(said.contains(files), "{said}");
+    folder.succeeds(&format!("{train} --augment flips"));
 }
 
 #[test]

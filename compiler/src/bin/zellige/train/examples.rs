@@ -7,7 +7,7 @@ use zellige_compiler::base::{Bindings, ValueId};
 use zellige_compiler::driver::{Failure, Given, Opened, Trainee, io_failure};
 use zellige_compiler::ops::Classes;
 use zellige_grammar::{Code, Diagnostic};
-use zellige_runtime::dataset::{DataError, Dataset, Item, Kept, Sample, Sampling, TensorSource};
+use zellige_runtime::dataset::{DataError, Dataset, Kept, Sample, Sampling, Sizes, TensorSource};
 use zellige_runtime::io::{Array, Format, NpySource};
 use zellige_runtime::program::Dims;
 
@@ -54,13 +54,13 @@ impl Examples {
     fn check(&self, trainee: &Trainee) -> Result<(), Failure> {
         let sizes = self.dataset.sizes(&self.sampling).map_err(|e| data_failure(&e))?;
         let mut seen = HashSet::new();
-        for (item, sizes) in self.dataset.items().iter().zip(sizes) {
-            let given = self.given(sizes);
+        for Sizes { item, transposed, dims } in sizes {
+            let given = self.given(dims);
             if !seen.insert(given.clone()) {
                 continue;
             }
             let bound = trainee.model.bind(&given, &Bindings::default());
-            bound.map_err(|failure| with_files(failure, item))?;
+            bound.map_err(|failure| self.with_files(failure, item, transposed))?;
         }
         Ok(())
     }
@@ -72,11 +72,22 @@ impl Examples {
     ) -> Result<T, Failure> {
         let sizes = self.dataset.sizes(&self.sampling).map_err(|e| data_failure(&e))?;
         let pixels = |dims: &[Dims]| dims.iter().map(|d| d.h.saturating_mul(d.w)).max();
-        let items = self.dataset.items().iter().zip(sizes);
-        let Some((item, sizes)) = items.max_by_key(|(_, sizes)| pixels(sizes)) else {
+        let Some(Sizes { item, transposed, dims }) =
+            sizes.into_iter().max_by_key(|sizes| pixels(&sizes.dims))
+        else {
             return does(Given::default());
         };
-        does(self.given(sizes)).map_err(|failure| with_files(failure, item))
+        does(self.given(dims)).map_err(|failure| self.with_files(failure, item, transposed))
+    }
+
+    /// A failure with the files of the item that it is about.
+    fn with_files(&self, failure: Failure, item: usize, transposed: bool) -> Failure {
+        let files = self.dataset.items()[item].files.iter();
+        let files: Vec<_> = files.map(|file| file.display().to_string()).collect();
+        let turned = if transposed { ", turned by a quarter" } else { "" };
+        let note = format!("in `{}`{turned}", files.join("`, `"));
+        let diagnostics = failure.diagnostics.into_iter().map(|d| d.note(note.clone())).collect();
+        Failure { diagnostics, ..failure }
     }
 
     /// The sizes of what runs first: of one image, or where a batch is one step of all of its images.
@@ -186,14 +197,6 @@ impl Tensor {
         );
         Err(Diagnostic::error(Code::E0511, message).maybe_hint(hint).note(note).into())
     }
-}
-
-/// A failure that is about an item.
-fn with_files(failure: Failure, item: &Item) -> Failure {
-    let files: Vec<_> = item.files.iter().map(|file| file.display().to_string()).collect();
-    let note = format!("in `{}`", files.join("`, `"));
-    let diagnostics = failure.diagnostics.into_iter().map(|d| d.note(note.clone())).collect();
-    Failure { diagnostics, ..failure }
 }
 
 fn data_failure(error: &DataError) -> Failure {
