@@ -16,8 +16,6 @@ use zellige_tests::op_cases::{self, gradient_ops, gradients};
 use zellige_tests::run::{self, describe};
 use zellige_tests::{batches, parallel, plans};
 
-use crate::gradients::differentiated;
-
 /// Cases of an op that are looked at.
 const CASES: usize = 6;
 
@@ -70,7 +68,7 @@ fn ops_that_do_not_say_what_they_read_are_refused() {
     let forward = ops::all().flat_map(|def| op_cases::read(def.name).into_iter().take(CASES));
     let forward = forward.map(|case| case.graph());
     let backward = gradient_ops().into_iter().flat_map(|op| gradients(&op).into_iter().take(CASES));
-    let backward = backward.map(|case| differentiated(&case.graph()?));
+    let backward = backward.map(|case| run::differentiated(&case.graph()?));
     let steps = batches::cases().into_iter().map(|case| case.step().map(|(_, graph)| graph));
     let graphs = forward.chain(backward).chain(steps).chain([dropout()]).collect::<Result<Vec<Graph>, _>>();
     let graphs = graphs.unwrap_or_else(|error| panic!("{error}"));
