@@ -96,12 +96,13 @@ fn a_gradient_that_would_have_the_name_of_a_parameter_is_refused() {
     folder.succeeds(&format!("grad m.zlg {others} -o g.safetensors"));
 }
 
-/// Circular padding reads whole tensors of the forward pass, which are stored for that in any case.
+/// Circular padding reads whole tensors of the forward pass, which are stored for that in any case: so wide a rim is not computed.
 #[test]
 fn what_is_stored_in_any_case_is_computed_again_where_that_is_faster_than_to_load_it_from_a_file() {
     let folder = Folder::new();
     let conv = |x: &str, out: u32, name: &str| {
-        format!("conv2d({x}, out: {out}, kernel: 3, pad: 1, pad_mode: \"circular\", name: \"{name}\")")
+        let window = "kernel: 3, dilation: 8, pad: 8, pad_mode: \"circular\"";
+        format!("conv2d({x}, out: {out}, {window}, name: \"{name}\")")
     };
     let [a, b, c] = [conv("image", 16, "a"), conv("x", 16, "b"), conv("x", 3, "c")];
     let model = format!(
