@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use serde_json::json;
+use zellige_compiler::base::TensorType;
 use zellige_compiler::check::{CheckError, Proof};
 use zellige_compiler::driver::{CompileOptions, Model, Pipeline, prove};
 use zellige_compiler::ir::Graph;
-use zellige_compiler::passes::{Module, PIPELINE};
-use zellige_grammar::{Code, Diagnostic, SourceFile};
+use zellige_compiler::ops;
+use zellige_compiler::passes::{Module, PIPELINE, Wanted, differentiate};
+use zellige_grammar::{Code, Diagnostic, SourceFile, Span};
 use zellige_runtime::engine::{ArrayView, ArrayViewMut, Control, EngineError, Executable, Options, RunStats};
 use zellige_runtime::io::Array;
 use zellige_runtime::machine::Machine;
@@ -49,6 +52,20 @@ pub fn canonical(graph: &Graph) -> Result<Graph, Vec<Diagnostic>> {
 /// The graph as it is differentiated.
 pub fn expanded(graph: &Graph) -> Result<Graph, Vec<Diagnostic>> {
     before("fold-batch-norm", graph)
+}
+
+/// The gradients of the sum of a graph's first output, each element of it times that of another input `dy`: those of all parameters
+/// and inputs.
+pub fn differentiated(graph: &Graph) -> Result<Graph, String> {
+    let mut graph = expanded(graph).map_err(|d| describe(&d))?;
+    let y = graph.outputs[0].value;
+    let shape = graph.values[y].ty.shape.clone();
+    let inputs = graph.inputs.clone();
+    let dy = graph.add_input("dy", TensorType::f32(shape));
+    let mul = (ops::find("mul").expect("an op").parse)(json!({})).expect("it has no attributes");
+    let loss = graph.add_op("product", mul, vec![y, dy], "", Span::default()).map_err(|e| e.to_string())?;
+    let wanted = Wanted { params: graph.params.ids().collect(), inputs };
+    differentiate(&graph, loss, &wanted).map_err(|d| describe(&d))
 }
 
 /// The graph as a pass finds it.

@@ -3,13 +3,8 @@
 use std::path::Path;
 
 use fastrand::Rng;
-use serde_json::json;
-use zellige_compiler::base::TensorType;
 use zellige_compiler::driver::{CompileOptions, prove};
-use zellige_compiler::ir::Graph;
 use zellige_compiler::ops::{self, OpDef};
-use zellige_compiler::passes::{Wanted, differentiate};
-use zellige_grammar::Span;
 use zellige_runtime::engine::EngineKind;
 use zellige_tests::op_cases::{self, GradientCase, gradient_ops, gradients};
 use zellige_tests::plans::{self, Plan};
@@ -85,7 +80,7 @@ fn gradients_of_resampling_are_the_same_under_every_plan() {
 
 fn same_under_every_plan(network: &str) {
     let graph = op_cases::graph(network).expect("it is a model");
-    let graph = differentiated(&graph).expect("all its ops have gradients");
+    let graph = run::differentiated(&graph).expect("all its ops have gradients");
     let mut rng = Rng::with_seed(9);
     let inputs = parameters::inputs(&graph, 9);
     let outputs = |plan: &Plan| {
@@ -109,7 +104,7 @@ fn same_under_every_plan(network: &str) {
 
 fn check(op: &str, number: usize, case: &GradientCase, dir: &Path) -> Result<(), String> {
     let seed = format!("d.{op}");
-    let graph = differentiated(&case.graph()?)?;
+    let graph = run::differentiated(&case.graph()?)?;
     let weights = dir.join(format!("{op}-{number}.safetensors"));
     parameters::write(&case.parameters(&seed, number), &weights).map_err(|e| e.to_string())?;
     let inputs = case.inputs(&seed, number, &graph);
@@ -135,17 +130,4 @@ fn check(op: &str, number: usize, case: &GradientCase, dir: &Path) -> Result<(),
         }
     }
     Ok(())
-}
-
-/// The gradients of the sum of the output times another input, `dy`.
-pub(super) fn differentiated(graph: &Graph) -> Result<Graph, String> {
-    let mut graph = run::expanded(graph).map_err(|d| describe(&d))?;
-    let y = graph.outputs[0].value;
-    let shape = graph.values[y].ty.shape.clone();
-    let inputs = graph.inputs.clone();
-    let dy = graph.add_input("dy", TensorType::f32(shape));
-    let mul = (ops::find("mul").expect("an op").parse)(json!({})).expect("it has no attributes");
-    let loss = graph.add_op("product", mul, vec![y, dy], "", Span::default()).map_err(|e| e.to_string())?;
-    let wanted = Wanted { params: graph.params.ids().collect(), inputs };
-    differentiate(&graph, loss, &wanted).map_err(|d| describe(&d))
 }

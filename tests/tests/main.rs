@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "tests print what they counted and measured")]
 
+mod accesses;
 mod activations;
 mod batches;
 mod check;

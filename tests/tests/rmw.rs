@@ -13,8 +13,6 @@ use zellige_tests::plans::{self, Plan};
 use zellige_tests::run::{self, Arrays, describe};
 use zellige_tests::{parallel, parameters};
 
-use crate::gradients::differentiated;
-
 /// What adding in another order may change, of the largest value of a tensor.
 const TOLERANCE: f32 = 1e-5;
 /// `ZELLIGE_MODELS` asks for more, or for others, `ZELLIGE_PLANS` for more plans of each.
@@ -154,7 +152,7 @@ fn distance(
 
 /// The gradients of all parameters and inputs.
 fn gradients(text: &str) -> Result<Graph, String> {
-    differentiated(&op_cases::graph(text)?)
+    run::differentiated(&op_cases::graph(text)?)
 }
 
 /// A chain of layers, brought back to the size of the input.

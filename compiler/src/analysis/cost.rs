@@ -161,25 +161,14 @@ pub fn least_seconds(machine: &Machine, threads: u32, graph: &Graph, op: OpId) -
     arithmetic + INSTRUCTION_OVERHEAD + ROW_OVERHEAD * n * h / f64::from(threads.max(1))
 }
 
-/// Seconds that it takes to store a tensor and to load it again; to and from a file if it `spills`.
-pub fn kept_seconds(machine: &Machine, threads: u32, bytes: f64, spills: bool) -> f64 {
-    let file = if spills { spill_seconds(bytes) } else { 0.0 };
-    store_seconds(machine, threads, bytes) + load_seconds(machine, threads, bytes) + file
-}
-
-/// Seconds that all workers take to store so many bytes, once each.
+/// Seconds that it takes to store so many bytes in device memory.
 pub fn store_seconds(machine: &Machine, threads: u32, bytes: f64) -> f64 {
     STORE_PASSES * load_seconds(machine, threads, bytes)
 }
 
-/// Seconds that all workers take to load so many bytes, once each.
+/// Seconds that it takes to load so many bytes from device memory.
 pub fn load_seconds(machine: &Machine, threads: u32, bytes: f64) -> f64 {
     bytes / machine.bandwidth / f64::from(threads.max(1))
-}
-
-/// Seconds that writing a tensor to a temporary file and reading it take.
-pub fn spill_seconds(bytes: f64) -> f64 {
-    2.0 * bytes / SPILL_BANDWIDTH
 }
 
 /// Seconds that moving so many bytes to or from a temporary file takes, in so many calls.

@@ -1,6 +1,6 @@
 //! Device memory: packed weights, accumulators, and the composites at section boundaries.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use zellige_runtime::program::instr::Addressing;
 use zellige_runtime::program::{AccumulatorKind, Packing, Source, Weight};
@@ -143,6 +143,20 @@ impl DevicePlan {
         let spilled = self.device.composites.iter().filter(|(_, c)| c.spilled);
         spilled.fold(0, |sum, (_, c)| sum.saturating_add(c.bytes))
     }
+
+    /// Bytes that sections of the given ops write to temporary files, and read there: once for each section and way of reading.
+    pub fn file_bytes(&self, graph: &Graph, sections: &[&[OpId]]) -> f64 {
+        let consumers = graph.consumers();
+        let home = homes(sections);
+        let passes = |value: ValueId| {
+            let readers = consumers.get(&value).into_iter().flatten();
+            let made = graph.producer(value).and_then(|op| home.get(&op));
+            let read = readers.filter_map(|op| Some((*home.get(op)?, addressing(graph, *op).is_some())));
+            1 + read.filter(|(s, _)| Some(s) != made).collect::<HashSet<_>>().len()
+        };
+        let spilled = self.device.composites.iter().filter(|(_, c)| c.spilled);
+        spilled.map(|(value, c)| passes(*value) as f64 * c.bytes as f64).sum()
+    }
 }
 
 fn tensor_bytes(sizes: Sizes, lanes: u32) -> Option<u64> {
@@ -269,8 +283,7 @@ fn composites(
 ) -> Option<(Vec<(ValueId, Composite)>, u64)> {
     let as_it_is =
         |v: ValueId| !streamed && graph.outputs.iter().any(|o| o.value == v && o.ty.element == Element::F32);
-    let home: HashMap<OpId, usize> =
-        sections.iter().enumerate().flat_map(|(s, ops)| ops.iter().map(move |&op| (op, s))).collect();
+    let home = homes(sections);
     let consumers = graph.consumers();
     let mut composites = Vec::new();
     for (s, &op) in sections.iter().enumerate().flat_map(|(s, ops)| ops.iter().map(move |op| (s, op))) {
@@ -299,6 +312,11 @@ fn composites(
     }
     let end = place_composites(&mut composites, base)?;
     Some((composites, end))
+}
+
+/// The section of each op.
+fn homes(sections: &[&[OpId]]) -> HashMap<OpId, usize> {
+    sections.iter().enumerate().flat_map(|(s, ops)| ops.iter().map(move |&op| (op, s))).collect()
 }
 
 /// The composite of a tensor that section `made` makes and another one loads block by block.

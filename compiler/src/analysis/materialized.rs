@@ -1,13 +1,13 @@
 //! How tensors of the forward pass reach sections of the backward pass, and what each way is modelled to take.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
 use zellige_runtime::program::{Interval, Steps};
 
 use super::cost::{self, HALO};
 use super::device::blocks;
-use super::fusion::is_reduction;
+use super::fusion::{addressing, is_reduction};
 use super::work::total_flops;
 use crate::base::{OpId, ValueId};
 use crate::ir::{Blocks, Direction, Gradient, Graph, Materialize, Role, Section, Sections, Tiling};
@@ -32,7 +32,9 @@ pub fn needed(ir: &Sections) -> Vec<Vec<(ValueId, bool)>> {
 /// Modelled seconds of the ways in which a section can have a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Ways {
-    /// Of storing it whole, and loading its tiles.
+    /// Where it is needed besides, so that it is stored in any case.
+    pub needed: Option<Needed>,
+    /// Of storing it whole, unless it is needed elsewhere, and loading its tiles.
     pub keep: f64,
     /// Of storing it tile by tile and loading blocks, where that is possible.
     pub tiles: Option<f64>,
@@ -40,31 +42,100 @@ pub struct Ways {
     pub recompute: f64,
 }
 
-impl Ways {
-    /// Of section number `s` with a tensor that an earlier one computes, and keeps in a file or not.
-    pub fn of(ir: &Sections, s: usize, value: ValueId, spilled: bool) -> Option<Self> {
-        let Sections { graph, target, sections, .. } = ir;
-        let recompute =
-            HALO * cost::arithmetic_seconds(&target.machine, target.threads, flops_again(ir, value));
-        let bytes = graph.sizes(value)?.iter().fold(4.0, |bytes, &size| bytes * size as f64);
-        let in_memory =
-            |factor: f64| cost::kept_seconds(&target.machine, target.threads, factor * bytes, false);
-        let Some(tiles) = in_tiles(sections, graph, s, value) else {
-            let keep = in_memory(1.0) + if spilled { cost::spill_seconds(bytes) } else { 0.0 };
-            return Some(Self { keep, tiles: None, recompute });
-        };
-        let file =
-            |way: Traffic| if spilled { cost::file_seconds(way.volume * bytes, way.calls) } else { 0.0 };
-        Some(Self {
-            keep: in_memory(1.0) + file(tiles.whole),
-            tiles: Some(in_memory(tiles.redundancy) + file(tiles.blocks)),
-            recompute,
-        })
-    }
+/// Where a tensor is needed, besides by the backward pass of a section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Needed {
+    /// Whole: by an op that reads it in device memory, or by the forward pass of another section than makes it.
+    Elsewhere,
+    /// By the forward pass of the section.
+    Here,
+}
 
+impl Ways {
     /// The one that takes least time, of those that take no other ops.
     pub fn kept(&self) -> Materialize {
         if self.tiles.is_some_and(|tiles| tiles < self.keep) { Materialize::Tiles } else { Materialize::Keep }
+    }
+}
+
+/// Sections, and who of them reads what.
+pub struct Weighing<'a> {
+    ir: &'a Sections,
+    /// The section of each op.
+    home: HashMap<OpId, usize>,
+    consumers: HashMap<ValueId, Vec<OpId>>,
+}
+
+impl<'a> Weighing<'a> {
+    /// Of sections that have tilings.
+    pub fn of(ir: &'a Sections) -> Self {
+        let numbered = ir.sections.iter().enumerate();
+        let home = numbered.flat_map(|(s, at)| at.ops.iter().map(move |&op| (op, s))).collect();
+        Self { ir, home, consumers: ir.graph.consumers() }
+    }
+
+    /// What section number `s` can do about a tensor that an earlier one computes, and keeps in a file or not.
+    pub fn ways(&self, s: usize, value: ValueId, spilled: bool) -> Option<Ways> {
+        let Sections { graph, target, sections, .. } = self.ir;
+        let (machine, threads) = (&target.machine, target.threads);
+        let recompute = HALO * cost::arithmetic_seconds(machine, threads, self.flops_again(value));
+        let bytes = graph.sizes(value)?.iter().fold(4.0, |bytes, &size| bytes * size as f64);
+        let needed = self.needed_besides(s, value);
+        let moved = |store: Traffic, load: Traffic| {
+            let of_file =
+                |t: Traffic| if spilled { cost::file_seconds(t.volume * bytes, t.calls) } else { 0.0 };
+            [
+                cost::store_seconds(machine, threads, store.in_memory * bytes) + of_file(store),
+                cost::load_seconds(machine, threads, load.in_memory * bytes) + of_file(load),
+            ]
+        };
+        let compared = in_tiles(sections, graph, s, value);
+        let [whole_stored, whole_loaded] = compared.as_ref().map_or([Traffic::ONCE; 2], |c| c.whole);
+        let [store, load] = moved(whole_stored, whole_loaded);
+        let tiles = compared.map(|c| moved(c.blocks[0], c.blocks[1]).iter().sum());
+        let keep = if needed == Some(Needed::Elsewhere) { load } else { store + load };
+        Some(Ways { needed, keep, tiles, recompute })
+    }
+
+    /// Who reads a value, each with its section.
+    fn readers(&self, value: ValueId) -> impl Iterator<Item = (OpId, usize)> {
+        let readers = self.consumers.get(&value).into_iter().flatten();
+        readers.filter_map(|op| Some((*op, *self.home.get(op)?)))
+    }
+
+    /// Where a tensor is needed, besides by the backward pass of section number `s`.
+    fn needed_besides(&self, s: usize, value: ValueId) -> Option<Needed> {
+        let graph = &self.ir.graph;
+        let made = graph.producer(value).and_then(|op| self.home.get(&op));
+        let is_forward = |op: OpId| graph.ops[op].direction == Direction::Forward;
+        // Other sections of both passes can have it tile by tile as well.
+        let is_whole = |t: usize| !self.ir.kept(&self.ir.sections[t]).contains(&value);
+        let elsewhere = |(op, t): (OpId, usize)| {
+            addressing(graph, op).is_some() || (is_forward(op) && t != s && Some(&t) != made && is_whole(t))
+        };
+        if self.readers(value).any(elsewhere) {
+            return Some(Needed::Elsewhere);
+        }
+        self.readers(value).any(|(op, t)| is_forward(op) && t == s).then_some(Needed::Here)
+    }
+
+    /// Operations that compute a value from what is given, is at a section's boundary in any case, or comes of a reduction.
+    fn flops_again(&self, value: ValueId) -> f64 {
+        let graph = &self.ir.graph;
+        let is_boundary = |value: ValueId, maker: OpId| {
+            graph.is_output(value)
+                || is_reduction(graph, maker)
+                || self.readers(value).any(|(_, t)| self.home.get(&maker).is_some_and(|&made| t > made))
+        };
+        let (mut ops, mut stack) = (BTreeSet::new(), vec![value]);
+        while let Some(next) = stack.pop() {
+            let Some(maker) = graph.producer(next) else { continue };
+            if (next == value || !is_boundary(next, maker)) && ops.insert(maker) {
+                stack.extend(&graph.ops[maker].inputs);
+            }
+        }
+        ops.into_iter().map(|op| total_flops(graph, op)).sum()
     }
 }
 
@@ -73,21 +144,26 @@ pub fn may_be_tiled(sections: &[Section], graph: &Graph, s: usize, value: ValueI
     in_tiles(sections, graph, s, value).is_some()
 }
 
-/// What goes to a file and from it.
+/// What goes to or from device memory, or a file in its place. Volumes are over that of the tensor.
 #[derive(Clone, Copy)]
 struct Traffic {
-    /// Over the bytes of the tensor.
+    /// What counts where it lies in memory.
+    in_memory: f64,
+    /// What goes to or from a file.
     volume: f64,
     /// Stretches that are contiguous in the file.
     calls: f64,
 }
 
-/// A tensor that is kept whole, and tile by tile.
+impl Traffic {
+    /// The tensor as it is, in a few large pieces.
+    const ONCE: Self = Self { in_memory: 1.0, volume: 1.0, calls: 0.0 };
+}
+
+/// A tensor that is kept whole, and tile by tile: what is stored, and what is loaded.
 struct Compared {
-    whole: Traffic,
-    blocks: Traffic,
-    /// Pixels of all blocks over those of the tensor.
-    redundancy: f64,
+    whole: [Traffic; 2],
+    blocks: [Traffic; 2],
 }
 
 /// What either way comes to; `None` where a tensor is not kept tile by tile.
@@ -108,13 +184,11 @@ fn in_tiles(sections: &[Section], graph: &Graph, s: usize, value: ValueId) -> Op
     let volume = |axis: usize| read.steps[axis].computed.pixels() as f64 / read.extent[axis] as f64;
     let redundancy = (grid[0] * size[0]) as f64 * (grid[1] * size[1]) as f64 / (h * w);
     let read_volume = volume(0) * volume(1);
+    let whole = |volume: f64, calls: f64| Traffic { in_memory: 1.0, volume, calls: stacks * calls };
+    let block = |calls: f64| Traffic { in_memory: redundancy, volume: read_volume, calls };
     Some(Compared {
-        whole: Traffic { volume: 1.0 + read_volume, calls: stacks * (stored + loaded) },
-        blocks: Traffic {
-            volume: 2.0 * read_volume,
-            calls: stacks * meetings(written, read) + n * (grid[0] * grid[1]) as f64,
-        },
-        redundancy,
+        whole: [whole(1.0, stored), whole(read_volume, loaded)],
+        blocks: [block(stacks * meetings(written, read)), block(n * (grid[0] * grid[1]) as f64)],
     })
 }
 
@@ -138,28 +212,4 @@ fn meetings(written: &Tiling, read: &Tiling) -> f64 {
         written.steps[axis].owned.iter().flat_map(of).collect::<Vec<i64>>()
     };
     pairs(0).iter().sum::<i64>() as f64 * pairs(1).len() as f64
-}
-
-/// Operations that compute a value from what is given, is at a section's boundary in any case, or is small.
-fn flops_again(ir: &Sections, value: ValueId) -> f64 {
-    let graph = &ir.graph;
-    let home: HashMap<OpId, usize> =
-        ir.sections.iter().enumerate().flat_map(|(s, at)| at.ops.iter().map(move |&op| (op, s))).collect();
-    let consumers = graph.consumers();
-    let is_boundary = |value: ValueId, maker: OpId| {
-        let readers = consumers.get(&value).into_iter().flatten();
-        graph.is_output(value)
-            || is_reduction(graph, maker)
-            || readers.clone().any(|r| home.get(r) > home.get(&maker))
-    };
-    let (mut ops, mut stack) = (Vec::new(), vec![value]);
-    while let Some(next) = stack.pop() {
-        let Some(maker) = graph.producer(next) else { continue };
-        if ops.contains(&maker) || (next != value && is_boundary(next, maker)) {
-            continue;
-        }
-        ops.push(maker);
-        stack.extend(&graph.ops[maker].inputs);
-    }
-    ops.into_iter().map(|op| total_flops(graph, op)).sum()
 }

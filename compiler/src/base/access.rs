@@ -1,5 +1,7 @@
 //! Access relations: which input coordinates an output coordinate reads, along one axis, as data.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 /// For output coordinate `o` along an axis, the input coordinates that it reads.
@@ -124,6 +126,19 @@ pub enum AxisMap {
 const WIDEST: i64 = 1 << 10;
 
 impl AxisMap {
+    /// Which input coordinates an output coordinate reads, counted from itself, where those are the same for all.
+    pub fn reach(self) -> Option<RangeInclusive<i64>> {
+        match self {
+            Self::Identity => Some(0..=0),
+            Self::Shift { by } => Some(by..=by),
+            Self::Window { kernel, stride: 1, dilation, pad } => Some(-pad..=(kernel - 1) * dilation - pad),
+            Self::Transposed { kernel, stride: 1, dilation, pad } => {
+                Some(pad - (kernel - 1) * dilation..=pad)
+            }
+            _ => None,
+        }
+    }
+
     /// Of a gradient's access to the gradient that it passes on: whether neighbouring tiles of either share pixels of the other in general,
     /// since windows are wider than their stride. Windows too wide for a bounded number of tiles to meet in a pixel do not count, nor
     /// does what reads pixels from elsewhere.

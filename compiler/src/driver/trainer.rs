@@ -1,8 +1,8 @@
 //! A training as it runs: programs for the sizes that come by, and the parameters that they are given.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::engine::{
     self, ArrayView, ArrayViewMut, Control, EngineError, Executable, Input, Output, RunStats,
@@ -21,6 +21,9 @@ use crate::base::Bindings;
 use crate::front::LOSS;
 use crate::passes::{RANDOM_KEY, RunningAverage};
 
+/// Most programs that are kept. Where images differ in size and a batch is one step, nearly every step has a program of its own.
+const MOST_PROGRAMS: usize = 256;
+
 /// A training with its parameters.
 pub struct Trainer {
     trainee: Trainee,
@@ -30,7 +33,8 @@ pub struct Trainer {
     parameters: Parameters,
     /// Values that all programs are compiled with; they are given those of the parameters before they run.
     initial: Data,
-    programs: HashMap<Kind, Arc<TrainingProgram>>,
+    /// Those used last come last.
+    programs: IndexMap<Kind, Arc<TrainingProgram>>,
     /// The program that ran last.
     loaded: Option<(Arc<TrainingProgram>, Executable)>,
 }
@@ -84,7 +88,7 @@ impl Trainer {
         compile: CompileOptions,
         engine: engine::Options,
     ) -> Self {
-        let (initial, programs) = (parameters.data(), HashMap::new());
+        let (initial, programs) = (parameters.data(), IndexMap::new());
         Self { trainee, asked, compile, engine, parameters, initial, programs, loaded: None }
     }
 
@@ -253,8 +257,9 @@ impl Trainer {
     }
 
     fn compiled(&mut self, kind: Kind) -> Result<Arc<TrainingProgram>, Failure> {
-        if let Some(program) = self.programs.get(&kind) {
-            return Ok(program.clone());
+        if let Some(program) = self.programs.shift_remove(&kind) {
+            self.programs.insert(kind, program.clone());
+            return Ok(program);
         }
         let Self { trainee, parameters, .. } = self;
         let bind = |sizes: &Given| trainee.model.bind(sizes, &Bindings::default());
@@ -270,6 +275,9 @@ impl Trainer {
         let all = parameters.all().iter().enumerate();
         let trained = all.filter(|(_, p)| is_output(&p.name)).map(|(i, _)| i).collect();
         let program = Arc::new(TrainingProgram { program: Arc::new(program), report, trained, averages });
+        if self.programs.len() == MOST_PROGRAMS {
+            self.programs.shift_remove_index(0);
+        }
         self.programs.insert(kind, program.clone());
         Ok(program)
     }

@@ -9,6 +9,7 @@ use super::{CompileOptions, Failure, Given, Kind, Model, Parameters};
 use crate::base::ValueId;
 use crate::front::{self, LOSS, Training};
 use crate::ir::Graph;
+use crate::ops::Classes;
 use crate::passes::{self, RunningAverage, Wanted};
 
 /// A model and how it is trained.
@@ -87,6 +88,16 @@ impl Trainee {
         bound.inputs.iter().map(sizes).collect()
     }
 
+    /// The classes whose numbers an input holds, as each op that reads it has them.
+    pub fn classes(&self, input: ValueId) -> Vec<Classes> {
+        let graph = &self.model.graph;
+        let readers = graph.ops.iter().flat_map(|(_, node)| {
+            let places = (0..node.inputs.len()).filter(|&at| node.inputs[at] == input);
+            places.filter_map(|at| node.op.classes(at, &graph.shapes(&node.inputs)))
+        });
+        readers.collect()
+    }
+
     /// The parameters that training begins with.
     ///
     /// # Errors
@@ -128,6 +139,10 @@ impl Model {
         let loss = loss.ok_or_else(|| Diagnostic::error(Code::E0225, "the training has no loss"))?.value;
         let frozen = |name: &str| asked.frozen.iter().any(|frozen| frozen == name);
         let step = passes::training_step(images, loss, &frozen).map_err(fail)?;
+        let is_param = |name: &&String| step.graph.params.iter().any(|(_, p)| is_gradient(&p.name, name));
+        if let Some(name) = asked.inputs.iter().find(is_param) {
+            return Err(same_name(name).into());
+        }
         let params = step.graph.params.iter().filter(|(_, param)| !frozen(&param.name));
         let wanted = Wanted {
             params: params.map(|(id, _)| id).collect(),
@@ -156,6 +171,16 @@ fn input(graph: &Graph, name: &str) -> Result<ValueId, Diagnostic> {
         let hint = suggest::did_you_mean(name, names);
         Diagnostic::error(Code::E0507, format!("the training has no input `{name}`")).maybe_hint(hint)
     })
+}
+
+/// Whether that is what the gradient of an input is called.
+fn is_gradient(path: &str, input: &str) -> bool {
+    path.strip_prefix("d.") == Some(input)
+}
+
+fn same_name(input: &str) -> Diagnostic {
+    let message = format!("the gradient of input `{input}` would have the name of parameter `d.{input}`");
+    Diagnostic::error(Code::E0507, message).hint("call the input or the op otherwise")
 }
 
 /// A training section for a model of this text.

@@ -17,6 +17,9 @@ use super::{CompileOptions, Parameters};
 use crate::base::ParamId;
 use crate::ir::{Derived, Graph, Param};
 
+/// Most weights of a file that are said not to fit.
+const MOST_DIAGNOSTICS: usize = 8;
+
 /// Gives the program its weights: those of `--weights`, of the file that the model names (beside it), or initial values.
 pub fn attach(
     program: &mut Program,
@@ -178,6 +181,14 @@ fn check(graph: &Graph, file: &Safetensors, path: &Path) -> Result<(), Vec<Diagn
         let hint = suggest::did_you_mean(key, missing);
         let message = format!("`{name}` has a weight `{key}` that the model does not use");
         diagnostics.push(Diagnostic::error(Code::E0402, message).maybe_hint(hint));
+    }
+    let more = diagnostics.len().saturating_sub(MOST_DIAGNOSTICS);
+    diagnostics.truncate(MOST_DIAGNOSTICS);
+    if more > 0
+        && let Some(last) = diagnostics.pop()
+    {
+        let note = format!("{more} more of its weights do not fit: it seems to be of another model");
+        diagnostics.push(last.note(note));
     }
     if diagnostics.is_empty() { Ok(()) } else { Err(diagnostics) }
 }

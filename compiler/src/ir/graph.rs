@@ -7,6 +7,7 @@ use serde::Serialize;
 use zellige_grammar::Span;
 use zellige_runtime::program::instr::AxisId;
 
+use super::computations::Computations;
 use super::names::Names;
 use crate::base::{Arena, Bindings, Dim, Id, OpId, ParamId, Shape, TensorType, ValueId};
 use crate::ops::{Formula, Op, Placement, Requirement, Requirements, ShapeError, Sizes};
@@ -334,13 +335,11 @@ impl Graph {
     /// For each value that an op computes again, the one that was computed first.
     pub fn repeats(&self) -> HashMap<ValueId, ValueId> {
         let mut repeats: HashMap<ValueId, ValueId> = HashMap::new();
-        let mut seen = HashMap::new();
-        for (_, node) in self.ops.iter() {
+        let mut computations = Computations::default();
+        for (op, node) in self.ops.iter() {
             let inputs: Vec<ValueId> = node.inputs.iter().map(|v| *repeats.get(v).unwrap_or(v)).collect();
-            let computation = (node.op.name(), node.op.attrs().to_string(), inputs, &node.params);
-            let first = *seen.entry(computation).or_insert(node.output);
-            if first != node.output {
-                repeats.insert(node.output, first);
+            if let Some(twin) = computations.twin(self, op, inputs) {
+                repeats.insert(node.output, self.ops[twin].output);
             }
         }
         repeats

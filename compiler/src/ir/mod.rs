@@ -1,5 +1,6 @@
 //! The intermediate representation: graph, sections, and (in the runtime) program; verifiers and text forms.
 
+mod computations;
 mod graph;
 mod module;
 mod names;
@@ -7,6 +8,7 @@ mod sections;
 pub mod text;
 pub mod verify;
 
+pub use computations::Computations;
 pub use graph::{
     Def, Derived, Direction, Exact, Graph, GraphError, Node, Origin, Output, Param, Spans, Value,
 };

@@ -83,7 +83,7 @@ fn weight(forward: &dyn Op, x: &Shape, packing: Packing) -> Result<Vec<ParamSpec
 }
 
 /// A convolution whose input's gradient is a convolution the other way round.
-pub(super) trait Forward: Op + FromAttrs + Serialize {
+pub(super) trait Forward: Op + FromAttrs + Clone + Serialize {
     /// Name of the op that the gradient is.
     const DX: &'static str;
     /// Whether it is a transposed convolution.
@@ -137,6 +137,11 @@ impl<F: Forward> Op for ConvDx<F> {
     fn access(&self, _: usize, axis: AxisId, _: &[Sizes]) -> AxisMap {
         let geometry = self.forward.geometry();
         if F::TRANSPOSED { geometry.sliding_window(axis) } else { geometry.transposed_window(axis) }
+    }
+
+    fn resized(&self, [h, w]: [u64; 2]) -> Option<Arc<dyn Op>> {
+        let size = [self.size[0], h, w];
+        Some(Arc::new(Self { forward: self.forward.clone(), size }))
     }
 
     fn outside(&self, _: usize) -> Outside {

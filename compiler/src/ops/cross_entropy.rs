@@ -13,8 +13,8 @@ use super::gradient::product;
 use super::loss_parts::{class_mask, pick, unless};
 use super::losses::{INPUTS, Reduction};
 use super::{
-    ArgError, ArgKind, ArgSpec, Builder, FromAttrs, Op, OpDef, Requirements, ShapeError, Sizes, attrs_of,
-    elementwise,
+    ArgError, ArgKind, ArgSpec, Builder, Classes, FromAttrs, Op, OpDef, Requirements, ShapeError, Sizes,
+    attrs_of, elementwise,
 };
 use crate::base::{AxisMap, ParamId, Shape, ValueId};
 
@@ -142,6 +142,11 @@ impl Op for CrossEntropy {
 
     fn access(&self, _: usize, _: AxisId, _: &[Sizes]) -> AxisMap {
         AxisMap::All
+    }
+
+    fn classes(&self, input: usize, inputs: &[Shape]) -> Option<Classes> {
+        let count = inputs.first()?.c.constant()?.unsigned_abs();
+        (input == 1).then_some(Classes { count, ignored: self.ignore_index })
     }
 
     fn flops(&self, inputs: &[Sizes], _: Sizes) -> u64 {

@@ -138,6 +138,10 @@ impl Op for Dropped {
         20 * output[1]
     }
 
+    fn depends_on_place(&self) -> bool {
+        true
+    }
+
     fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
         let (dst, &[src, key]) = (operands.dst, operands.srcs) else { return Vec::new() };
         let dropped = (self.p * f64::from(instr::Dropout::NUMBERS)).round() as u32;

@@ -16,6 +16,9 @@ pub trait Builder {
     /// The number that a value is, if it is a constant of one element.
     fn number(&self, value: ValueId) -> Option<f32>;
 
+    /// What an op was given that made a value, if it is this one.
+    fn given_to(&self, op: &(dyn Op + 'static), value: ValueId) -> Option<ValueId>;
+
     /// The shape of a value.
     fn shape(&self, value: ValueId) -> Shape;
 }

@@ -65,7 +65,9 @@ pub use derive::{Formula, FormulaError, Kind as FormulaKind};
 pub use expand::Builder;
 pub use gradient::{Differentiable, Gradients};
 pub(crate) use gradient::{added, divided, repeat, repeated_like};
+pub(crate) use pad::padded_circularly;
 pub use requirement::{Requirement, Requirements, ShapeError};
+pub(crate) use shape::cropped;
 pub use training::{Averaged, InTraining, Trained, TrainingBuilder, TrainingSite};
 
 /// Sizes of a shape: images, channels, rows, columns.
@@ -99,6 +101,11 @@ pub trait Op: Debug + Send + Sync {
     /// What the op finds where it reads outside the extent of input `input`.
     fn outside(&self, _input: usize) -> Outside {
         Outside::Skipped
+    }
+
+    /// The classes whose numbers input `input` holds; `None` where all values are alike.
+    fn classes(&self, _input: usize, _inputs: &[Shape]) -> Option<Classes> {
+        None
     }
 
     /// What the op gathers over space of its last input, tile by tile and in whole grains; what it reads of other inputs are the
@@ -140,6 +147,16 @@ pub trait Op: Debug + Send + Sync {
 
     /// Whether an elementwise tail can be fused into the op's store.
     fn takes_epilogue(&self) -> bool {
+        false
+    }
+
+    /// How far (top, left, bottom, right) its output goes on with the pixels of the opposite borders, if that is all that it does.
+    fn pads_circularly(&self) -> Option<[i64; 4]> {
+        None
+    }
+
+    /// Whether what it makes of a pixel depends on where that lies.
+    fn depends_on_place(&self) -> bool {
         false
     }
 
@@ -193,6 +210,23 @@ pub trait Op: Debug + Send + Sync {
 impl PartialEq for dyn Op {
     fn eq(&self, other: &Self) -> bool {
         self.name() == other.name() && self.attrs() == other.attrs()
+    }
+}
+
+/// Classes by their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Classes {
+    /// How many there are, from 0 on.
+    pub count: u64,
+    /// The number that says that there is none.
+    pub ignored: i64,
+}
+
+impl Classes {
+    /// Whether a value is the number of one, or says that there is none.
+    pub fn contains(self, value: f32) -> bool {
+        let is_class = value >= 0.0 && value < self.count as f32 && value.fract() == 0.0;
+        is_class || value == self.ignored as f32
     }
 }
 

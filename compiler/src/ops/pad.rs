@@ -87,6 +87,11 @@ impl PadMode {
     }
 }
 
+/// The op that goes on with the pixels of the opposite borders: top, left, bottom, right.
+pub(crate) fn padded_circularly(amounts: [i64; 4]) -> Arc<dyn Op> {
+    Arc::new(Pad::new(amounts, PadMode::Circular))
+}
+
 /// Padding.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -109,6 +114,12 @@ impl Pad {
     pub(super) fn new(amounts: [i64; 4], mode: PadMode) -> Self {
         let [top, left, bottom, right] = amounts.map(Dim::from);
         Self { sides: Sides { top, left, bottom, right }, mode, value: 0.0 }
+    }
+
+    /// Top, left, bottom, right; `None` where a symbol is open.
+    fn amounts(&self) -> Option<[i64; 4]> {
+        let [top, left, bottom, right] = self.sides.each().map(|(_, amount)| amount.constant());
+        Some([top?, left?, bottom?, right?])
     }
 
     /// From output to input coordinates.
@@ -171,6 +182,10 @@ impl Op for Pad {
         0
     }
 
+    fn pads_circularly(&self) -> Option<[i64; 4]> {
+        self.amounts().filter(|_| self.mode == PadMode::Circular)
+    }
+
     fn lower(&self, operands: &Lowering<'_>) -> Vec<Instr> {
         let fold = match self.mode {
             PadMode::Zero | PadMode::Circular => None,
@@ -198,10 +213,7 @@ impl Op for Pad {
                 Some(Gradients::of_input(builder.op(Arc::new(crop), &[at.gradient], &[])))
             }
             PadMode::Reflect | PadMode::Replicate | PadMode::Circular => {
-                let amounts = self.sides.each().map(|(_, amount)| amount.constant());
-                let [Some(top), Some(left), Some(bottom), Some(right)] = amounts else { return None };
-                let dx = gradient(builder, at.gradient, [top, left, bottom, right], self.mode);
-                Some(Gradients::of_input(dx))
+                Some(Gradients::of_input(gradient(builder, at.gradient, self.amounts()?, self.mode)))
             }
         }
     }

@@ -16,8 +16,11 @@ pub(super) fn defs() -> Vec<OpDef> {
 }
 
 /// The gradient of what a pad of these amounts (top, left, bottom, right) is given. That of a circular one is continued
-/// circularly first, so that what comes together lies side by side.
+/// circularly first, so that what comes together lies side by side. Where padding has no gradient there is nothing to fold back.
 pub(super) fn gradient(builder: &mut dyn Builder, dy: ValueId, amounts: [i64; 4], mode: PadMode) -> ValueId {
+    if let Some(dx) = builder.given_to(&Pad::new(amounts, PadMode::Zero), dy) {
+        return dx;
+    }
     let [top, left, bottom, right] = amounts;
     let dy = match mode {
         PadMode::Circular => builder.op(Arc::new(Pad::new([bottom, right, top, left], mode)), &[dy], &[]),

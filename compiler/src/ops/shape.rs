@@ -181,6 +181,12 @@ pub(super) struct Crop {
     pub(super) sides: Sides,
 }
 
+/// The op that takes rows and columns off the borders: top, left, bottom, right.
+pub(crate) fn cropped(amounts: [i64; 4]) -> Arc<dyn Op> {
+    let [top, left, bottom, right] = amounts.map(Dim::from);
+    Arc::new(Crop { sides: Sides { top, left, bottom, right } })
+}
+
 impl FromAttrs for Crop {
     fn check(&self) -> Result<(), ArgError> {
         self.sides.check()

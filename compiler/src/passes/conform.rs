@@ -63,6 +63,15 @@ impl KeptPlan {
         serde_json::from_str(text).map_err(|e| refusal(format!("the file is not a plan: {e}")))
     }
 
+    /// Whether it is of a graph, by the names of the ops.
+    pub(super) fn is_of(&self, graph: &Graph) -> bool {
+        let planned = |op: &str| self.sections.iter().flat_map(|s| &s.ops).any(|name| name == op);
+        match self.kept_ops() {
+            Some(ops) => with_repeats(graph, ops).is_some(),
+            None => graph.ops.iter().all(|(_, node)| planned(&graph.values[node.output].name)),
+        }
+    }
+
     /// The sections of the plan, with nothing derived yet.
     pub(super) fn cut(&self, graph: Graph, target: Target) -> Result<Sections, Vec<Diagnostic>> {
         let graph = self.kept_ops().and_then(|ops| with_repeats(&graph, ops)).unwrap_or(graph);

@@ -15,7 +15,7 @@ use zellige_grammar::Diagnostic;
 
 use super::{Module, Options};
 use crate::analysis::device;
-use crate::analysis::materialized::{Ways, may_be_tiled, needed};
+use crate::analysis::materialized::{Weighing, may_be_tiled, needed};
 use crate::base::{OpId, ValueId};
 use crate::ir::{Materialize, Sections};
 
@@ -27,6 +27,7 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
     let needed = needed(&ir);
     // Nothing is, where a network does not go backward.
     let spilled = if needed.iter().all(Vec::is_empty) { Vec::new() } else { spilled(&ir) };
+    let weighing = Weighing::of(&ir);
     let how = |s: usize, value: ValueId, again: bool| {
         let kept = ir.sections[s].materialized.get(&value).copied().or(options.materialize);
         let tileable = || !options.untiled && may_be_tiled(&ir.sections, &ir.graph, s, value);
@@ -34,7 +35,7 @@ pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagn
             _ if again => Materialize::Recompute,
             Some(Materialize::Tiles) if tileable() => Materialize::Tiles,
             None if spilled.contains(&value) && !options.untiled => {
-                Ways::of(&ir, s, value, true).map_or(Materialize::Keep, |ways| ways.kept())
+                weighing.ways(s, value, true).map_or(Materialize::Keep, |ways| ways.kept())
             }
             _ => Materialize::Keep,
         }

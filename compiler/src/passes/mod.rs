@@ -3,6 +3,7 @@
 mod allocate;
 mod canonicalize;
 mod conform;
+mod continue_circularly;
 mod differentiate;
 mod fold_batch_norm;
 mod lower;
@@ -80,6 +81,12 @@ pub const PIPELINE: &[Pass] = &[
         doc: "Puts batch normalisations into the parameters of the convolutions before them, or makes scales and shifts of them.",
         level: Level::Graph,
         run: fold_batch_norm::run,
+    },
+    Pass {
+        name: "continue-circularly",
+        doc: "Moves circular padding to the inputs of ops that do the same to every pixel.",
+        level: Level::Graph,
+        run: continue_circularly::run,
     },
     Pass {
         name: "recompute",

@@ -10,27 +10,26 @@
 //! the time to store and load it, and memory; computing it again costs the arithmetic from the nearest tensors on that are there in any
 //! case. Whichever is modelled to take less time is taken. Values computed again have the same bits, so no output changes.
 //!
-//! Where the planner cuts a graph that goes backward as well, it asks for the same at its cuts ([`at_cuts`]): what only the backward
+//! Where the planner cuts a graph that goes backward as well, it asks for the same at its cuts ([`at_cuts`]): what the backward
 //! pass reads of an earlier section can be computed again from what is at that section's boundary, and the planner takes whichever
-//! of the two plans is modelled to be faster.
+//! of the two plans is modelled to be faster. What is stored for the forward pass in any case is computed again where it lies in a file,
+//! from which it takes longer to load.
 
-use std::collections::{HashMap, HashSet};
+mod weighing;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use zellige_grammar::Diagnostic;
 
 use super::canonicalize::without_dead_ops;
 use super::{Module, Options, section_cut};
-use crate::analysis::cost::{self, HALO};
 use crate::analysis::stages::Stages;
-use crate::analysis::work::op_flops;
 use crate::base::{OpId, ValueId};
 use crate::ir::{Def, Direction, Graph, Materialize, Node, Origin, Output, Target};
 use crate::ops::Placement;
 
 /// Smaller tensors are kept, unless it is asked for: they cost nothing.
 const SMALL_BYTES: u64 = 1 << 16;
-/// Recomputing must be so many times as fast: the rest of the section takes SRAM and time for it as well.
-const MARGIN: f64 = 1.5;
 
 pub(super) fn run(module: Module, options: &Options) -> Result<Module, Vec<Diagnostic>> {
     let graph = super::graph(module, "recompute")?;
@@ -82,6 +81,8 @@ struct Rewrite<'a> {
     stages: Stages,
     /// What has been computed again in the graph already.
     repeats: HashMap<ValueId, ValueId>,
+    /// What has been, with the stage that does.
+    repeated: HashSet<(ValueId, usize)>,
     consumers: HashMap<ValueId, Vec<OpId>>,
     /// Whether boundary tensors have to go to files.
     spills: bool,
@@ -89,20 +90,27 @@ struct Rewrite<'a> {
     kept: HashSet<ValueId>,
     new: Graph,
     values: HashMap<ValueId, ValueId>,
-    /// What stands for a value in a later stage.
+    /// What stands for a value, the first of those that are the same, in a later stage.
     again: HashMap<(ValueId, usize), ValueId>,
 }
 
 impl<'a> Rewrite<'a> {
     fn of(old: &'a Graph, options: &'a Options, stages: Stages, at: At) -> Self {
         let new = old.without_values();
+        let repeats = old.repeats();
+        let repeated = old.ops.iter().filter_map(|(op, node)| {
+            let first = repeats.get(&node.output)?;
+            Some((*first, stages.of_op(op)))
+        });
+        let repeated = repeated.collect();
         let mut rewrite = Self {
             old,
             target: &options.target,
             wish: options.materialize,
             at,
             stages,
-            repeats: old.repeats(),
+            repeated,
+            repeats,
             consumers: old.consumers(),
             spills: false,
             kept: HashSet::new(),
@@ -133,12 +141,16 @@ impl<'a> Rewrite<'a> {
         self.new
     }
 
-    /// Adds an op, with what of its inputs is computed again before it.
+    /// Adds an op, with what of its inputs is computed again before it; what is there already as something computed again is that.
     fn op(&mut self, op: OpId, name: &str) -> ValueId {
         let stage = self.stages.of_op(op);
         let node = &self.old.ops[op];
+        if let Some(again) = self.own(node.output, stage) {
+            return again;
+        }
         for &input in &node.inputs {
-            if self.reads_late(input, stage) && self.is_open(input, stage) && self.is_asked(node, input) {
+            let is_open = self.reads_late(input, stage) && self.own(input, stage).is_none();
+            if is_open && self.is_asked(node, input) {
                 match self.cheaper_again(input, stage) {
                     Some(ops) => ops.into_iter().for_each(|op| self.add_again(op, stage, node.direction)),
                     None => {
@@ -147,12 +159,16 @@ impl<'a> Rewrite<'a> {
                 }
             }
         }
-        self.push(node, name, stage, node.direction)
+        let value = self.push(node, name, stage, node.direction);
+        if let Some(&first) = self.repeats.get(&node.output) {
+            self.again.insert((first, stage), value);
+        }
+        value
     }
 
     fn push(&mut self, node: &Node, name: &str, stage: usize, direction: Direction) -> ValueId {
-        let stands = |v: &ValueId| self.again.get(&(*v, stage)).unwrap_or(&self.values[v]);
-        let inputs = node.inputs.iter().map(|v| *stands(v)).collect();
+        let stands = |v: &ValueId| self.own(*v, stage).unwrap_or_else(|| self.values[v]);
+        let inputs = node.inputs.iter().map(stands).collect();
         let ty = self.old.values[node.output].ty.clone();
         let origin = Origin { direction, ..node.origin() };
         self.new.push_op(name, node.op.clone(), inputs, node.params.clone(), ty, origin)
@@ -161,9 +177,10 @@ impl<'a> Rewrite<'a> {
     /// Adds an op once more, for one of the given direction.
     fn add_again(&mut self, op: OpId, stage: usize, direction: Direction) {
         let node = &self.old.ops[op];
-        let name = format!("{}.again", self.old.values[self.first(node.output)].name);
+        let first = self.first(node.output);
+        let name = format!("{}.again", self.old.values[first].name);
         let value = self.push(node, &name, stage, direction);
-        self.again.insert((node.output, stage), value);
+        self.again.insert((first, stage), value);
     }
 
     /// Whether a value read in a stage is made in an earlier one.
@@ -174,14 +191,20 @@ impl<'a> Rewrite<'a> {
     /// Whether an op may have an input computed again.
     fn is_asked(&self, node: &Node, input: ValueId) -> bool {
         let direction = |value| self.old.producer(value).map(|op| self.old.ops[op].direction);
-        self.at == At::ForcedCuts
-            || (node.direction == Direction::Backward
-                && direction(self.first(input)) == Some(Direction::Forward))
+        !reads_whole(node)
+            && (self.at == At::ForcedCuts
+                || (node.direction == Direction::Backward
+                    && direction(self.first(input)) == Some(Direction::Forward)))
     }
 
     /// The value that a value has been computed again from, or itself.
     fn first(&self, value: ValueId) -> ValueId {
         *self.repeats.get(&value).unwrap_or(&value)
+    }
+
+    /// What a stage has computed again for a value.
+    fn own(&self, value: ValueId, stage: usize) -> Option<ValueId> {
+        self.again.get(&(self.first(value), stage)).copied()
     }
 
     /// Whether a value is read in a later stage than the one that makes it.
@@ -192,20 +215,24 @@ impl<'a> Rewrite<'a> {
 
     /// Whether nothing says yet where a stage has a value from.
     fn is_open(&self, value: ValueId, stage: usize) -> bool {
-        !self.is_there(value) && !self.again.contains_key(&(value, stage))
+        !self.is_there(value) && self.own(value, stage).is_none()
     }
 
     /// Whether a value is in device memory in any case.
     fn is_there(&self, value: ValueId) -> bool {
         let Some(maker) = self.old.producer(value) else { return true };
         let readers = self.consumers.get(&value).map_or(&[][..], Vec::as_slice);
-        let whole = |op: &OpId| matches!(self.old.ops[*op].op.placement(), Placement::Boundary(_));
         self.kept.contains(&value)
             || self.old.is_output(value)
-            || self.old.ops[maker].op.placement() == Placement::Reduce
-            || (self.wish.is_none() && self.bytes(value) <= SMALL_BYTES)
-            || readers.iter().any(whole)
+            || self.is_little(value, maker)
+            || readers.iter().any(|op| reads_whole(&self.old.ops[*op]))
             || (self.at == At::ChosenCuts && self.is_handed_on(value, maker))
+    }
+
+    /// Whether a value is kept without a thought: what a reduction gives, and what is small.
+    fn is_little(&self, value: ValueId, maker: OpId) -> bool {
+        self.old.ops[maker].op.placement() == Placement::Reduce
+            || (self.wish.is_none() && self.bytes(value) <= SMALL_BYTES)
     }
 
     /// Whether the forward pass reads a value in a later stage than the one that makes it.
@@ -215,42 +242,28 @@ impl<'a> Rewrite<'a> {
         readers.any(|&op| self.old.ops[op].direction == Direction::Forward && self.stages.of_op(op) > stage)
     }
 
-    /// The ops that compute a value again, in order, if that is what is wanted or modelled to be cheaper.
-    fn cheaper_again(&self, value: ValueId, stage: usize) -> Option<Vec<OpId>> {
-        let ops = self.ops_again(value, stage);
-        if self.wish == Some(Materialize::Recompute) {
-            return Some(ops);
-        }
-        let flops: f64 = ops.iter().map(|&op| op_flops(self.old, op) * self.pixels(op)).sum();
-        let (machine, threads) = (&self.target.machine, self.target.threads);
-        let again = HALO * cost::arithmetic_seconds(machine, threads, flops);
-        let kept = cost::kept_seconds(machine, threads, self.bytes(value) as f64, self.spills);
-        (again * MARGIN < kept).then_some(ops)
-    }
-
     /// The ops that compute a value again in a stage, from what is there.
     fn ops_again(&self, value: ValueId, stage: usize) -> Vec<OpId> {
-        let mut ops = Vec::new();
+        let mut ops = BTreeSet::new();
         let mut stack = vec![value];
-        while let Some(value) = stack.pop() {
-            if let Some(op) = self.old.producer(value).filter(|op| !ops.contains(op))
-                && self.is_open(value, stage)
+        while let Some(next) = stack.pop() {
+            if let Some(op) = self.old.producer(next)
+                && (next == value || self.is_open(next, stage))
+                && ops.insert(op)
             {
-                ops.push(op);
                 stack.extend(&self.old.ops[op].inputs);
             }
         }
-        ops.sort_unstable();
-        ops
-    }
-
-    fn pixels(&self, op: OpId) -> f64 {
-        let [n, _, h, w] = self.old.sizes(self.old.ops[op].output).unwrap_or([0; 4]);
-        n as f64 * h as f64 * w as f64
+        ops.into_iter().collect()
     }
 
     fn bytes(&self, value: ValueId) -> u64 {
         let sizes = self.old.sizes(value).unwrap_or([0; 4]);
         sizes.iter().fold(4, |bytes: u64, &size| bytes.saturating_mul(size))
     }
+}
+
+/// Whether an op must find its input whole in device memory.
+fn reads_whole(node: &Node) -> bool {
+    matches!(node.op.placement(), Placement::Boundary(_))
 }

@@ -18,7 +18,7 @@ use indexmap::IndexMap;
 use zellige_grammar::{Code, Diagnostic};
 
 use super::{Module, Options, bytes, recompute};
-use crate::analysis::cost::spill_seconds;
+use crate::analysis::cost::file_seconds;
 use crate::analysis::device::{self, DevicePlan};
 use crate::analysis::planner::{self, Alternatives, Choice, Known, Objective, PlanError, Wishes};
 use crate::base::OpId;
@@ -99,8 +99,7 @@ struct Planned {
 fn planned(graph: Graph, options: &Options) -> Result<(Graph, Planned), Vec<Diagnostic>> {
     let mut known = Known::default();
     let first = plan(&graph, options, &mut known)?;
-    let ops: Vec<&[OpId]> = first.choices.iter().map(|c| c.ops.as_slice()).collect();
-    let again = recompute::at_cuts(&graph, &ops, options).and_then(|again| {
+    let again = recompute::at_cuts(&graph, &ops(&first.choices), options).and_then(|again| {
         let second = plan(&again, options, &mut known).ok()?;
         let is_better = options.materialize.is_some() || second.seconds < first.seconds;
         is_better.then_some((again, second))
@@ -118,15 +117,15 @@ fn plan(graph: &Graph, options: &Options, known: &mut Known) -> Result<Planned, 
     let fast = choices(Objective::Time)?;
     let of_fast = device_plan(graph, &fast, memory)?;
     if of_fast.total() <= memory && of_fast.spilled_bytes() == 0 {
-        return Ok(Planned::of(fast, &of_fast));
+        return Ok(Planned::of(graph, fast, &of_fast));
     }
     let small = choices(Objective::Memory)?;
     let of_small = device_plan(graph, &small, memory)?;
-    if of_fast.total() <= memory && seconds(&fast, &of_fast) <= seconds(&small, &of_small) {
-        return Ok(Planned::of(fast, &of_fast));
+    if of_fast.total() <= memory && seconds(graph, &fast, &of_fast) <= seconds(graph, &small, &of_small) {
+        return Ok(Planned::of(graph, fast, &of_fast));
     }
     if of_small.total() <= memory {
-        return Ok(Planned::of(small, &of_small));
+        return Ok(Planned::of(graph, small, &of_small));
     }
     let needed = device_plan(graph, &small, 0)?.total();
     let message = format!(
@@ -159,20 +158,24 @@ fn without_cuts(options: &Options) -> Wishes {
 }
 
 impl Planned {
-    fn of(choices: Vec<Choice>, device: &DevicePlan) -> Self {
-        Self { seconds: seconds(&choices, device), choices }
+    fn of(graph: &Graph, choices: Vec<Choice>, device: &DevicePlan) -> Self {
+        Self { seconds: seconds(graph, &choices, device), choices }
     }
 }
 
 /// Modelled time, with what writing and reading spilled tensors takes.
-fn seconds(choices: &[Choice], device: &DevicePlan) -> f64 {
+fn seconds(graph: &Graph, choices: &[Choice], device: &DevicePlan) -> f64 {
     let modelled: f64 = choices.iter().map(|c| c.cost.seconds).sum();
-    modelled + spill_seconds(device.spilled_bytes() as f64)
+    modelled + file_seconds(device.file_bytes(graph, &ops(choices)), 0.0)
+}
+
+/// The ops of each section.
+fn ops(choices: &[Choice]) -> Vec<&[OpId]> {
+    choices.iter().map(|c| c.ops.as_slice()).collect()
 }
 
 fn device_plan(graph: &Graph, choices: &[Choice], memory: u64) -> Result<DevicePlan, Vec<Diagnostic>> {
-    let ops: Vec<&[OpId]> = choices.iter().map(|c| c.ops.as_slice()).collect();
-    device::plan(graph, &ops, &[], memory).ok_or_else(|| {
+    device::plan(graph, &ops(choices), &[], memory).ok_or_else(|| {
         vec![Diagnostic::error(Code::E0702, "the tensors in device memory take more than 2^64 bytes")]
     })
 }

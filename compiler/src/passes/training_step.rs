@@ -247,6 +247,10 @@ impl Builder for Training<'_> {
         self.expansion.number(value)
     }
 
+    fn given_to(&self, op: &(dyn Op + 'static), value: ValueId) -> Option<ValueId> {
+        self.expansion.given_to(op, value)
+    }
+
     fn shape(&self, value: ValueId) -> Shape {
         self.expansion.shape(value)
     }

@@ -149,6 +149,7 @@ fn dump_after_shows_passes_on_standard_error() {
         [
             "canonicalize",
             "fold-batch-norm",
+            "continue-circularly",
             "recompute",
             "section-cut",
             "tile",

@@ -58,6 +58,30 @@ fn a_plan_says_how_forward_tensors_are_had() {
 }
 
 #[test]
+fn a_plan_says_whether_circular_padding_is_computed() {
+    const MODEL: &str = r#"
+        model m(x: f32[1, 2, H, W]) -> (y: f32[1, 2, H, W]) {
+            let a = conv2d(x, out: 4, kernel: 3, pad: 1, pad_mode: "circular", name: "a") |> relu;
+            return conv2d(a, out: 2, kernel: 3, pad: 1, pad_mode: "circular", name: "b");
+        }
+    "#;
+    let folder = Folder::with_fixtures();
+    folder.write("circular.zlg", MODEL);
+    let model = "circular.zlg --bind H=64,W=96 --machine tiny --stage sections --format json";
+    for (tiling, sections) in [("--tile 16x32 --sram 1GiB", 1), ("--untiled", 2)] {
+        let plan = folder.succeeds(&format!("dump {model} {tiling}"));
+        let found: Value = serde_json::from_str(&plan).unwrap();
+        assert_eq!(found["sections"].as_array().map(Vec::len), Some(sections), "{tiling}");
+        for plan in [found.clone(), choices_only(&found)] {
+            folder.write("plan.json", plan.to_string());
+            let again = folder.succeeds(&format!("dump {model} --sram 1GiB --plan plan.json"));
+            let again: Value = serde_json::from_str(&again).unwrap();
+            assert_eq!((&again["graph"], &again["sections"]), (&found["graph"], &found["sections"]));
+        }
+    }
+}
+
+#[test]
 fn choices_may_be_edited() {
     let folder = Folder::with_fixtures();
     let mut plan = choices_only(&kept(&folder));

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use zellige_runtime::dataset::Turn;
 use zellige_runtime::io::safetensors::Safetensors;
 use zellige_runtime::io::{self, Array, ReadOptions};
+use zellige_runtime::program::Dims;
 
 use crate::fixtures;
 use crate::folder::Folder;
@@ -82,6 +83,53 @@ fn gradients_are_the_same_under_every_plan() {
     let Array { dims, data } = io::read(&folder.path("d.npy"), &ReadOptions::default()).unwrap();
     assert_eq!([dims.n, dims.c, dims.h, dims.w], [1, 3, 13, 31]);
     assert!(data.iter().any(|v| *v != 0.0) && data.iter().all(|v| v.is_finite()));
+}
+
+#[test]
+fn a_gradient_that_would_have_the_name_of_a_parameter_is_refused() {
+    let folder = folder();
+    folder.write("m.zlg", MODEL.replace("image", "weight").replace("decoder", "d"));
+    let inputs = "-i weight=data/image/1.npy -i target=data/target/1.npy --input-gradient weight=d.npy";
+    let said = folder.fails(&format!("grad m.zlg {inputs} -o g.safetensors"));
+    assert!(said.contains("E0507") && said.contains("the name of parameter `d.weight`"), "{said}");
+    let others = "-i weight=data/image/1.npy -i target=data/target/1.npy --input-gradient target=d.npy";
+    folder.succeeds(&format!("grad m.zlg {others} -o g.safetensors"));
+}
+
+/// Circular padding reads whole tensors of the forward pass, which are stored for that in any case: so wide a rim is not computed.
+#[test]
+fn what_is_stored_in_any_case_is_computed_again_where_that_is_faster_than_to_load_it_from_a_file() {
+    let folder = Folder::new();
+    let conv = |x: &str, out: u32, name: &str| {
+        let window = "kernel: 3, dilation: 8, pad: 8, pad_mode: \"circular\"";
+        format!("conv2d({x}, out: {out}, {window}, name: \"{name}\")")
+    };
+    let [a, b, c] = [conv("image", 16, "a"), conv("x", 16, "b"), conv("x", 3, "c")];
+    let model = format!(
+        "model m(image: f32[1, 3, H, W]) -> (y: f32[1, 3, H, W]) {{ let x = {a} |> relu; x = {b} |> relu; return {c}; }}
+        train(target: f32[1, 3, H, W]) {{ loss mse(y, target); optimizer sgd(lr: 0.1); }}"
+    );
+    folder.write("m.zlg", model);
+    let options = "--machine tiny --sram 256KiB --threads 1";
+    let plan = |memory: &str| {
+        folder.succeeds(&format!("plan m.zlg --train --bind H=128,W=96 {options} --memory {memory}"))
+    };
+    let stored = |name: &str, how: &str| format!("{name} is {how}: it is stored in any case, and loading it");
+    let [of_files, of_memory] = ["512KiB", "1GiB"].map(plan);
+    let holds = |plan: &str, said: &str| assert!(plan.contains(said), "{said}:\n{plan}");
+    holds(&of_files, &stored("x", "computed again"));
+    holds(&of_files, &stored("x.1", "kept"));
+    holds(&of_memory, &stored("x", "kept"));
+
+    for name in ["image", "target"] {
+        io::write(&folder.path(&format!("{name}.npy")), &fixtures::array(1, 3, 128, 96)).unwrap();
+    }
+    let gradients = |options: &str| {
+        let inputs = "-i image=image.npy -i target=target.npy --input-gradient image=d.npy";
+        let said = folder.succeeds(&format!("grad m.zlg {inputs} -o g.safetensors {options}"));
+        (said, folder.read("g.safetensors"), folder.read("d.npy"))
+    };
+    assert!(gradients(&format!("{options} --memory 512KiB")) == gradients("--untiled --engine jit"));
 }
 
 #[test]
@@ -277,7 +325,81 @@ fn data_that_is_not_finite_is_named() {
     let folder = folder();
     io::write(&folder.path("data/image/1.npy"), &nan(3, 13, 31)).unwrap();
     let said = folder.fails("train m.zlg --data data --steps 9 -o w.safetensors");
-    assert!(said.contains("the loss is NaN in step ") && said.contains("on `data/image/1.npy`"), "{said}");
+    let named = "`data/image/1.npy` has values that are not finite";
+    assert!(said.contains("the loss is NaN in step ") && said.contains(named), "{said}");
+    assert!(!said.contains("a smaller `lr`"), "{said}");
+}
+
+#[test]
+fn a_step_that_drops_values_is_verified() {
+    let folder = folder();
+    folder.write("m.zlg", MODEL.replacen("|> relu", "|> relu |> dropout(p: 0.25)", 1));
+    for options in ["--tile 5x6", "--tile 5x6 --seed 9", "--cut-after encoder.a"] {
+        let inputs = "-i image=data/image/1.npy -i target=data/target/1.npy";
+        let said = folder.succeeds(&format!("verify m.zlg --train {inputs} {options}"));
+        assert!(said.starts_with("identical: "), "{said}");
+    }
+}
+
+#[test]
+fn gradients_that_are_nothing_but_rounding_do_not_count_as_different() {
+    let folder = folder();
+    // The norm takes the biases of the convolution before it away, so that their gradients are 0, up to rounding.
+    folder.write("m.zlg", MODEL.replace("instance_norm(affine: true, ", "batch_norm("));
+    let inputs = "-i image=data/image/1.npy -i target=data/target/1.npy";
+    let said = folder.succeeds(&format!("verify m.zlg --train {inputs} --tile 5x6 --grad rmw"));
+    assert!(said.starts_with("equal within 1e-5 of the largest: "), "{said}");
+}
+
+#[test]
+fn what_is_no_class_is_named() {
+    let folder = folder();
+    let section = "train(target: TYPE[1, 1, H, W]) {
+        loss cross_entropy(out, target, ignore_index: 255);
+        optimizer sgd;
+    }";
+    let mask = |numbers: [u8; 3]| {
+        fs::remove_dir_all(folder.path("data/target")).unwrap();
+        fs::create_dir(folder.path("data/target")).unwrap();
+        for (i, (h, w)) in [(20, 17), (13, 31), (12, 10)].into_iter().enumerate() {
+            let dims = Dims { n: 1, c: 1, h, w };
+            let number = |at: u64| f32::from(numbers[at as usize % 3]) / 255.0;
+            let array = Array { dims, data: (0..h * w).map(number).collect() };
+            io::write(&folder.path(&format!("data/target/{i}.png")), &array).unwrap();
+        }
+    };
+    let train = "train m.zlg --data data --steps 2 --resume -o w.safetensors";
+    let with = |element: &str| {
+        let model = MODEL.split("train(").next().unwrap();
+        folder.write("m.zlg", format!("{model}{}", section.replace("TYPE", element)));
+    };
+    mask([0, 2, 255]);
+    with("f32");
+    let said = folder.fails(train);
+    assert!(said.contains("E0511") && said.contains("which is no class"), "{said}");
+    assert!(said.contains("`target: u8[…]`") && said.contains("0 to 2, and 255 is ignored"), "{said}");
+    with("u8");
+    folder.succeeds(train);
+    for name in ["image/0.npy", "image/1.npy", "image/2.npy", "target/0.png", "target/1.png", "target/2.png"]
+    {
+        let to = folder.path("good").join(name);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(folder.path("data").join(name), to).unwrap();
+    }
+    mask([0, 3, 255]);
+    let said = folder.fails("train m.zlg --data data --steps 2 -o u.safetensors");
+    assert!(said.contains("has the value 3, which is no class"), "{said}");
+
+    // What is found in validation ends a training after its step.
+    let train =
+        "train m.zlg --data good --validate data --validate-every 2 --steps 5 --resume -o v.safetensors";
+    let said = folder.fails(train);
+    assert!(said.contains("has the value 3, which is no class"), "{said}");
+    let checkpoint = || Safetensors::open(&folder.path("v.checkpoint.safetensors")).unwrap();
+    assert_eq!(checkpoint().metadata()["step"], "2");
+    mask([0, 1, 255]);
+    folder.succeeds(train);
+    assert_eq!(checkpoint().metadata()["step"], "5");
 }
 
 fn nan(c: u64, h: u64, w: u64) -> Array {
@@ -312,6 +434,22 @@ fn data_that_the_model_does_not_take_is_named_before_the_first_step() {
 }
 
 #[test]
+fn data_that_the_model_does_not_take_when_they_are_turned_are_named_before_the_first_step() {
+    let folder = folder();
+    folder.write("m.zlg", MODEL.replace("1, 3, H, W]", "1, 3, 4*H, W]"));
+    for i in 0..2 {
+        for name in ["image", "target"] {
+            fs::remove_file(folder.path(&format!("data/{name}/{i}.npy"))).unwrap();
+        }
+    }
+    let train = "train m.zlg --data data --steps 1 -o w.safetensors";
+    let said = folder.fails(&format!("{train} --augment turns"));
+    let files = "in `data/image/2.npy`, `data/target/2.npy`, turned by a quarter";
+    assert!(said.contains(files), "{said}");
+    folder.succeeds(&format!("{train} --augment flips"));
+}
+
+#[test]
 fn a_training_with_more_steps_than_are_asked_for_is_not_gone_on_with() {
     let folder = folder();
     let train = |steps: u64| format!("train m.zlg --data data --steps {steps} -o w.safetensors --resume");
@@ -320,4 +458,39 @@ fn a_training_with_more_steps_than_are_asked_for_is_not_gone_on_with() {
     assert!(said.contains("E0406") && said.contains("that of step 4, and `--steps` is 3"), "{said}");
     folder.succeeds(&train(4));
     folder.succeeds(&train(5));
+}
+
+#[test]
+fn that_the_largest_image_has_a_plan_is_said_before_the_first_step() {
+    let folder = folder();
+    fs::rename(folder.path("data"), folder.path("other")).unwrap();
+    for name in ["image", "target"] {
+        fs::create_dir_all(folder.path("data").join(name)).unwrap();
+        for (i, size) in [(0, 12), (1, 12), (2, 96)] {
+            let image = fixtures::array(1, 3, size, size);
+            io::write(&folder.path(&format!("data/{name}/{i}.npy")), &image).unwrap();
+        }
+    }
+    let refused = |data: &str| {
+        let before = folder.contents();
+        let said = folder
+            .fails(&format!("train m.zlg {data} --steps 9 --sram 100KiB --tile 96x96 -o w.safetensors"));
+        assert!(said.contains("E0701") && said.contains("in `data/image/2.npy`"), "{said}");
+        assert_eq!(folder.contents(), before);
+    };
+    refused("--data data");
+    refused("--data other --crop 4x4 --validate data");
+}
+
+#[test]
+fn of_weights_of_another_model_only_some_are_named() {
+    let folder = folder();
+    folder.succeeds("train m.zlg --data data --steps 1 -o w.safetensors");
+    folder.write(
+        "m.zlg",
+        MODEL.replace("encoder", "stage").replace("decoder", "head").replace("\"norm", "\"n"),
+    );
+    let said = folder.fails("train m.zlg --data data --steps 1 --weights w.safetensors -o v.safetensors");
+    assert_eq!(said.matches("error[").count(), 8, "{said}");
+    assert!(said.contains("8 more of its weights do not fit"), "{said}");
 }

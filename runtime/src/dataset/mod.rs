@@ -24,7 +24,7 @@ use crate::program::{Dims, Region};
 
 pub use error::DataError;
 pub use kept::Kept;
-pub use sampling::{Sample, Sampling};
+pub use sampling::{Sample, Sampling, Sizes};
 pub use turn::Turn;
 
 /// A tensor that each item has.

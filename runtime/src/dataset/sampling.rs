@@ -34,6 +34,14 @@ pub struct Sampling {
     pub turns: bool,
 }
 
+impl Sampling {
+    /// Whether rows of an item's samples may become columns: a crop stays what it is.
+    fn may_transpose(&self, item: &Item) -> bool {
+        let is_even = |of: &Dims| is_even(*of, item.dims[0]);
+        self.turns && self.crop.is_none_or(|crop| crop[0] == crop[1] && item.dims.iter().all(is_even))
+    }
+}
+
 /// A part of an item, and how it is laid down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
@@ -47,27 +55,41 @@ pub struct Sample {
     pub turn: Turn,
 }
 
+/// The sizes that samples of an item have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// The item's number.
+    pub item: usize,
+    /// Whether they are those of samples whose rows have become columns.
+    pub transposed: bool,
+    /// The shape of each tensor.
+    pub dims: Vec<Dims>,
+}
+
 impl Dataset {
-    /// The shapes of the tensors of each item's samples, as long as those are not turned.
+    /// The sizes of the samples of all items: as they lie, and where they may be turned by a quarter, as they lie then.
     ///
     /// # Errors
     ///
     /// The first item that is smaller than the crop, or of which the crops of the other tensors would not be whole pixels.
-    pub fn sizes(&self, sampling: &Sampling) -> Result<Vec<Vec<Dims>>, DataError> {
-        let of_item = |item: &Item| match sampling.crop {
-            None => Ok(item.dims.clone()),
-            Some(crop) => {
-                grid(item, crop)?;
-                let of = |dims: &Dims| super::cut(*dims, part(*dims, item.dims[0], [0, 0], crop));
-                Ok(item.dims.iter().map(of).collect())
+    pub fn sizes(&self, sampling: &Sampling) -> Result<Vec<Sizes>, DataError> {
+        let mut sizes = Vec::new();
+        for (number, item) in self.items.iter().enumerate() {
+            let dims: Vec<Dims> = match sampling.crop {
+                None => item.dims.clone(),
+                Some(crop) => {
+                    grid(item, crop)?;
+                    let of = |dims: &Dims| super::cut(*dims, part(*dims, item.dims[0], [0, 0], crop));
+                    item.dims.iter().map(of).collect()
+                }
+            };
+            let turned = dims.iter().map(|dims| Turn::quarters(1).dims(*dims)).collect();
+            sizes.push(Sizes { item: number, transposed: false, dims });
+            if sampling.may_transpose(item) {
+                sizes.push(Sizes { item: number, transposed: true, dims: turned });
             }
-        };
-        self.items.iter().map(of_item).collect()
-    }
-
-    /// Steps of a pass, the last of which may have the first samples of the next.
-    pub fn steps_per_epoch(&self, sampling: &Sampling) -> u64 {
-        (self.items.len() as u64).div_ceil(sampling.batch.max(1))
+        }
+        Ok(sizes)
     }
 
     /// The samples of a step.
@@ -115,12 +137,10 @@ impl Dataset {
             }
         };
         let flipped = |question| sampling.flips && key.below(question, 2) == 1;
-        let quarters = match (sampling.turns, sampling.crop) {
+        let quarters = match (sampling.turns, sampling.may_transpose(&self.items[item])) {
             (false, _) => 0,
-            (true, Some(crop)) if crop[0] != crop[1] || !dims.iter().all(|of| is_even(*of, dims[0])) => {
-                2 * key.below(QUARTERS, 2)
-            }
-            (true, _) => key.below(QUARTERS, 4),
+            (true, false) => 2 * key.below(QUARTERS, 2),
+            (true, true) => key.below(QUARTERS, 4),
         };
         let turn = Turn::quarters(quarters).then_flipped(flipped(FLIP_Y), flipped(FLIP_X));
         Ok(Sample { item, epoch, regions, turn })

@@ -115,8 +115,9 @@ fn crops_that_do_not_fit_are_refused() {
     let dataset = folder.open().unwrap();
     let sizes = |h, w| dataset.sizes(&Sampling { crop: Some([h, w]), ..SAMPLING });
     let of = |h, w| Dims { n: 1, c: 1, h, w };
-    assert_eq!(sizes(12, 16).unwrap(), [[of(12, 16), of(4, 24)]]);
-    assert_eq!(sizes(3, 2).unwrap(), [[of(3, 2), of(1, 3)]]);
+    let as_it_is = |dims| [Sizes { item: 0, transposed: false, dims }];
+    assert_eq!(sizes(12, 16).unwrap(), as_it_is(vec![of(12, 16), of(4, 24)]));
+    assert_eq!(sizes(3, 2).unwrap(), as_it_is(vec![of(3, 2), of(1, 3)]));
     let error = |h, w| folder.message(sizes(h, w).unwrap_err());
     assert_eq!(error(13, 2), "a crop of 13x2 does not fit `image/a.npy`, which is 12x16");
     assert_eq!(error(3, 0), "a crop of 3x0 does not fit `image/a.npy`, which is 12x16");
@@ -140,7 +141,6 @@ fn every_pass_has_every_item_once_in_an_order_of_its_own() {
         assert!(samples.iter().all(|sample| sample.epoch == epoch as u64));
     }
     assert_eq!(passes.iter().collect::<BTreeSet<_>>().len(), passes.len());
-    assert_eq!(dataset.steps_per_epoch(&sampling), 4);
     // A step is what it is, whichever were asked for before.
     assert_eq!(dataset.batch(&sampling, 7).unwrap(), samples[21..24]);
     let other = Sampling { seed: 6, ..sampling };
@@ -184,7 +184,13 @@ fn turns_keep_the_size_of_a_crop() {
     };
     let halves = BTreeSet::from([(false, false, false), (false, true, true)]);
     assert_eq!(turned(Sampling { crop: Some([4, 6]), turns: true, ..SAMPLING }), halves);
-    assert_eq!(turned(Sampling { turns: true, ..SAMPLING }).len(), 4);
+    let whole = Sampling { turns: true, ..SAMPLING };
+    assert_eq!(turned(whole).len(), 4);
+    let sizes = dataset.sizes(&whole).unwrap();
+    for sample in (0..64).flat_map(|step| dataset.batch(&whole, step).unwrap()) {
+        let of = &sizes[usize::from(sample.turn.transposed)];
+        assert_eq!((of.transposed, &of.dims), (sample.turn.transposed, &dataset.dims(&sample)));
+    }
     assert_eq!(turned(Sampling { flips: true, ..SAMPLING }).len(), 4);
     assert_eq!(turned(SAMPLING), BTreeSet::from([(false, false, false)]));
 }

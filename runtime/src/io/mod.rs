@@ -69,7 +69,7 @@ pub fn read_dims(path: &Path, options: &ReadOptions) -> Result<Dims, IoError> {
 /// Reads a PNG, JPEG or NPY file, by its extension.
 ///
 /// An image becomes f32 in 0..1 (`v / 255` or `v / 65535`), `[1, channels, H, W]`; its alpha, colour profile and orientation are
-/// disregarded. An array of f32, f64, u8 or u16 is taken as it is, converted to f32; `[H, W]` and `[C, H, W]` become NCHW.
+/// disregarded. An array of floats, integers or truth values is taken as it is, converted to f32; `[H, W]` and `[C, H, W]` become NCHW.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Array, IoError> {
     let array = open(path).and_then(|(format, file, len)| array_from(format, file, len, options));
     array.map_err(|e: IoError| e.in_file(path))

@@ -65,8 +65,16 @@ pub(super) fn write_header(
 pub(super) enum Element {
     F32,
     F64,
+    /// A byte, true unless it is 0.
+    Bool,
     U8,
     U16,
+    U32,
+    U64,
+    I8,
+    I16,
+    I32,
+    I64,
 }
 
 impl Element {
@@ -74,28 +82,42 @@ impl Element {
         match descr {
             "<f4" => Some(Self::F32),
             "<f8" => Some(Self::F64),
+            "|b1" => Some(Self::Bool),
             "|u1" | "<u1" => Some(Self::U8),
             "<u2" => Some(Self::U16),
+            "<u4" => Some(Self::U32),
+            "<u8" => Some(Self::U64),
+            "|i1" | "<i1" => Some(Self::I8),
+            "<i2" => Some(Self::I16),
+            "<i4" => Some(Self::I32),
+            "<i8" => Some(Self::I64),
             _ => None,
         }
     }
 
     pub(super) fn size(self) -> usize {
         match self {
-            Self::U8 => 1,
-            Self::U16 => 2,
-            Self::F32 => 4,
-            Self::F64 => 8,
+            Self::Bool | Self::U8 | Self::I8 => 1,
+            Self::U16 | Self::I16 => 2,
+            Self::F32 | Self::U32 | Self::I32 => 4,
+            Self::F64 | Self::U64 | Self::I64 => 8,
         }
     }
 
-    /// Converts as many values as there are in both.
+    /// Converts as many values as there are in both, each rounded to the nearest f32.
     pub(super) fn convert(self, bytes: &[u8], values: &mut [f32]) {
         match self {
             Self::F32 => each(bytes, values, f32::from_le_bytes),
             Self::F64 => each(bytes, values, |b| f64::from_le_bytes(b) as f32),
+            Self::Bool => each(bytes, values, |[b]| f32::from(u8::from(b != 0))),
             Self::U8 => each(bytes, values, |[b]| f32::from(b)),
             Self::U16 => each(bytes, values, |b| f32::from(u16::from_le_bytes(b))),
+            Self::U32 => each(bytes, values, |b| u32::from_le_bytes(b) as f32),
+            Self::U64 => each(bytes, values, |b| u64::from_le_bytes(b) as f32),
+            Self::I8 => each(bytes, values, |b| f32::from(i8::from_le_bytes(b))),
+            Self::I16 => each(bytes, values, |b| f32::from(i16::from_le_bytes(b))),
+            Self::I32 => each(bytes, values, |b| i32::from_le_bytes(b) as f32),
+            Self::I64 => each(bytes, values, |b| i64::from_le_bytes(b) as f32),
         }
     }
 }
@@ -192,7 +214,9 @@ impl<'a> Dict<'a> {
             return Err(IoError::malformed("the header lacks `descr`, `fortran_order` or `shape`"));
         };
         let unsupported = |what: String| IoError::unsupported(Format::Npy, what);
-        let element = Element::of(descr).ok_or_else(|| unsupported(format!("element type `{descr}`")))?;
+        let element = Element::of(descr).ok_or_else(|| {
+            unsupported(format!("element type `{descr}` (save `a.astype(numpy.float32)` instead)"))
+        })?;
         if fortran_order {
             return Err(unsupported("Fortran order (save `numpy.ascontiguousarray(a)` instead)".to_owned()));
         }

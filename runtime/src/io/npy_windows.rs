@@ -19,7 +19,7 @@ pub struct NpySource {
 }
 
 impl NpySource {
-    /// Opens a file of f32, f64, u8 or u16.
+    /// Opens a file of floats, integers or truth values.
     ///
     /// # Errors
     ///

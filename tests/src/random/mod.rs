@@ -11,11 +11,13 @@ mod dense;
 mod gradients;
 mod loss;
 mod moves;
+mod periodic;
 mod resized;
 mod shapes;
 mod window;
 
 pub use gradients::gradients;
+pub use periodic::periodic;
 
 use fastrand::Rng;
 use zellige_compiler::base::{Shape, TensorType, ValueId};

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Planner, Segment, Wishes};
 use crate::analysis::cost::{Cost, section_cost};
-use crate::analysis::materialized::Ways;
+use crate::analysis::materialized::{Ways, Weighing};
 use crate::base::{OpId, ValueId};
 use crate::ir::{Materialize, Overlap, Scheme, Section, Sections};
 
@@ -63,6 +63,7 @@ pub enum Cut {
 
 /// What else there was for each section, as far as the wishes leave a choice.
 pub fn alternatives(ir: &Sections, wishes: &Wishes) -> Vec<Alternatives> {
+    let weighing = Weighing::of(ir);
     let next = ir.sections.iter().skip(1).map(Some).chain([None]);
     let of = |((s, section), next): ((usize, &Section), Option<&Section>)| {
         let wishes = Wishes { padding: section.padding, ..wishes.clone() };
@@ -73,18 +74,24 @@ pub fn alternatives(ir: &Sections, wishes: &Wishes) -> Vec<Alternatives> {
             materialized: section
                 .materialized
                 .iter()
-                .filter_map(|(&v, &how)| having(ir, s, v, how))
+                .filter_map(|(&v, &how)| having(ir, &weighing, s, v, how))
                 .collect(),
         }
     };
     ir.sections.iter().enumerate().zip(next).map(of).collect()
 }
 
-fn having(ir: &Sections, s: usize, value: ValueId, how: Materialize) -> Option<Having> {
+fn having(
+    ir: &Sections,
+    weighing: &Weighing<'_>,
+    s: usize,
+    value: ValueId,
+    how: Materialize,
+) -> Option<Having> {
     let composites = ir.device.iter().flat_map(|device| &device.composites);
     let spilled = composites.filter(|(v, _)| *v == value).any(|(_, composite)| composite.spilled);
     let tensor = ir.graph.values[value].name.clone();
-    Some(Having { tensor, how, seconds: Ways::of(ir, s, value, spilled)? })
+    Some(Having { tensor, how, seconds: weighing.ways(s, value, spilled)? })
 }
 
 struct Found<'a> {

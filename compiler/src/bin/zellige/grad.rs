@@ -115,7 +115,7 @@ fn sinks(program: &Program, wanted: &[(String, PathBuf)]) -> Result<Vec<(String,
     let sink = |(name, path): &(String, PathBuf)| {
         let output = format!("d.{name}");
         let tensor = borders::outputs(program).find(|t| t.name == output).ok_or_else(|| {
-            Diagnostic::error(Code::E0504, format!("the loss does not depend on input `{name}`"))
+            Diagnostic::error(Code::E0504, format!("no gradient of the loss goes into input `{name}`"))
         })?;
         Ok((output, Sink::npy(tensor, path)?))
     };

@@ -6,6 +6,7 @@ mod bench;
 mod borders;
 mod check;
 mod compile;
+mod difference;
 mod dump;
 mod execute;
 mod explain;

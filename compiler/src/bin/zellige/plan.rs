@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
+use zellige_compiler::analysis::materialized::{Needed, Ways};
 use zellige_compiler::analysis::planner::{Alternatives, Cut, Having};
 use zellige_compiler::base::units::{bytes, operations};
 use zellige_compiler::driver::{Failure, Opened, Report, SectionReport, TensorReport};
@@ -166,20 +167,7 @@ fn why(section: &SectionReport, other: &Alternatives, next: &str, lines: &mut Ve
             format!("    next best: tiles of {h}x{w}, {how}, {}", milliseconds(best.seconds))
         }
     });
-    for Having { tensor, how, seconds } in &other.materialized {
-        let tiles = seconds.tiles.map(|s| format!(" or {} tile by tile", milliseconds(s)));
-        let how = match how {
-            Materialize::Keep => "kept",
-            Materialize::Tiles => "kept tile by tile",
-            Materialize::Recompute => "computed again",
-        };
-        lines.push(format!(
-            "    {tensor} is {how}: storing and loading it is modelled at {}{}, computing it again at {}",
-            milliseconds(seconds.keep),
-            tiles.unwrap_or_default(),
-            milliseconds(seconds.recompute)
-        ));
-    }
+    lines.extend(other.materialized.iter().map(having));
     let reason = match other.cut_after {
         None => return,
         Some(Cut::Weighed { apart, joined }) => {
@@ -192,6 +180,24 @@ fn why(section: &SectionReport, other: &Alternatives, next: &str, lines: &mut Ve
         }
     };
     lines.push(format!("    cut after it: {reason}"));
+}
+
+/// How the section has a tensor of the forward pass, and what each way would take.
+fn having(Having { tensor, how, seconds }: &Having) -> String {
+    let how = match how {
+        Materialize::Keep => "kept",
+        Materialize::Tiles => "kept tile by tile",
+        Materialize::Recompute => "computed again",
+    };
+    let Ways { needed, keep, tiles, recompute } = *seconds;
+    let tiles = tiles.map_or(String::new(), |s| format!(" or {} tile by tile", milliseconds(s)));
+    let kept = format!("is modelled at {}{tiles}", milliseconds(keep));
+    let kept = match needed {
+        None => format!("storing and loading it {kept}"),
+        Some(Needed::Here) => format!("the forward pass reads it here too; storing and loading it {kept}"),
+        Some(Needed::Elsewhere) => format!("it is stored in any case, and loading it {kept}"),
+    };
+    format!("    {tensor} is {how}: {kept}, computing it again at {}", milliseconds(recompute))
 }
 
 /// Seconds as milliseconds to three digits.

@@ -9,7 +9,7 @@ mod session;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use zellige_compiler::driver::{Failure, Parameter, Trainee, io_failure};
+use zellige_compiler::driver::{Failure, Parameter, Trainee, Trainer, io_failure};
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::curve::{self, Log, LogError, Row};
 use zellige_runtime::dataset::{Kept, Sampling};
@@ -104,6 +104,7 @@ impl Train {
             self.training.trainer(trainee, Vec::new(), &self.compiling, &self.running, messages)?;
         let first = trainer.program(&examples.first_step(trainer.is_joint())?)?;
         let mut optimization = trainer.optimization(&first)?;
+        plan_for_largest(&mut trainer, &examples, validation.as_ref())?;
         let checkpoints =
             Checkpoints::new(files.checkpoint.clone(), self.resume, &trainer, &self.training, &examples)?;
         let done = checkpoints.restore(&mut trainer, &mut optimization, self.steps)?;
@@ -146,6 +147,7 @@ impl Train {
             log: beside(&self.log, "csv"),
             curve: beside(&self.curve, "svg"),
         };
+        output::check_extension(&files.curve, "svg", "a curve")?;
         let paths = [&files.weights, &files.checkpoint, &files.log, &files.curve];
         for (i, path) in paths.iter().enumerate() {
             output::probe(path)?;
@@ -156,6 +158,22 @@ impl Train {
         }
         Ok(files)
     }
+}
+
+/// That there are plans for the largest images is said before the first step, and not when it is their turn. (Of those that are one step
+/// with others nobody knows with which before.)
+fn plan_for_largest(
+    trainer: &mut Trainer,
+    examples: &Examples,
+    validation: Option<&Examples>,
+) -> Result<(), Failure> {
+    if !trainer.is_joint() {
+        examples.with_largest(|sizes| trainer.program(&[sizes]))?;
+    }
+    if let Some(validation) = validation {
+        validation.with_largest(|sizes| trainer.loss_program(&sizes))?;
+    }
+    Ok(())
 }
 
 /// What a training has come to.

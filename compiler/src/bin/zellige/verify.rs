@@ -3,13 +3,16 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use zellige_compiler::driver::{CompileOptions, Failure, Opened, engine_failure};
+use zellige_compiler::driver::{CompileOptions, Failure, Model, Opened, engine_failure};
+use zellige_compiler::passes::RANDOM_KEY;
 use zellige_grammar::{Code, Diagnostic};
 use zellige_runtime::engine::{EngineKind, Executable, Options};
 use zellige_runtime::io::{Array, Format};
-use zellige_runtime::program::{Axis, Instr, Program, Role, Section};
+use zellige_runtime::program::{Program, Role};
+use zellige_runtime::random::Key;
 
 use crate::borders::{InputFile, Sink, Source};
+use crate::difference::{Arrays, difference};
 use crate::execute;
 use crate::options::{Binding, Compiling, GradientWish, NamedFile, Running, Step, assign, named_file};
 use crate::output::{self, MessageFormat, Outcome, count};
@@ -48,24 +51,43 @@ impl Verify {
             return Err(Diagnostic::error(Code::E0005, "`verify` takes a model or a graph").into());
         };
         let reference = self.reference()?;
-        let adds_up = self.compiling.grad == GradientWish::Rmw;
-        if adds_up && self.windows.is_some() {
-            let message = "`--windows` and `--grad rmw` contradict each other";
+        match self.windows {
+            Some(count) => self.in_windows(&opened, model, &reference, count),
+            None => {
+                let model = model.clone();
+                self.whole(opened, &model, &reference)
+            }
+        }
+    }
+
+    /// Compares windows of a run that is too large to be repeated untiled.
+    fn in_windows(
+        &self,
+        opened: &Opened,
+        model: &Model,
+        reference: &CompileOptions,
+        count: u32,
+    ) -> Result<Outcome, Failure> {
+        let contradiction = if self.adds_up() {
+            Some("`--windows` and `--grad rmw` contradict each other")
+        } else if self.step.train {
+            Some("`--windows` is for outputs of a model: gradients depend on all pixels")
+        } else {
+            None
+        };
+        if let Some(message) = contradiction {
             return Err(Diagnostic::error(Code::E0004, message).into());
         }
-        if let Some(count) = self.windows {
-            if self.step.train {
-                let message = "`--windows` is for outputs of a model: gradients depend on all pixels";
-                return Err(Diagnostic::error(Code::E0004, message).into());
-            }
-            let (inputs, outputs) = (input_files(&opened, &self.input)?, self.outputs(&opened)?);
-            let Self { binding, compiling, running, .. } = self;
-            return Request { model, inputs, outputs, binding, compiling, running, count }.verify(&reference);
-        }
-        let model = model.clone();
+        let (inputs, outputs) = (input_files(opened, &self.input)?, self.outputs(opened)?);
+        let Self { binding, compiling, running, .. } = self;
+        Request { model, inputs, outputs, binding, compiling, running, count }.verify(reference)
+    }
+
+    /// Compares all values.
+    fn whole(&self, opened: Opened, model: &Model, reference: &CompileOptions) -> Result<Outcome, Failure> {
         let prepared = prepare(opened, &self.input, &self.binding, &self.compiling)?;
         let graph = model.bind(&crate::options::given(&prepared.inputs)?, &self.binding.bindings()?)?;
-        let (untiled, _) = model.compile(&graph, &reference)?;
+        let (untiled, _) = model.compile(&graph, reference)?;
 
         let tiles: u64 = prepared.program.sections.iter().map(|s| s.images * s.y.steps * s.x.steps).sum();
         let sections = prepared.program.sections.len();
@@ -73,41 +95,39 @@ impl Verify {
         let jit = Options { engine: EngineKind::Jit, threads: 1, ..Options::default() };
         let native = Options { spill: self.compiling.spill.clone(), ..native };
         let read = |file: &InputFile| Ok((file.name.clone(), Source::Array(file.read()?)));
-        let inputs = prepared.inputs.iter().map(read).collect::<Result<Vec<_>, Failure>>()?;
+        let mut inputs = prepared.inputs.iter().map(read).collect::<Result<Vec<_>, Failure>>()?;
+        inputs.extend(random_key(&prepared.program, self.compiling.seed.unwrap_or(0)));
         let Some((tiled, program)) = outputs(prepared.program, &native, &inputs)? else {
             return Ok(Outcome::Interrupted);
         };
         let Some((untiled, _)) = outputs(untiled, &jit, &inputs)? else {
             return Ok(Outcome::Interrupted);
         };
-        let tolerance = if adds_up { Some(ROUNDING) } else { None };
-        match difference(&tiled, &untiled, tolerance) {
-            None => {
-                let values: usize = tiled.iter().map(|(_, a)| a.data.len()).sum();
-                let outputs = tiled.len();
-                let how = if adds_up {
-                    format!("equal within {ROUNDING:e} of the largest")
-                } else {
-                    "identical".to_owned()
-                };
-                output::say(&format!(
-                    "{how}: {} in {} ({} in {})\n",
-                    count(values as u64, "value"),
-                    count(outputs as u64, "output"),
-                    count(tiles, "tile"),
-                    count(sections as u64, "section"),
-                ))?;
-                Ok(Outcome::Done)
-            }
-            Some(first) => {
-                output::say(&format!("{}\n", first.describe(&program)))?;
-                Ok(Outcome::Different)
-            }
+        let tolerance = self.adds_up().then_some(ROUNDING);
+        if let Some(first) = difference(&tiled, &untiled, tolerance) {
+            output::say(&format!("{}\n", first.describe(&program)))?;
+            return Ok(Outcome::Different);
         }
+        let how = match tolerance {
+            Some(tolerance) => format!("equal within {tolerance:e} of the largest"),
+            None => "identical".to_owned(),
+        };
+        let values: usize = tiled.iter().map(|(_, a)| a.data.len()).sum();
+        output::say(&format!(
+            "{how}: {} in {} ({} in {})\n",
+            count(values as u64, "value"),
+            count(tiled.len() as u64, "output"),
+            count(tiles, "tile"),
+            count(sections as u64, "section"),
+        ))?;
+        Ok(Outcome::Done)
     }
-}
 
-impl Verify {
+    /// Whether sums depend on the tiling, up to rounding.
+    fn adds_up(&self) -> bool {
+        self.compiling.grad == GradientWish::Rmw
+    }
+
     /// How the reference is compiled.
     fn reference(&self) -> Result<CompileOptions, Failure> {
         Ok(CompileOptions {
@@ -147,7 +167,12 @@ fn windows(text: &str) -> Result<u32, String> {
 /// What another order of additions may change, of the largest value of an output.
 const ROUNDING: f32 = 1e-5;
 
-type Arrays = Vec<(String, Array)>;
+/// The key by which a step of a training drops values, where the program has it for an input: that of the first step.
+fn random_key(program: &Program, seed: u64) -> Option<(String, Source)> {
+    let tensor = program.tensors.iter().find(|t| t.role == Role::Input && t.name == RANDOM_KEY)?;
+    let data = Key::of_dropout(seed, 0).numbers().to_vec();
+    Some((tensor.name.clone(), Source::Array(Array { dims: tensor.dims, data })))
+}
 
 fn outputs(
     program: Program,
@@ -159,59 +184,4 @@ fn outputs(
     let done = execute::run(&mut executable, inputs, &mut sinks)?.is_some();
     let array = |(name, sink)| if let Sink::Array(array) = sink { Some((name, array)) } else { None };
     Ok(done.then(|| (sinks.into_iter().filter_map(array).collect(), executable.program().clone())))
-}
-
-/// The first value that differs.
-pub(crate) struct Difference {
-    pub(crate) output: String,
-    /// Image, channel, row, column.
-    pub(crate) at: [u64; 4],
-    pub(crate) tiled: f32,
-    pub(crate) untiled: f32,
-}
-
-/// The first difference; with a tolerance, the first beyond so much of an output's largest value.
-fn difference(tiled: &Arrays, untiled: &Arrays, tolerance: Option<f32>) -> Option<Difference> {
-    tiled.iter().zip(untiled).find_map(|((name, a), (_, b))| {
-        let allowed = tolerance.map(|t| t * b.data.iter().fold(0f32, |m, v| m.max(v.abs())));
-        let is_near = |x: f32, y: f32| allowed.is_some_and(|allowed| (x - y).abs() <= allowed);
-        let differ = |(x, y): (&f32, &f32)| x.to_bits() != y.to_bits() && !is_near(*x, *y);
-        let i = a.data.iter().zip(&b.data).position(differ)?;
-        let (d, n) = (a.dims, i as u64);
-        let at = [n / (d.c * d.h * d.w), n / (d.h * d.w) % d.c, n / d.w % d.h, n % d.w];
-        Some(Difference { output: name.clone(), at, tiled: a.data[i], untiled: b.data[i] })
-    })
-}
-
-impl Difference {
-    /// With the section and the tile that wrote the value.
-    pub(crate) fn describe(&self, program: &Program) -> String {
-        let [n, c, y, x] = self.at;
-        let home = program.sections.iter().find_map(|s| self.tile(program, s)).unwrap_or_default();
-        format!(
-            "different: output `{}` at [{n}, {c}, {y}, {x}]: tiled {:?} ({:08x}), untiled {:?} ({:08x}){home}",
-            self.output,
-            self.tiled,
-            self.tiled.to_bits(),
-            self.untiled,
-            self.untiled.to_bits()
-        )
-    }
-
-    /// The tile of a section that stores the value, in words.
-    fn tile(&self, program: &Program, section: &Section) -> Option<String> {
-        let buffer = section.body.iter().find_map(|i| match &i.instr {
-            Instr::Store(store) => {
-                let tensor = &program.tensors[store.dst.index()];
-                let home = tensor.role == Role::Output && tensor.name == self.output;
-                home.then_some(store.src.index())
-            }
-            _ => None,
-        })?;
-        let step = |axis: &Axis, at: u64| {
-            axis.buffers[buffer].owned.iter().position(|o| o.start <= at as i64 && (at as i64) < o.end)
-        };
-        let (row, column) = (step(&section.y, self.at[2])?, step(&section.x, self.at[3])?);
-        Some(format!(", tile ({row}, {column}) of section {}", section.name))
-    }
 }

@@ -13,10 +13,10 @@ use zellige_runtime::machine::format_size;
 use zellige_runtime::program::{Dims, Interval, Program, Region, Tensor};
 
 use crate::borders::{self, InputFile, Sink, Source};
+use crate::difference::Difference;
 use crate::execute;
 use crate::options::{Binding, Compiling, Running, given};
 use crate::output::{self, Outcome, count};
-use crate::verify::Difference;
 
 /// Rows and columns of a window, where the output has as many.
 const SIDE: u64 = 256;
@@ -203,11 +203,10 @@ fn moved(region: Region, from: Region) -> Region {
 
 /// `found` is the part `region` of an output.
 fn difference(output: &str, region: Region, found: &Array, expected: &Array) -> Option<Difference> {
-    let i = found.data.iter().zip(&expected.data).position(|(a, b)| a.to_bits() != b.to_bits())?;
-    let (d, n) = (found.dims, i as u64);
-    let (y, x) = (n / d.w % d.h + region.y.start as u64, n % d.w + region.x.start as u64);
-    let at = [n / (d.c * d.h * d.w), n / (d.h * d.w) % d.c, y, x];
-    Some(Difference { output: output.to_owned(), at, tiled: found.data[i], untiled: expected.data[i] })
+    let mut first = Difference::of_output(output, found, expected, |_, _| false)?;
+    first.at[2] += region.y.start as u64;
+    first.at[3] += region.x.start as u64;
+    Some(first)
 }
 
 /// Windows of an output: its corners, where offsets pass 2^32 values, the middles of its edges, and random ones, the same in

@@ -80,6 +80,11 @@ impl Builder for Expansion<'_> {
         }
     }
 
+    fn given_to(&self, op: &(dyn Op + 'static), value: ValueId) -> Option<ValueId> {
+        let node = &self.graph.ops[self.graph.producer(value)?];
+        (*node.op == *op).then(|| node.inputs[0])
+    }
+
     fn shape(&self, value: ValueId) -> Shape {
         self.graph.values[value].ty.shape.clone()
     }

@@ -13,8 +13,8 @@ use std::collections::{HashMap, HashSet};
 
 use zellige_grammar::{Code, Diagnostic};
 
-use crate::base::{OpId, ParamId, ValueId};
-use crate::ir::{Def, Graph, Node, Output};
+use crate::base::{ParamId, ValueId};
+use crate::ir::{Computations, Def, Graph, Node, Output};
 #[cfg(doc)]
 use crate::ops::Op;
 use crate::passes::{self, Module, Options};
@@ -64,21 +64,14 @@ fn cut_lost(graph: &Graph, canonical: &HashMap<ValueId, ValueId>, name: &str) ->
 /// For every value the one that stands for it.
 fn canonical_values(graph: &Graph) -> HashMap<ValueId, ValueId> {
     let mut canonical: HashMap<ValueId, ValueId> = graph.values.ids().map(|v| (v, v)).collect();
-    let mut seen: Vec<(Vec<ValueId>, OpId)> = Vec::new();
-    for (id, node) in graph.ops.iter() {
+    let mut computations = Computations::default();
+    for (op, node) in graph.ops.iter() {
         let inputs: Vec<ValueId> = node.inputs.iter().map(|v| canonical[v]).collect();
-        let same = |(other, op): &&(Vec<ValueId>, OpId)| {
-            let other_node = &graph.ops[*op];
-            *other == inputs && *other_node.op == *node.op && other_node.params == node.params
-        };
-        if node.op.is_identity(&graph.shapes(&node.inputs)) && !graph.is_output(node.output) {
+        let is_output = graph.is_output(node.output);
+        if node.op.is_identity(&graph.shapes(&node.inputs)) && !is_output {
             canonical.insert(node.output, inputs[0]);
-        } else if let Some((_, twin)) = seen.iter().find(same)
-            && !graph.is_output(node.output)
-        {
-            canonical.insert(node.output, canonical[&graph.ops[*twin].output]);
-        } else {
-            seen.push((inputs, id));
+        } else if let Some(twin) = computations.twin(graph, op, inputs).filter(|_| !is_output) {
+            canonical.insert(node.output, canonical[&graph.ops[twin].output]);
         }
     }
     canonical

@@ -17,6 +17,9 @@ use crate::training::Training;
 const SAME: &str =
     "`--resume` goes on with what was begun; `--weights` begins another training with a checkpoint's weights";
 
+/// What to do about a file that is no checkpoint.
+const DAMAGED: &str = "remove it to begin again, or name another with `--checkpoint`";
+
 /// The checkpoint file of a training, and what is noted in it.
 pub(super) struct Checkpoints {
     path: PathBuf,
@@ -126,8 +129,8 @@ fn checkpoint_failure(error: &CheckpointError, writing: bool) -> Failure {
         CheckpointError::File(_) | CheckpointError::Mismatch { .. } => {
             let differs =
                 matches!(error, CheckpointError::Mismatch { mismatch: Mismatch::Configuration { .. }, .. });
-            let hint = differs.then(|| SAME.to_owned());
-            Diagnostic::error(Code::E0406, error.to_string()).maybe_hint(hint).into()
+            let hint = if differs { SAME } else { DAMAGED };
+            Diagnostic::error(Code::E0406, error.to_string()).hint(hint).into()
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Examples from folders, as the engine takes them.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use zellige_compiler::base::Bindings;
+use zellige_compiler::base::{Bindings, ValueId};
 use zellige_compiler::driver::{Failure, Given, Opened, Trainee, io_failure};
+use zellige_compiler::ops::Classes;
 use zellige_grammar::{Code, Diagnostic};
-use zellige_runtime::dataset::{DataError, Dataset, Kept, Sample, Sampling, TensorSource};
-use zellige_runtime::io::NpySource;
+use zellige_runtime::dataset::{DataError, Dataset, Kept, Sample, Sampling, Sizes, TensorSource};
+use zellige_runtime::io::{Array, Format, NpySource};
 use zellige_runtime::program::Dims;
 
 use crate::borders::Source;
@@ -17,21 +18,34 @@ use crate::run::read_options;
 pub(super) struct Examples {
     dataset: Dataset,
     sampling: Sampling,
-    /// Names of the tensors.
-    names: Vec<String>,
+    tensors: Vec<Tensor>,
+}
+
+/// What each example has one of.
+struct Tensor {
+    name: String,
+    /// Whether images are read as whole numbers.
+    whole: bool,
+    /// Of the numbers that it holds, if it holds such.
+    classes: Vec<Classes>,
 }
 
 impl Examples {
     /// Looks for the files of each input of a training.
     pub(super) fn open(trainee: &Trainee, directory: &Path, sampling: Sampling) -> Result<Self, Failure> {
         let graph = &trainee.model.graph;
-        let names: Vec<String> = graph.inputs.iter().map(|&v| graph.values[v].name.clone()).collect();
+        let names = graph.inputs.iter().map(|&v| graph.values[v].name.clone());
         let opened = Opened::Model(Box::new(trainee.model.clone()));
-        let source =
-            |name: &String| TensorSource { name: name.clone(), options: read_options(&opened, name) };
-        let sources: Vec<_> = names.iter().map(source).collect();
+        let source = |name: String| TensorSource { options: read_options(&opened, &name), name };
+        let sources: Vec<_> = names.map(source).collect();
         let dataset = Dataset::open(directory, &sources).map_err(|e| data_failure(&e))?;
-        let examples = Self { dataset, sampling, names };
+        let tensor = |(TensorSource { name, options }, &input): (TensorSource, &ValueId)| Tensor {
+            name,
+            whole: options.whole,
+            classes: trainee.classes(input),
+        };
+        let tensors = sources.into_iter().zip(&graph.inputs).map(tensor).collect();
+        let examples = Self { dataset, sampling, tensors };
         examples.check(trainee)?;
         Ok(examples)
     }
@@ -40,20 +54,40 @@ impl Examples {
     fn check(&self, trainee: &Trainee) -> Result<(), Failure> {
         let sizes = self.dataset.sizes(&self.sampling).map_err(|e| data_failure(&e))?;
         let mut seen = HashSet::new();
-        for (item, sizes) in self.dataset.items().iter().zip(sizes) {
-            let given = self.given(sizes);
+        for Sizes { item, transposed, dims } in sizes {
+            let given = self.given(dims);
             if !seen.insert(given.clone()) {
                 continue;
             }
             let bound = trainee.model.bind(&given, &Bindings::default());
-            bound.map_err(|failure| {
-                let files: Vec<_> = item.files.iter().map(|file| file.display().to_string()).collect();
-                let note = format!("in `{}`", files.join("`, `"));
-                let diagnostics = failure.diagnostics.into_iter().map(|d| d.note(note.clone())).collect();
-                Failure { diagnostics, ..failure }
-            })?;
+            bound.map_err(|failure| self.with_files(failure, item, transposed))?;
         }
         Ok(())
+    }
+
+    /// Has something done with the sizes of the item that has the most pixels; if it fails, that is said of its files.
+    pub(super) fn with_largest<T>(
+        &self,
+        does: impl FnOnce(Given) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let sizes = self.dataset.sizes(&self.sampling).map_err(|e| data_failure(&e))?;
+        let pixels = |dims: &[Dims]| dims.iter().map(|d| d.h.saturating_mul(d.w)).max();
+        let Some(Sizes { item, transposed, dims }) =
+            sizes.into_iter().max_by_key(|sizes| pixels(&sizes.dims))
+        else {
+            return does(Given::default());
+        };
+        does(self.given(dims)).map_err(|failure| self.with_files(failure, item, transposed))
+    }
+
+    /// A failure with the files of the item that it is about.
+    fn with_files(&self, failure: Failure, item: usize, transposed: bool) -> Failure {
+        let files = self.dataset.items()[item].files.iter();
+        let files: Vec<_> = files.map(|file| file.display().to_string()).collect();
+        let turned = if transposed { ", turned by a quarter" } else { "" };
+        let note = format!("in `{}`{turned}", files.join("`, `"));
+        let diagnostics = failure.diagnostics.into_iter().map(|d| d.note(note.clone())).collect();
+        Failure { diagnostics, ..failure }
     }
 
     /// The sizes of what runs first: of one image, or where a batch is one step of all of its images.
@@ -83,12 +117,16 @@ impl Examples {
 
     fn given(&self, dims: Vec<Dims>) -> Given {
         let sizes = |Dims { n, c, h, w }| [n, c, h, w];
-        self.names.iter().cloned().zip(dims.into_iter().map(sizes)).collect()
+        self.names().zip(dims.into_iter().map(sizes)).collect()
     }
 
-    /// The first of a sample's files, by which people know it.
-    pub(super) fn file(&self, sample: &Sample) -> &Path {
-        &self.dataset.items()[sample.item].files[0]
+    fn names(&self) -> impl Iterator<Item = String> {
+        self.tensors.iter().map(|tensor| tensor.name.clone())
+    }
+
+    /// A sample's files, one of each tensor. People know it by the first.
+    pub(super) fn files(&self, sample: &Sample) -> &[PathBuf] {
+        &self.dataset.items()[sample.item].files
     }
 
     /// A sample's tensors: read, or where memory has no room for them and their files give them as they are, open.
@@ -98,17 +136,20 @@ impl Examples {
         streamed: bool,
         kept: &mut Kept,
     ) -> Result<Vec<(String, Source)>, Failure> {
-        let mut source = |tensor: usize| match self.dataset.file(sample, tensor).filter(|_| streamed) {
-            Some(path) => {
-                let source = NpySource::open(path).map_err(|e| io_failure(&e, false))?;
-                Ok(Source::Windows(Box::new(source)))
-            }
-            None => {
-                let array = self.dataset.tensor(sample, tensor, kept);
-                array.map(Source::Array).map_err(|e| data_failure(&e))
+        let mut source = |tensor: usize| -> Result<Source, Failure> {
+            match self.dataset.file(sample, tensor).filter(|_| streamed) {
+                Some(path) => {
+                    let source = NpySource::open(path).map_err(|e| io_failure(&e, false))?;
+                    Ok(Source::Windows(Box::new(source)))
+                }
+                None => {
+                    let array = self.dataset.tensor(sample, tensor, kept).map_err(|e| data_failure(&e))?;
+                    self.tensors[tensor].check(&array, &self.files(sample)[tensor])?;
+                    Ok(Source::Array(array))
+                }
             }
         };
-        self.names.iter().enumerate().map(|(i, name)| Ok((name.clone(), source(i)?))).collect()
+        self.names().enumerate().map(|(i, name)| Ok((name, source(i)?))).collect()
     }
 
     /// What a training that goes on should find again.
@@ -125,6 +166,36 @@ impl Examples {
     /// The seed of order, crops and augmentation.
     pub(super) fn seed(&self) -> u64 {
         self.sampling.seed
+    }
+}
+
+impl Tensor {
+    /// That what should be numbers of classes are such. (The loss would be NaN, and nobody would know why.)
+    fn check(&self, array: &Array, file: &Path) -> Result<(), Failure> {
+        let stray = |classes: &Classes| array.data.iter().find(|value| !classes.contains(**value)).copied();
+        let Some((classes, value)) = self.classes.iter().find_map(|c| Some((c, stray(c)?))) else {
+            return Ok(());
+        };
+        let Classes { count, ignored } = classes;
+        let message = format!("`{}` has the value {value}, which is no class", file.display());
+        let is_image = !matches!(Format::of(file), Ok(Format::Npy));
+        let hint = match (is_image, self.whole) {
+            (true, false) => Some(format!(
+                "an image is scaled to 0..1, unless `{0}` is declared with whole numbers: `{0}: u8[…]`",
+                self.name
+            )),
+            (true, true) if value.fract() != 0.0 => Some(
+                "an image of colours, or with a palette, is made grey; save the numbers as grey levels"
+                    .to_owned(),
+            ),
+            _ => None,
+        };
+        let note = format!(
+            "classes of `{}` are 0 to {}, and {ignored} is ignored",
+            self.name,
+            count.saturating_sub(1)
+        );
+        Err(Diagnostic::error(Code::E0511, message).maybe_hint(hint).note(note).into())
     }
 }
 

@@ -65,17 +65,21 @@ impl Session {
             bars.begin();
             let last = number + 1 == steps;
             let mut row = self.step(number, bars)?;
+            // The step is done, whatever may be wrong with the images that it is validated on.
+            let mut validated = Ok(());
             if !stopped() && (last || (number + 1).is_multiple_of(self.every.validation)) {
-                row.validation = self.validate(stop, bars)?;
+                validated = self.validate(stop, bars).map(|loss| row.validation = loss);
             }
             row.seconds = bars.seconds();
             self.log.append(&row).map_err(|e| log_failure(&e))?;
             bars.end(&row);
             self.rows.push(row);
             let stopped = stopped();
-            if stopped || last || (number + 1).is_multiple_of(self.every.checkpoint) {
+            let ends = stopped || last || validated.is_err();
+            if ends || (number + 1).is_multiple_of(self.every.checkpoint) {
                 self.checkpoints.save(number + 1, &self.trainer, &self.optimization)?;
             }
+            validated?;
             if stopped {
                 break;
             }
@@ -133,8 +137,9 @@ impl Session {
             self.trainer.gradients(&program, &images, random, &mut [], &control)
         });
         let found = found?.ok_or_else(cancelled)?;
-        let files: Vec<_> = samples.iter().map(|sample| self.examples.file(sample)).collect();
-        check_found(step, &found, &program, self.trainer.parameters(), &files)?;
+        let files = samples.iter().map(|sample| self.examples.files(sample));
+        let batch: Vec<_> = files.zip(loaded.iter().map(Vec::as_slice)).collect();
+        check_found(step, &found, &program, self.trainer.parameters(), &batch)?;
         self.trainer.follow(&program, &found);
         Ok(found)
     }
