@@ -111,6 +111,8 @@ pub enum Objective {
     Time,
     /// Bytes of the tensors at section boundaries; time decides ties.
     Memory,
+    /// Modelled time, if all of them lie in files.
+    Files,
 }
 
 /// Chooses sections and their target tiles. What is `known` is for this target and these wishes, cuts apart.

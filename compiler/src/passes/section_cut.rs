@@ -8,7 +8,8 @@
 //! Cuts are forced where an op reads the result of a reduction, or a tensor that it must find whole in device memory
 //! (reshapes, transposition, circular padding); elsewhere the planner weighs recomputed halos against traffic
 //! ([`crate::analysis::planner`]). Where the tensors at boundaries do not fit the memory budget, inputs and outputs are streamed and
-//! the largest boundary tensors spilled to files, or a plan with smaller ones is taken, whichever is modelled to be faster.
+//! the largest boundary tensors spilled to files, or a plan that reckons with files, or the one with the smallest tensors is taken,
+//! whichever is modelled to be faster.
 //!
 //! With `--grad rmw`, an op that gives the gradient of an input of which windows overlap is a section by itself, whose tiles are parts of
 //! the gradient that it reads, and are added up in memory. Whoever reads the sum, a weight gradient above all, finds it complete. What
@@ -119,15 +120,19 @@ fn plan(graph: &Graph, options: &Options, known: &mut Known) -> Result<Planned, 
     if of_fast.total() <= memory && of_fast.spilled_bytes() == 0 {
         return Ok(Planned::of(graph, fast, &of_fast));
     }
-    let small = choices(Objective::Memory)?;
-    let of_small = device_plan(graph, &small, memory)?;
-    if of_fast.total() <= memory && seconds(graph, &fast, &of_fast) <= seconds(graph, &small, &of_small) {
-        return Ok(Planned::of(graph, fast, &of_fast));
+    let mut plans = vec![(fast, of_fast)];
+    for objective in [Objective::Files, Objective::Memory] {
+        let choices = choices(objective)?;
+        let device = device_plan(graph, &choices, memory)?;
+        plans.push((choices, device));
     }
-    if of_small.total() <= memory {
-        return Ok(Planned::of(graph, small, &of_small));
+    let smallest = device_plan(graph, &plans[2].0, 0)?;
+    let fitting = plans.into_iter().filter(|(_, device)| device.total() <= memory);
+    let planned = fitting.map(|(choices, device)| Planned::of(graph, choices, &device));
+    if let Some(fastest) = planned.min_by(|a, b| a.seconds.total_cmp(&b.seconds)) {
+        return Ok(fastest);
     }
-    let needed = device_plan(graph, &small, 0)?.total();
+    let needed = smallest.total();
     let message = format!(
         "the tensors in device memory take {}, and `--memory` is {}",
         bytes(needed),

@@ -34,12 +34,10 @@ pub(super) fn floors(graph: &Graph, target: &Target, objective: Objective) -> Ve
         if let Some(op) = producer.filter(|op| !is_reduction(graph, *op))
             && (is_output || is_kept)
         {
-            let floor = &mut floors[op.index()];
-            floor.seconds += cost::store_seconds(machine, threads, bytes);
             // Outputs are there in any case.
-            if objective == Objective::Memory && !is_output {
-                floor.memory += elements;
-            }
+            let boundary = if is_output { Price::ZERO } else { objective.of_boundary(elements) };
+            let stored = Price { memory: 0.0, seconds: cost::store_seconds(machine, threads, bytes) };
+            floors[op.index()] = floors[op.index()] + stored + boundary;
         }
         // Whoever else loads it may be in the same section.
         let mut loading =

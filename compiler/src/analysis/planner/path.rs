@@ -3,11 +3,11 @@
 //! A section is spelled from its last group to its first, and tensors and parameters are numbered as they are met. So what it is made of
 //! is told, whichever ops of a graph that are; and sections that end alike begin alike.
 
-use super::{Objective, Planner};
+use super::Planner;
 use crate::base::Id;
 
 /// Nodes of the tree of what is known that paths begin at, and which are no sections.
-pub(super) const ROOTS: u32 = 4;
+pub(super) const ROOTS: u32 = 6;
 
 pub(super) struct Path<'a> {
     planner: &'a Planner<'a>,
@@ -61,7 +61,7 @@ impl<'a> Path<'a> {
     /// Begins with no group, before group `end`.
     pub(super) fn begin(&mut self, end: usize) {
         let planner = self.planner;
-        self.node = 2 * u32::from(planner.objective == Objective::Memory) + u32::from(planner.by_op);
+        self.node = 2 * planner.objective as u32 + u32::from(planner.by_op);
         (self.start, self.end) = (end, end);
         (self.values.met, self.params.met) = (0, 0);
     }

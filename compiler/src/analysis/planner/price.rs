@@ -2,6 +2,9 @@
 
 use std::ops::{Add, Sub};
 
+use super::Objective;
+use crate::analysis::cost::file_seconds;
+
 /// Compared by memory first: with one price for all memory, by time alone.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub(super) struct Price {
@@ -28,6 +31,18 @@ impl Price {
             f64::NEG_INFINITY
         } else {
             self.seconds
+        }
+    }
+}
+
+impl Objective {
+    /// What so many elements at section boundaries cost.
+    pub(super) fn of_boundary(self, elements: f64) -> Price {
+        match self {
+            Self::Time => Price::ZERO,
+            Self::Memory => Price { memory: elements, seconds: 0.0 },
+            // Written once, and read once at least.
+            Self::Files => Price { memory: 0.0, seconds: file_seconds(2.0 * 4.0 * elements, 0.0) },
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::price::Price;
 use super::tiles::Tiles;
-use super::{Limits, Objective, Planner, Weight};
+use super::{Limits, Planner, Weight};
 use crate::analysis::buffers::Fixed;
 use crate::analysis::cost::Cost;
 use crate::analysis::flow::{Flow, Growing};
@@ -101,7 +101,11 @@ impl<'a> Trail<'a> {
 impl Planner<'_> {
     /// What a section that takes some seconds costs.
     fn weight(&self, flow: &Flow, seconds: f64) -> Price {
-        if seconds.is_finite() { Price { memory: self.memory(flow), seconds } } else { Price::INFINITE }
+        if seconds.is_finite() {
+            self.boundaries(flow) + Price { memory: 0.0, seconds }
+        } else {
+            Price::INFINITE
+        }
     }
 
     /// What a section costs, given the cheapest tile.
@@ -111,15 +115,13 @@ impl Planner<'_> {
 
     /// How many seconds a section may take that costs no more than `weight`.
     fn seconds_within(&self, flow: &Flow, weight: Price) -> f64 {
-        weight.seconds_with(self.memory(flow))
+        let boundaries = self.boundaries(flow);
+        weight.seconds_with(boundaries.memory) - boundaries.seconds
     }
 
-    /// Elements of the tensors that are kept for other sections, where they count.
-    fn memory(&self, flow: &Flow) -> f64 {
-        if self.objective == Objective::Time {
-            return 0.0;
-        }
+    /// What the tensors cost that are kept for other sections.
+    fn boundaries(&self, flow: &Flow) -> Price {
         let exported = flow.tensors.iter().filter(|t| t.exported && !self.graph.is_output(t.value));
-        exported.map(|t| t.sizes.iter().product::<u64>() as f64).sum()
+        self.objective.of_boundary(exported.map(|t| t.sizes.iter().product::<u64>() as f64).sum())
     }
 }
