@@ -11,7 +11,11 @@ use crate::run::differentiated;
 pub fn periodic(seed: u64) -> Graph {
     let text = network(&mut Rng::with_seed(seed));
     let graph = op_cases::graph(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
-    if seed % 2 == 0 { graph } else { differentiated(&graph).unwrap_or_else(|e| panic!("{e}\n{text}")) }
+    if seed.is_multiple_of(2) {
+        graph
+    } else {
+        differentiated(&graph).unwrap_or_else(|e| panic!("{e}\n{text}"))
+    }
 }
 
 fn network(rng: &mut Rng) -> String {
