@@ -215,6 +215,15 @@ impl Graph {
         id
     }
 
+    /// Adds an input or a constant like one of another graph.
+    pub fn add_given(&mut self, value: &Value) -> ValueId {
+        let id = self.define(&value.name, value.ty.clone(), value.def.clone());
+        if value.def == Def::Input {
+            self.inputs.push(id);
+        }
+        id
+    }
+
     /// Adds a constant; `data` is planar and as long as the shape says.
     pub fn add_constant(&mut self, name: &str, shape: Shape, data: Vec<f32>) -> ValueId {
         self.define(name, TensorType::f32(shape), Def::Constant(data.into()))

@@ -59,10 +59,7 @@ impl<'a> Fold<'a> {
     fn graph(mut self) -> Graph {
         for (id, value) in self.old.values.iter() {
             let moved = match &value.def {
-                Def::Input => self.new.add_input(&value.name, value.ty.clone()),
-                Def::Constant(data) => {
-                    self.new.add_constant(&value.name, value.ty.shape.clone(), data.to_vec())
-                }
+                Def::Input | Def::Constant(_) => self.new.add_given(value),
                 Def::Op(op) if self.absorbed.contains_key(op) => continue,
                 Def::Op(op) => self.op(*op),
             };

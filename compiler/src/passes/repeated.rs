@@ -20,10 +20,7 @@ pub(super) fn with_repeats(graph: &Graph, kept: &[Json]) -> Option<Graph> {
     let mut kept = kept.iter();
     for (id, value) in graph.values.iter() {
         let moved = match &value.def {
-            Def::Input => repeated.new.add_input(&value.name, value.ty.clone()),
-            Def::Constant(data) => {
-                repeated.new.add_constant(&value.name, value.ty.shape.clone(), data.to_vec())
-            }
+            Def::Input | Def::Constant(_) => repeated.new.add_given(value),
             Def::Op(op) => {
                 let is_own = |kept: &Json| kept["name"].as_str() == Some(value.name.as_str());
                 let mut next = kept.next()?;

@@ -120,19 +120,19 @@ fn plan(graph: &Graph, options: &Options, known: &mut Known) -> Result<Planned, 
     if of_fast.total() <= memory && of_fast.spilled_bytes() == 0 {
         return Ok(Planned::of(graph, fast, &of_fast));
     }
-    let mut plans = vec![(fast, of_fast)];
-    for objective in [Objective::Files, Objective::Memory] {
+    let mut of = |objective| -> Result<_, Vec<Diagnostic>> {
         let choices = choices(objective)?;
         let device = device_plan(graph, &choices, memory)?;
-        plans.push((choices, device));
-    }
-    let smallest = device_plan(graph, &plans[2].0, 0)?;
-    let fitting = plans.into_iter().filter(|(_, device)| device.total() <= memory);
-    let planned = fitting.map(|(choices, device)| Planned::of(graph, choices, &device));
+        Ok((choices, device))
+    };
+    let plans = [(fast, of_fast), of(Objective::Files)?, of(Objective::Memory)?];
+    let fitting = plans.iter().filter(|(_, device)| device.total() <= memory);
+    let planned = fitting.map(|(choices, device)| Planned::of(graph, choices.clone(), device));
     if let Some(fastest) = planned.min_by(|a, b| a.seconds.total_cmp(&b.seconds)) {
         return Ok(fastest);
     }
-    let needed = smallest.total();
+    let [.., (small, _)] = &plans;
+    let needed = device_plan(graph, small, 0)?.total();
     let message = format!(
         "the tensors in device memory take {}, and `--memory` is {}",
         bytes(needed),

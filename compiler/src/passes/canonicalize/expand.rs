@@ -13,8 +13,7 @@ pub(super) fn run(graph: &Graph) -> Graph {
     let mut values: HashMap<ValueId, ValueId> = HashMap::new();
     for (id, value) in graph.values.iter() {
         let moved = match &value.def {
-            Def::Input => new.add_input(&value.name, value.ty.clone()),
-            Def::Constant(data) => new.add_constant(&value.name, value.ty.shape.clone(), data.to_vec()),
+            Def::Input | Def::Constant(_) => new.add_given(value),
             Def::Op(op) => {
                 let node = &graph.ops[*op];
                 let inputs: Vec<ValueId> = node.inputs.iter().map(|v| values[v]).collect();

@@ -104,9 +104,9 @@ fn rebuild(graph: &Graph, canonical: &HashMap<ValueId, ValueId>) -> Graph {
     let mut params: HashMap<ParamId, ParamId> = HashMap::new();
     for (id, value) in graph.values.iter() {
         let moved = match &value.def {
-            Def::Input => new.add_input(&value.name, value.ty.clone()),
+            Def::Input => new.add_given(value),
             _ if !needed.contains(&id) => continue,
-            Def::Constant(data) => new.add_constant(&value.name, value.ty.shape.clone(), data.to_vec()),
+            Def::Constant(_) => new.add_given(value),
             Def::Op(op) => {
                 let node @ Node { op, inputs, params: old, .. } = &graph.ops[*op];
                 let inputs = inputs.iter().map(|v| values[&canonical[v]]).collect();
