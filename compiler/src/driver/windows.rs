@@ -95,8 +95,8 @@ fn build(graph: &Graph, output: &Output, ranges: &Ranges) -> Option<Cropped> {
     let ops = crop::cone(graph, output.value);
     for (id, value) in graph.values.iter().filter(|(id, _)| ranges.contains_key(id)) {
         match &value.def {
-            Def::Constant(data) => {
-                let constant = part.graph.add_constant(&value.name, value.ty.shape.clone(), data.to_vec());
+            Def::Constant(_) => {
+                let constant = part.graph.add_given(value);
                 part.values.insert(id, constant);
             }
             Def::Op(op) if ops.contains(op) => {}

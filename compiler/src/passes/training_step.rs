@@ -156,8 +156,8 @@ impl<'a> Batch<'a> {
     /// Constants, which do not depend on the image.
     fn constants(&mut self, first: &Graph) {
         for (id, value) in first.values.iter() {
-            if let Def::Constant(data) = &value.def {
-                let shared = self.graph.add_constant(&value.name, value.ty.shape.clone(), data.to_vec());
+            if matches!(value.def, Def::Constant(_)) {
+                let shared = self.graph.add_given(value);
                 self.values.iter_mut().for_each(|values| {
                     values.insert(id, shared);
                 });
